@@ -1,0 +1,43 @@
+"""The figures of a trained model, with what is needed to measure them again."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from zoo.errors import ZooError
+
+
+def evaluate(model: Any, images: np.ndarray, data: str, draws: int, seed: int = 0, verbose: bool = False) -> dict:
+    """Measures the test log-likelihood of a model that has one.
+
+    Args:
+        model: A model with `log_likelihood`.
+        images: Test images [n, height, width, channels] in [0, 1].
+        data: What the images are, for the record.
+        draws: Importance draws an image.
+        seed: Decides the draws, and the binarization where there is one.
+        verbose: Whether to show a progress bar.
+
+    Returns:
+        "nll" in nats an image and its "standard_error" over images, "bits_per_dimension", and the data,
+        counts and seed that they were measured with.
+
+    Raises:
+        ZooError: The model has no likelihood, or the images have another shape.
+    """
+    if not hasattr(model, "log_likelihood"):
+        raise ZooError(f"{type(model).__name__} has no likelihood to evaluate.")
+    estimate = model.log_likelihood(images, draws, seed=seed, verbose=verbose)
+    return {
+        "nll": -estimate.mean,
+        "standard_error": estimate.standard_error,
+        "bits_per_dimension": -estimate.mean / (math.log(2) * math.prod(images.shape[1:])),
+        "unit": "nats an image",
+        "estimator": "importance-weighted bound (Burda et al. 2016, equation 8)",
+        "draws": draws,
+        "images": len(images),
+        "data": data,
+        "split": "test",
+        "seed": seed,
+    }

@@ -1,0 +1,41 @@
+"""Grids of images as PNG files."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from zoo.files import write_atomically
+
+_MARGIN, _SMALLEST_CELL = 2, 56
+
+
+def save_grid(images: np.ndarray, path: Path, columns: int | None = None) -> None:
+    """Saves images [n, height, width, channels], in [0, 1], as one picture.
+
+    Args:
+        images: Grey or colour; small ones are enlarged by whole factors, so that pixels stay square.
+        path: Where to; ends in .png.
+        columns: Images a row, by default about as many as there are rows.
+    """
+    count, height, width, channels = images.shape
+    columns = columns or math.ceil(math.sqrt(count))
+    rows = math.ceil(count / columns)
+    factor = max(1, math.ceil(_SMALLEST_CELL / max(height, width)))
+    cell_height, cell_width = height * factor + _MARGIN, width * factor + _MARGIN
+    canvas = np.full((rows * cell_height + _MARGIN, columns * cell_width + _MARGIN, channels), 255, np.uint8)
+    pixels = np.rint(np.clip(images, 0, 1) * 255).astype(np.uint8).repeat(factor, axis=1).repeat(factor, axis=2)
+    for index, image in enumerate(pixels):
+        top, left = (index // columns) * cell_height + _MARGIN, (index % columns) * cell_width + _MARGIN
+        canvas[top : top + height * factor, left : left + width * factor] = image
+    picture = Image.fromarray(canvas[..., 0] if channels == 1 else canvas)
+    write_atomically(path, lambda temporary: picture.save(temporary, format="PNG"))
+
+
+def side_by_side(originals: np.ndarray, copies: np.ndarray, columns: int = 8) -> np.ndarray:
+    """Returns rows of originals, each followed by the row of their copies."""
+    rows = []
+    for start in range(0, len(originals), columns):
+        rows += [originals[start : start + columns], copies[start : start + columns]]
+    return np.concatenate(rows)

@@ -1,0 +1,123 @@
+"""What a training run leaves on disk, and how it goes on after an interruption.
+
+    settings.yaml       the settings, all of them
+    metrics.jsonl       a line an epoch
+    checkpoints/        last.keras: the model with its optimizer, after the last epoch
+    samples/            grids drawn with one fixed seed as training goes on
+    model.keras         the trained model, at the end
+    evaluation.json     its figures, and how they were measured
+"""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from recipes.pictures import save_grid
+from recipes.settings import Settings, validated
+from zoo.errors import ZooError
+from zoo.files import write_atomically, write_text
+from zoo.model import GenerativeModel
+
+_GRIDS, _GRID_IMAGES = 10, 64
+
+
+class RunFolder:
+    """The files of one run.
+
+    Args:
+        path: The folder, which need not exist.
+    """
+
+    def __init__(self, path: Path):
+        self.path = Path(path)
+        self.settings_file = self.path / "settings.yaml"
+        self.metrics_file = self.path / "metrics.jsonl"
+        self.checkpoint = self.path / "checkpoints" / "last.keras"
+        self.model_file = self.path / "model.keras"
+        self.evaluation_file = self.path / "evaluation.json"
+
+    def start(self, settings: Settings) -> None:
+        """Makes the folder for a new run.
+
+        Raises:
+            ZooError: It holds something already.
+        """
+        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+            remedy = "Add --resume to go on with it, or choose" if self.checkpoint.exists() else "Choose"
+            raise ZooError(f"{self.path} is there already and not empty. {remedy} another folder with -o.")
+        write_text(self.settings_file, settings.to_yaml())
+        self.checkpoint.parent.mkdir(exist_ok=True)
+        (self.path / "samples").mkdir(exist_ok=True)
+
+    def reopen(self) -> Settings:
+        """Returns the settings of a run to go on with.
+
+        Raises:
+            ZooError: There is no checkpoint, or the run is finished.
+        """
+        if self.model_file.exists():
+            raise ZooError(f"the run in {self.path} is finished: its model is {self.model_file}.")
+        if not self.checkpoint.exists():
+            raise ZooError(f"there is no checkpoint in {self.path} to resume from. Leave --resume out.")
+        return read_settings(self.path)
+
+    def save_model(self, model: GenerativeModel) -> None:
+        """Saves the trained model."""
+        write_atomically(self.model_file, model.save)
+
+    def save_evaluation(self, evaluation: dict[str, Any]) -> None:
+        """Saves the figures."""
+        write_text(self.evaluation_file, json.dumps(evaluation, indent=2) + "\n")
+
+
+def read_settings(folder: Path) -> Settings:
+    """Returns the settings of a run.
+
+    Raises:
+        ZooError: The folder holds none, or they are damaged.
+    """
+    import yaml
+
+    file = Path(folder) / "settings.yaml"
+    if not file.exists():
+        raise ZooError(f"{folder} is no run folder: it has no settings.yaml.")
+    try:
+        values = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ZooError(f"{file} is not valid YAML: {error}.") from error
+    return validated(values)
+
+
+class RunRecorder(keras.callbacks.Callback):
+    """Writes a line of metrics and a checkpoint after each epoch, and a grid of samples now and then."""
+
+    def __init__(self, folder: RunFolder, epochs: int):
+        super().__init__()
+        self._folder = folder
+        self._every = max(1, epochs // _GRIDS)
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        """Saves a checkpoint, so that there is one to go on from whenever training is interrupted."""
+        if not self._folder.checkpoint.exists():
+            write_atomically(self._folder.checkpoint, self.model.save)
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        """Starts the clock."""
+        self._started = time.monotonic()
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Records epoch number `epoch` (from 0)."""
+        seconds = time.monotonic() - self._started
+        record = {"epoch": epoch + 1, "seconds": seconds, **{key: float(value) for key, value in (logs or {}).items()}}
+        file = self._folder.metrics_file
+        before = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+        kept = [line for line in before if json.loads(line)["epoch"] <= epoch]
+        write_text(file, "\n".join([*kept, json.dumps(record)]) + "\n")
+        if (epoch + 1) % self._every == 0:
+            images = self.model.sample(_GRID_IMAGES, seed=0)
+            save_grid(images, self._folder.path / "samples" / f"epoch_{epoch + 1:04d}.png")
+        # Last, so that whatever a checkpoint promises has been written.
+        write_atomically(self._folder.checkpoint, self.model.save)

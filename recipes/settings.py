@@ -1,0 +1,111 @@
+"""What a run can be told: validated settings, addressed by dotted names such as `train.epochs`."""
+
+from collections.abc import Iterable
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from zoo.errors import ZooError, near_miss
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", protected_namespaces=())
+
+
+class ImageSettings(_Section):
+    """How images from a folder become arrays."""
+
+    size: int | tuple[int, int] | None = Field(None, description="side, or [height, width]; None keeps theirs")
+    channels: Literal[1, 3] | None = Field(None, description="1 grey, 3 colour; None: grey if all are grey")
+
+
+class VAESettings(_Section):
+    """The networks and distributions of a VAE."""
+
+    network: Literal["mlp", "conv"] = Field(description="kind of encoder and decoder")
+    latent_size: int = Field(ge=1, le=4096, description="number of latent dimensions")
+    hidden: int = Field(ge=1, description="width of the fully connected layers")
+    filters: list[int] = Field([32, 64], min_length=1, max_length=5, description="filters of each convolution")
+    activation: str = Field("elu", description="any Keras activation")
+    likelihood: Literal["bernoulli", "normal"] = Field("bernoulli", description="distribution of the pixels")
+
+
+class TrainSettings(_Section):
+    """How the model is fitted."""
+
+    epochs: int = Field(ge=1, description="passes over the training images")
+    batch_size: int = Field(ge=1, description="images a step")
+    learning_rate: float = Field(gt=0, description="Adam's first step size; falls to 1 % along a cosine")
+    seed: int = Field(0, ge=0, lt=2**31, description="decides weights, order and noise")
+    validation: int = Field(ge=1, description="training images held out to watch the bound")
+    jit_compile: bool = Field(False, description="compile the step with XLA")
+
+
+class EvaluateSettings(_Section):
+    """How the trained model is measured."""
+
+    draws: int = Field(ge=1, description="importance draws an image")
+    images: int = Field(ge=1, description="test images, the first ones")
+
+
+class Settings(_Section):
+    """All settings of a run."""
+
+    recipe: str
+    data: str = Field(description="digits, mnist, fashion_mnist, cifar10, npz:PATH or folder:PATH")
+    image: ImageSettings = ImageSettings()
+    model: VAESettings
+    train: TrainSettings
+    evaluate: EvaluateSettings
+
+    def to_yaml(self) -> str:
+        """Returns the settings as YAML."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
+
+
+def override(settings: Settings, assignments: Iterable[str]) -> Settings:
+    """Returns settings with `key=value` assignments applied; values are read as YAML.
+
+    Raises:
+        ZooError: An assignment has no "=", names no setting, or has a value that does not fit.
+    """
+    values = settings.model_dump()
+    known = _names(values)
+    for assignment in assignments:
+        key, separator, text = assignment.partition("=")
+        if not separator:
+            raise ZooError(f"'{assignment}' is not key=value. For example: --set train.epochs=5")
+        if key not in known or key == "recipe":
+            raise ZooError(f"unknown setting '{key}'.{near_miss(key, known)} Known: {', '.join(sorted(known))}.")
+        *sections, last = key.split(".")
+        target = values
+        for section in sections:
+            target = target[section]
+        try:
+            target[last] = yaml.safe_load(text)
+        except yaml.YAMLError:
+            raise ZooError(f"the value of {key} cannot be read: '{text}'. Quote it as in YAML.") from None
+    return validated(values)
+
+
+def validated(values: dict[str, Any]) -> Settings:
+    """Returns settings from plain values.
+
+    Raises:
+        ZooError: A value is missing, unknown or does not fit.
+    """
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        given = f" (given: {first['input']!r})" if first["type"] != "missing" else ""
+        raise ZooError(f"setting {key}: {first['msg']}{given}.") from None
+
+
+def _names(values: dict[str, Any], prefix: str = "") -> list[str]:
+    names = []
+    for key, value in values.items():
+        names += _names(value, f"{prefix}{key}.") if isinstance(value, dict) else [prefix + key]
+    return names

@@ -1,0 +1,119 @@
+"""Runs a recipe: data, model, fit, evaluate, save."""
+
+import math
+import sys
+import time
+from pathlib import Path
+
+import keras
+
+from recipes.data import Dataset, load
+from recipes.evaluate import evaluate
+from recipes.pictures import save_grid
+from recipes.run_folder import RunFolder, RunRecorder
+from recipes.settings import Settings
+from recipes.vae import build
+from zoo.errors import ZooError
+from zoo.model import GenerativeModel
+
+_SMOKE_IMAGES, _FINAL_STEP_SHARE, _EMA = 256, 0.01, 0.999
+
+
+def smoke(settings: Settings) -> Settings:
+    """Returns settings cut down to a trial of seconds: one epoch on few images."""
+    train = settings.train.model_copy(update={"epochs": 1, "batch_size": min(32, settings.train.batch_size), "validation": 16})
+    evaluation = settings.evaluate.model_copy(update={"draws": 5, "images": 32})
+    return settings.model_copy(update={"train": train, "evaluate": evaluation})
+
+
+def load_data(settings: Settings, is_smoke: bool = False) -> Dataset:
+    """Loads the data of a run and checks that there is enough of it.
+
+    Raises:
+        ZooError: It cannot be used, or there are fewer training images than a batch.
+    """
+    data = load(settings.data, settings.image)
+    data = data.truncated(_SMOKE_IMAGES) if is_smoke else data
+    held_out, batch_size = settings.train.validation, settings.train.batch_size
+    left = len(data.train) - held_out
+    if left < 1:
+        raise ZooError(
+            f"{settings.data} has {len(data.train)} training images, and train.validation={held_out} of them are held "
+            f"out. Lower it, for example --set train.validation={max(1, len(data.train) // 10)}"
+        )
+    if left < batch_size:
+        raise ZooError(
+            f"{settings.data} leaves {left} images to train on, fewer than train.batch_size={batch_size}. "
+            f"Lower it, for example --set train.batch_size={max(1, left // 4)}"
+        )
+    return data
+
+
+def build_model(settings: Settings, data: Dataset) -> GenerativeModel:
+    """Returns the untrained, compiled model of a run; its weights depend on the seed alone."""
+    keras.utils.set_random_seed(settings.train.seed)
+    model = build(settings.model, data.image_shape, settings.train.seed)
+    steps = settings.train.epochs * _steps_per_epoch(settings, data)
+    schedule = keras.optimizers.schedules.CosineDecay(settings.train.learning_rate, steps, alpha=_FINAL_STEP_SHARE)
+    # The average of the weights over the last thousand steps replaces them when training ends.
+    optimizer = keras.optimizers.Adam(schedule, use_ema=True, ema_momentum=_EMA)
+    model.compile(optimizer, jit_compile=settings.train.jit_compile)
+    return model
+
+
+def train(settings: Settings, directory: Path, resume: bool = False, is_smoke: bool = False) -> GenerativeModel:
+    """Trains the model of a recipe and leaves a run folder.
+
+    Args:
+        settings: The settings of a new run; with `resume` those of the folder count.
+        directory: The run folder.
+        resume: Go on from the last checkpoint.
+        is_smoke: Use the first images only.
+
+    Returns:
+        The trained model.
+
+    Raises:
+        ZooError: A setting, the data or the folder cannot be used; nothing has been written then.
+    """
+    folder = RunFolder(directory)
+    if resume:
+        settings = folder.reopen()
+    data = load_data(settings, is_smoke)
+    if resume:
+        model = keras.models.load_model(folder.checkpoint)
+    else:
+        model = build_model(settings, data)
+        folder.start(settings)
+    _fit(model, settings, data, folder)
+    folder.save_model(model)
+    save_grid(model.sample(64, seed=0), folder.path / "samples" / "final.png")
+    test = data.test[: settings.evaluate.images]
+    folder.save_evaluation(evaluate(model, test, settings.data, settings.evaluate.draws, verbose=_on_terminal()))
+    return model
+
+
+def _fit(model: GenerativeModel, settings: Settings, data: Dataset, folder: RunFolder) -> None:
+    held_out = settings.train.validation
+    first_epoch = int(model.optimizer.iterations) // _steps_per_epoch(settings, data)
+    keras.utils.set_random_seed(settings.train.seed + first_epoch)
+    started = time.time()
+    model.fit(
+        data.train[held_out:],
+        batch_size=settings.train.batch_size,
+        initial_epoch=first_epoch,
+        epochs=settings.train.epochs,
+        validation_data=data.train[:held_out],
+        callbacks=[RunRecorder(folder, settings.train.epochs)],
+        verbose=1 if _on_terminal() else 2,
+    )
+    minutes = (time.time() - started) / 60
+    print(f"trained for {settings.train.epochs - first_epoch} epochs in {minutes:.1f} minutes", flush=True)
+
+
+def _steps_per_epoch(settings: Settings, data: Dataset) -> int:
+    return math.ceil((len(data.train) - settings.train.validation) / settings.train.batch_size)
+
+
+def _on_terminal() -> bool:
+    return sys.stdout.isatty()

@@ -1,0 +1,28 @@
+"""Generative models for Keras 3 on TensorFlow: train with `model.fit`, sample, ship."""
+
+import importlib
+from typing import Any
+
+_WHERE = {
+    "GenerativeModel": "zoo.model",
+    "NamedTensor": "zoo.signature",
+    "Signature": "zoo.signature",
+    "VAE": "zoo.vae.vae",
+    "ZooError": "zoo.errors",
+}
+_MODULES = ("metrics", "networks", "presets", "random", "sampling", "signature", "vae")
+
+__all__ = sorted([*_WHERE, *_MODULES])
+
+
+def __getattr__(name: str) -> Any:
+    # Loaded on first use (PEP 562), so that `import zoo` costs nothing and sets no global state.
+    if name in _WHERE:
+        return getattr(importlib.import_module(_WHERE[name]), name)
+    if name in _MODULES:
+        return importlib.import_module(f"zoo.{name}")
+    raise AttributeError(f"module 'zoo' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,71 @@
+"""Log-likelihood of latent-variable models by importance sampling, in constant memory."""
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from zoo import random
+
+IMAGES_AT_ONCE, DRAWS_AT_ONCE = 100, 20  # 2,000 decoded images in memory, whatever is asked for
+
+
+class LogLikelihood(NamedTuple):
+    """An estimate of the mean log-likelihood of images, in nats."""
+
+    mean: float
+    standard_error: float
+    per_image: np.ndarray
+
+
+def importance_weighted(
+    log_weights: Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor],
+    targets: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
+    images: np.ndarray,
+    num_samples: int,
+    seed: int,
+    verbose: bool = False,
+) -> LogLikelihood:
+    """Estimates log p(x) as the log of the mean importance weight, Burda et al. (2016), equation 8.
+
+    Args:
+        log_weights: Maps (targets [batch, ...], number of draws, seed) to log-weights [draws, batch].
+        targets: Maps (images, seed) to what the likelihood scores (binarized images, for instance).
+        images: [n, height, width, channels] in [0, 1].
+        num_samples: Draws an image.
+        seed: An integer at least 0.
+        verbose: Whether to show a progress bar.
+
+    Returns:
+        The mean over images, the standard error of that mean, and the value of each image.
+    """
+
+    @tf.function(
+        input_signature=[tf.TensorSpec([None, *images.shape[1:]]), tf.TensorSpec([], tf.int64)], autograph=False
+    )
+    def estimate(batch: tf.Tensor, batch_seed: tf.Tensor) -> tf.Tensor:
+        fixed = targets(batch, random.fold_in(batch_seed, 0))
+
+        def add(drawn: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            now = tf.minimum(DRAWS_AT_ONCE, num_samples - drawn)
+            fresh = log_weights(fixed, now, random.fold_in(batch_seed, 1 + tf.cast(drawn, tf.int64)))
+            return drawn + now, tf.reduce_logsumexp(tf.concat([total[None], fresh], axis=0), axis=0)
+
+        nothing = tf.fill([tf.shape(fixed)[0]], -math.inf)
+        start = (tf.constant(0), nothing)
+        _, total = tf.while_loop(lambda drawn, _: drawn < num_samples, add, start, parallel_iterations=1)
+        return total - math.log(num_samples)
+
+    starts = range(0, len(images), IMAGES_AT_ONCE)
+    progress = keras.utils.Progbar(len(starts), unit_name="batch") if verbose else None
+    parts = []
+    for index, start in enumerate(starts):
+        parts.append(estimate(images[start : start + IMAGES_AT_ONCE], random.fold_in(seed, index)).numpy())
+        if progress is not None:
+            progress.add(1)
+    values = np.concatenate(parts).astype(np.float64)
+    error = values.std(ddof=1) / math.sqrt(len(values)) if len(values) > 1 else math.nan
+    return LogLikelihood(float(values.mean()), float(error), values)

@@ -1,0 +1,56 @@
+"""Convolutional networks that halve the image at every layer, and their mirror, for any height and width."""
+
+from collections.abc import Sequence
+
+import keras
+
+# Kernels twice the stride cover each pixel equally often, so that transposed ones leave no checkerboard.
+KERNEL, STRIDE = 4, 2
+
+
+def conv_encoder(
+    image_shape: Sequence[int],
+    filters: Sequence[int] = (32, 64),
+    hidden: int = 256,
+    activation: str = "elu",
+    name: str = "encoder",
+) -> keras.Model:
+    """Returns a network from images [batch, height, width, channels], in [0, 1], to features [batch, hidden].
+
+    Each entry of `filters` is a convolution that halves height and width, rounding up.
+    """
+    images = keras.Input(tuple(image_shape), name="image")
+    features = images
+    for count in filters:
+        features = keras.layers.Conv2D(count, KERNEL, STRIDE, padding="same", activation=activation)(features)
+    features = keras.layers.Dense(hidden, activation)(keras.layers.Flatten()(features))
+    return keras.Model(images, features, name=name)
+
+
+def conv_decoder(
+    latent_size: int,
+    output_shape: Sequence[int],
+    filters: Sequence[int] = (64, 32),
+    hidden: int = 256,
+    activation: str = "elu",
+    name: str = "decoder",
+) -> keras.Model:
+    """Returns a network from latents [batch, latent_size] to real numbers [batch, height, width, channels].
+
+    Each entry of `filters` is a layer that doubles height and width; what goes past `output_shape` is cut off.
+    """
+    height, width, channels = output_shape
+    scale = STRIDE ** len(filters)
+    rows, columns = -(-height // scale), -(-width // scale)
+    latents = keras.Input((latent_size,), name="latent")
+    features = keras.layers.Dense(hidden, activation)(latents)
+    features = keras.layers.Dense(rows * columns * filters[0], activation)(features)
+    features = keras.layers.Reshape((rows, columns, filters[0]))(features)
+    for count in filters[1:]:
+        features = keras.layers.Conv2DTranspose(count, KERNEL, STRIDE, padding="same", activation=activation)(features)
+    features = keras.layers.Conv2DTranspose(channels, KERNEL, STRIDE, padding="same")(features)
+    extra_rows, extra_columns = rows * scale - height, columns * scale - width
+    if extra_rows or extra_columns:
+        cut = ((extra_rows // 2, extra_rows - extra_rows // 2), (extra_columns // 2, extra_columns - extra_columns // 2))
+        features = keras.layers.Cropping2D(cut)(features)
+    return keras.Model(latents, features, name=name)

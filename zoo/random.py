@@ -1,0 +1,83 @@
+"""Seeded noise that is the same numbers in Keras, in a SavedModel and in ONNX Runtime, compiled or not.
+
+Everything is made from one generator of bits, Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as
+easy as 1, 2, 3"), a counter-based one: word i of a call is a pure function of (seed, stream, i).
+
+    key     = seed              64 bits
+    counter = (stream, i // 4)  64 bits each
+    words   = philox(key, counter)[i % 4]
+
+TensorFlow has a kernel for these bits that gives the same words eagerly, in graphs and under XLA. Its floats
+do not have that property (`tf.random.stateless_normal` differs under XLA), so floats are made here, from the
+bits, by plain operations that every runtime has. The first words do not depend on how many are asked for:
+`normal([10], seed)[:5]` equals `normal([5], seed)`.
+"""
+
+import math
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+Seed = int | tf.Tensor
+Shape = Sequence[int] | tf.Tensor
+
+PHILOX = 1  # the number of the algorithm in TensorFlow's stateless random ops
+_FOLD_STREAM = 1 << 62  # keeps the words of `fold_in` apart from those of the draws
+
+
+def as_seed(seed: Seed) -> tf.Tensor:
+    """Returns a seed as the int64 scalar that every function here takes.
+
+    Raises:
+        TypeError: `seed` is not an integer.
+    """
+    if isinstance(seed, bool) or (not tf.is_tensor(seed) and not hasattr(seed, "__index__")):
+        raise TypeError(f"a seed is an integer, not {seed!r}")
+    return tf.cast(seed, tf.int64)
+
+
+def bits(shape: Shape, seed: Seed, stream: Seed = 0) -> tf.Tensor:
+    """Draws uint32 words, uniform over all their values.
+
+    Args:
+        shape: The shape of the result.
+        seed: An integer; equal seeds give equal words.
+        stream: An integer at least 0 that tells apart the draws made under one seed.
+    """
+    key = tf.reshape(tf.cast(as_seed(seed), tf.uint64), [1])
+    counter = tf.stack([tf.zeros([], tf.uint64), tf.cast(as_seed(stream), tf.uint64)])
+    return tf.raw_ops.StatelessRandomUniformFullIntV2(
+        shape=tf.cast(shape, tf.int32), key=key, counter=counter, alg=PHILOX, dtype=tf.uint32
+    )
+
+
+def uniform(shape: Shape, seed: Seed, stream: Seed = 0) -> tf.Tensor:
+    """Draws float32 numbers, uniform over the 2**23 midpoints of (0, 1): never 0, never 1."""
+    words = tf.bitwise.right_shift(bits(shape, seed, stream), tf.constant(9, tf.uint32))
+    return (tf.cast(words, tf.float32) + 0.5) * 2.0**-23
+
+
+def normal(shape: Shape, seed: Seed, stream: Seed = 0) -> tf.Tensor:
+    """Draws float32 numbers from the standard Normal, by Box and Muller (1958), equation 1.
+
+    Two uniform numbers make two Normal ones, so nothing is thrown away. The largest possible value is 5.77
+    standard deviations, which one draw in 1.2e8 would exceed.
+    """
+    shape = tf.cast(shape, tf.int32)
+    count = tf.reduce_prod(shape)
+    pairs = uniform(tf.stack([(count + 1) // 2, 2]), seed, stream)
+    radius = tf.sqrt(-2.0 * tf.math.log(pairs[:, 0]))
+    angle = (2.0 * math.pi) * pairs[:, 1]
+    values = tf.stack([radius * tf.cos(angle), radius * tf.sin(angle)], axis=1)
+    return tf.reshape(tf.reshape(values, [-1])[:count], shape)
+
+
+def fold_in(seed: Seed, data: Seed) -> tf.Tensor:
+    """Returns a new seed, an int64 scalar, that depends on both arguments.
+
+    For code that needs several draws, or hands seeds on to parts that draw for themselves: each part gets
+    `fold_in(seed, its own number)`. `data` is an integer from 0 to 2**62 - 1.
+    """
+    words = bits([2], seed, as_seed(data) + _FOLD_STREAM)
+    low = tf.bitwise.right_shift(words[1], tf.constant(1, tf.uint32))
+    return tf.cast(words[0], tf.int64) * (1 << 31) + tf.cast(low, tf.int64)

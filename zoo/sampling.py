@@ -1,0 +1,65 @@
+"""Draws from TFP distributions with `zoo.random`, so that they are the same in every format.
+
+TFP's own samplers use floats whose values change under XLA and ops that ONNX lacks. A distribution class is
+taught to the zoo by a function registered with `draw.register`.
+"""
+
+import functools
+
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from zoo import random
+from zoo.random import Seed, Shape
+
+tfd = tfp.distributions
+
+
+@functools.singledispatch
+def draw(distribution: tfd.Distribution, seed: Seed, sample_shape: Shape = ()) -> tf.Tensor:
+    """Draws samples, reparameterized wherever the distribution is (gradients reach its parameters).
+
+    Args:
+        distribution: A TFP distribution of a registered class: Normal, Bernoulli, and Independent or
+            TransformedDistribution of registered ones.
+        seed: An integer; equal seeds give equal draws.
+        sample_shape: How many independent draws, as leading axes.
+
+    Returns:
+        A tensor [*sample_shape, *batch_shape, *event_shape].
+
+    Raises:
+        NotImplementedError: The class is not registered.
+    """
+    raise NotImplementedError(
+        f"the zoo cannot draw from a {type(distribution).__name__} with the same numbers in every format. "
+        f"Register a function (distribution, seed, sample_shape) with zoo.sampling.draw.register."
+    )
+
+
+def _full_shape(distribution: tfd.Distribution, sample_shape: Shape) -> tf.Tensor:
+    parts = [sample_shape, distribution.batch_shape_tensor(), distribution.event_shape_tensor()]
+    return tf.concat([tf.cast(part, tf.int32) for part in parts], axis=0)
+
+
+@draw.register
+def _normal(distribution: tfd.Normal, seed: Seed, sample_shape: Shape = ()) -> tf.Tensor:
+    noise = random.normal(_full_shape(distribution, sample_shape), seed)
+    return distribution.loc + distribution.scale * tf.cast(noise, distribution.dtype)
+
+
+@draw.register
+def _bernoulli(distribution: tfd.Bernoulli, seed: Seed, sample_shape: Shape = ()) -> tf.Tensor:
+    noise = random.uniform(_full_shape(distribution, sample_shape), seed)
+    probabilities = tf.cast(distribution.probs_parameter(), noise.dtype)
+    return tf.cast(noise < probabilities, distribution.dtype)
+
+
+@draw.register
+def _independent(distribution: tfd.Independent, seed: Seed, sample_shape: Shape = ()) -> tf.Tensor:
+    return draw(distribution.distribution, seed, sample_shape)
+
+
+@draw.register
+def _transformed(distribution: tfd.TransformedDistribution, seed: Seed, sample_shape: Shape = ()) -> tf.Tensor:
+    return distribution.bijector.forward(draw(distribution.distribution, seed, sample_shape))

@@ -1,0 +1,76 @@
+"""A signature: one named inference function of a model, declared once.
+
+SavedModel, ONNX, parity checks, the manifest and the card all read the same declaration, so that a model's
+inputs are listed in one place. This module imports nothing, so that the export layer can rely on it.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+FORMATS = ("saved_model", "onnx")
+
+
+@dataclass(frozen=True)
+class NamedTensor:
+    """One input or output of a signature.
+
+    Args:
+        name: What it is called in every format.
+        shape: One entry an axis: an int for a fixed size, a str for a free axis with that name
+            ("batch"). `()` is a scalar.
+        dtype: "float32", "int64", ...
+        range: The smallest and the largest allowed value, or None where any is. Integers must have one.
+            Inputs to check a bundle with are drawn from it: uniformly, or from the standard Normal where
+            there is none.
+        description: A few words for cards, with the unit.
+    """
+
+    name: str
+    shape: tuple[int | str, ...]
+    dtype: str = "float32"
+    range: tuple[float, float] | None = None
+    description: str = ""
+
+    @property
+    def free_shape(self) -> tuple[int | None, ...]:
+        """The shape with None for free axes, as TensorFlow writes it."""
+        return tuple(None if isinstance(size, str) else size for size in self.shape)
+
+
+@dataclass(frozen=True)
+class Signature:
+    """One inference function of a model.
+
+    Args:
+        name: "encode", "decode", "sample", ...
+        function: Takes the inputs by name, as tensors, and returns a mapping from output name to tensor.
+            It must be traceable by `tf.function` and hold no state besides the model's weights.
+        inputs: The inputs, in order.
+        outputs: The outputs, in order.
+        tolerance: The largest difference allowed between two formats, |a - b| <= tolerance * (1 + |b|).
+        formats: The formats to export to, of "saved_model" and "onnx".
+        description: A sentence for cards.
+    """
+
+    name: str
+    function: Callable[..., Mapping[str, Any]] = field(repr=False)
+    inputs: tuple[NamedTensor, ...]
+    outputs: tuple[NamedTensor, ...]
+    tolerance: float = 1e-4
+    formats: tuple[str, ...] = FORMATS
+    description: str = ""
+
+    @property
+    def stochastic(self) -> bool:
+        """Whether the function draws random numbers, which is to say, takes an input named "seed"."""
+        return any(tensor.name == "seed" for tensor in self.inputs)
+
+
+SEED = NamedTensor("seed", (), "int64", (0, 2**63 - 1), "equal seeds give equal draws")
+COUNT = NamedTensor("n", (), "int64", (1, 2**31 - 1), "number of draws")
+
+
+def image_tensor(name: str, image_shape: tuple[int, ...], batch: str = "batch") -> NamedTensor:
+    """Returns the declaration of a batch of images: float32, channels last, pixels in [0, 1]."""
+    return NamedTensor(name, (batch, *image_shape), "float32", (0.0, 1.0), "pixels in [0, 1]")

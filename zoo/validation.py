@@ -1,0 +1,80 @@
+"""Checks of what a user passes in, with messages that name the cause and the remedy."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from zoo.errors import ZooError
+
+
+def check_images(images: Any, image_shape: tuple[int, ...] | None = None, name: str = "images") -> np.ndarray:
+    """Returns images as a float32 array after checking that they are what every public door takes.
+
+    Args:
+        images: An array [batch, height, width, channels], floating, pixels in [0, 1].
+        image_shape: The [height, width, channels] to insist on, or None for any.
+        name: What to call the argument in messages.
+
+    Raises:
+        ZooError: The shape, dtype or range is another, a value is NaN, or there is no image at all.
+    """
+    images = np.asarray(images)
+    wanted = "[batch, height, width, channels]" if image_shape is None else f"[batch, {_join(image_shape)}]"
+    if images.ndim != 4 or (image_shape is not None and images.shape[1:] != tuple(image_shape)):
+        raise ZooError(f"{name} have shape [{_join(images.shape)}], expected {wanted}.{_shape_remedy(images, image_shape)}")
+    if len(images) == 0:
+        raise ZooError(f"{name} are empty: there is no image among them. Pass at least one.")
+    if images.dtype.kind in "iub":
+        raise ZooError(
+            f"{name} have dtype {images.dtype}, expected float32 in [0, 1]. "
+            "For pixels from 0 to 255 pass images.astype('float32') / 255."
+        )
+    if images.dtype.kind != "f":
+        raise ZooError(f"{name} have dtype {images.dtype}, expected float32 in [0, 1].")
+    low, high = float(images.min()), float(images.max())
+    if math.isnan(low) or math.isnan(high):
+        first = int(np.isnan(images).reshape(len(images), -1).any(axis=1).argmax())
+        raise ZooError(f"{name} hold NaN, first in image {first}. Remove or repair those images.")
+    if low < 0 or high > 1:
+        remedy = "divide by 255" if low >= 0 and high > 2 else "rescale them, for example (images + 1) / 2 from [-1, 1]"
+        raise ZooError(f"{name} range from {low:.4g} to {high:.4g}, expected pixels in [0, 1]: {remedy}.")
+    return images.astype(np.float32, copy=False)
+
+
+def check_count(value: Any, name: str, least: int = 1) -> int:
+    """Returns an integer argument after checking that it is one, at least `least`.
+
+    Raises:
+        ZooError: It is not.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        raise ZooError(f"{name} is {value!r}, expected an integer of at least {least}.")
+    return int(value)
+
+
+def check_seed(seed: Any) -> int:
+    """Returns a seed after checking that it is an integer in [0, 2**63).
+
+    Raises:
+        ZooError: It is not.
+    """
+    if check_count(seed, "seed", least=0) >= 2**63:
+        raise ZooError(f"seed is {seed}, expected an integer below 2**63.")
+    return int(seed)
+
+
+def _join(shape: tuple[int, ...]) -> str:
+    return ", ".join(str(size) for size in shape)
+
+
+def _shape_remedy(images: np.ndarray, image_shape: tuple[int, ...] | None) -> str:
+    if images.ndim == 3 and (image_shape is None or images.shape[1:] == tuple(image_shape[:2])):
+        return " For grey images without a channel axis pass images[..., None]."
+    if image_shape is not None and images.shape == tuple(image_shape):
+        return " For a single image pass images[None]."
+    if image_shape is not None and images.ndim == 4 and images.shape[1:3] == tuple(image_shape[:2]):
+        return " The number of channels differs."
+    if image_shape is not None and images.ndim == 4:
+        return " Resize the images, or build the model for theirs."
+    return ""
