@@ -5,6 +5,7 @@ taught to the zoo by a function registered with `draw.register`.
 """
 
 import functools
+from collections.abc import Callable
 
 import tensorflow as tf
 import tensorflow_probability as tfp
@@ -37,20 +38,26 @@ def draw(distribution: tfd.Distribution, seed: Seed, sample_shape: Shape = ()) -
     )
 
 
-def _full_shape(distribution: tfd.Distribution, sample_shape: Shape) -> tf.Tensor:
+def _noise(
+    generator: Callable[[Shape, Seed], tf.Tensor], distribution: tfd.Distribution, seed: Seed, sample_shape: Shape
+) -> tf.Tensor:
+    """Draws from a generator in the shape of a draw from the distribution, known statically as far as can be."""
     parts = [sample_shape, distribution.batch_shape_tensor(), distribution.event_shape_tensor()]
-    return tf.concat([tf.cast(part, tf.int32) for part in parts], axis=0)
+    noise = generator(tf.concat([tf.cast(part, tf.int32) for part in parts], axis=0), seed)
+    known = tf.TensorShape(tf.get_static_value(sample_shape, partial=True))
+    noise.set_shape(known.concatenate(distribution.batch_shape).concatenate(distribution.event_shape))
+    return noise
 
 
 @draw.register
 def _normal(distribution: tfd.Normal, seed: Seed, sample_shape: Shape = ()) -> tf.Tensor:
-    noise = random.normal(_full_shape(distribution, sample_shape), seed)
+    noise = _noise(random.normal, distribution, seed, sample_shape)
     return distribution.loc + distribution.scale * tf.cast(noise, distribution.dtype)
 
 
 @draw.register
 def _bernoulli(distribution: tfd.Bernoulli, seed: Seed, sample_shape: Shape = ()) -> tf.Tensor:
-    noise = random.uniform(_full_shape(distribution, sample_shape), seed)
+    noise = _noise(random.uniform, distribution, seed, sample_shape)
     probabilities = tf.cast(distribution.probs_parameter(), noise.dtype)
     return tf.cast(noise < probabilities, distribution.dtype)
 

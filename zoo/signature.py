@@ -61,6 +61,12 @@ class Signature:
     formats: tuple[str, ...] = FORMATS
     description: str = ""
 
+    def __post_init__(self) -> None:
+        names = [tensor.name for tensor in (*self.inputs, *self.outputs)]
+        if len(set(names)) < len(names):
+            # ONNX has one space of names for both.
+            raise ValueError(f"signature '{self.name}': names of inputs and outputs must differ, got {names}.")
+
     @property
     def stochastic(self) -> bool:
         """Whether the function draws random numbers, which is to say, takes an input named "seed"."""

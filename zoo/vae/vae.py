@@ -209,7 +209,7 @@ class VAE(GenerativeModel):
 
     def reconstruct(self, images: np.ndarray) -> np.ndarray:
         """Returns what the model makes of images, through the posterior's location: float32 in [0, 1]."""
-        return self.run_in_batches("reconstruct", image=check_images(images, self.image_shape))["image"]
+        return self.run_in_batches("reconstruct", image=check_images(images, self.image_shape))["reconstruction"]
 
     def _sample(self, n: int, seed: int) -> np.ndarray:
         latents = draw(self.prior(), seed, [n]).numpy()
@@ -242,7 +242,7 @@ class VAE(GenerativeModel):
 
     def signatures(self) -> dict[str, Signature]:
         """Returns `encode`, `decode`, `reconstruct`, `sample` and `elbo`."""
-        image = image_tensor("image", self.image_shape)
+        image, copy = image_tensor("image", self.image_shape), image_tensor("reconstruction", self.image_shape)
         latent = NamedTensor("latent", ("batch", self.latent_size), description="latent code")
         loc = NamedTensor("loc", ("batch", self.latent_size), description="location of the posterior")
         scale = NamedTensor("scale", ("batch", self.latent_size), "float32", (0.0, np.inf), "scale of the posterior")
@@ -259,7 +259,7 @@ class VAE(GenerativeModel):
             for signature in (
                 Signature("encode", self._encode, (image,), (loc, scale), description="Image to code."),
                 Signature("decode", self._decode, (latent,), (image,), description="Code to mean image."),
-                Signature("reconstruct", self._reconstruct, (image,), (image,), description="Image to mean image."),
+                Signature("reconstruct", self._reconstruct, (image,), (copy,), description="Image to mean image."),
                 Signature(
                     "sample",
                     self._sample_tensors,
@@ -278,7 +278,7 @@ class VAE(GenerativeModel):
         return {"image": self._mean_image(latent)}
 
     def _reconstruct(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"image": self.call(image)}
+        return {"reconstruction": self.call(image)}
 
     def _sample_tensors(self, seed: tf.Tensor, n: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"image": self._mean_image(draw(self.prior(), seed, tf.reshape(n, [1])))}

@@ -1,0 +1,184 @@
+"""Signatures as ONNX files: converted by tf2onnx, then distrusted until shown to work.
+
+tf2onnx goes on after an op that it does not know, and writes a file that no runtime loads. So every message
+of error that it logs counts as a failure here, every op of the result is looked up in ONNX's own schemas, and
+the checker and ONNX Runtime both have to accept the graph.
+"""
+
+import contextlib
+import logging
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import onnx
+import onnxruntime
+import tensorflow as tf
+import tf2onnx
+from onnxruntime.capi import onnxruntime_pybind11_state as onnxruntime_errors
+
+from export.errors import ExportError
+from export.ops import handlers
+from zoo.signature import NamedTensor, Signature
+
+OPSET = 18  # the newest that tf2onnx writes, and the oldest with the bitwise ops that random numbers need
+
+LOAD_ERRORS = (
+    onnxruntime_errors.Fail,
+    onnxruntime_errors.InvalidArgument,
+    onnxruntime_errors.InvalidGraph,
+    onnxruntime_errors.InvalidProtobuf,
+    onnxruntime_errors.NotImplemented,
+    onnxruntime_errors.RuntimeException,
+)
+
+
+def traced(signature: Signature) -> tf.types.experimental.ConcreteFunction:
+    """Returns the signature's function as a graph with the declared inputs."""
+    specs = {spec.name: tf.TensorSpec(spec.free_shape, spec.dtype, spec.name) for spec in signature.inputs}
+    return tf.function(signature.function, autograph=False).get_concrete_function(**specs)
+
+
+def write(signature: Signature, path: Path) -> None:
+    """Writes one signature as an ONNX file.
+
+    Args:
+        signature: What to export.
+        path: The file; its folder exists.
+
+    Raises:
+        ExportError: An op has no counterpart, or the checker or ONNX Runtime refuses the graph. No file is
+            left then.
+    """
+    model = convert(signature)
+    check(model, signature.name)
+    path.write_bytes(model.SerializeToString())
+
+
+def convert(signature: Signature) -> onnx.ModelProto:
+    """Returns a signature as an ONNX model with the declared names.
+
+    Raises:
+        ExportError: tf2onnx knows an op not, or failed to convert one; the message names them.
+    """
+    specs = [tf.TensorSpec(spec.free_shape, spec.dtype, spec.name) for spec in signature.inputs]
+    names = [spec.name for spec in signature.inputs]
+
+    def function(*values: tf.Tensor) -> list[tf.Tensor]:
+        outputs = signature.function(**dict(zip(names, values, strict=True)))
+        # Each output gets a node of its own, so that two names for one tensor stay two outputs.
+        return [tf.identity(outputs[spec.name]) for spec in signature.outputs]
+
+    with _collected_errors() as errors:
+        model, _ = tf2onnx.convert.from_function(
+            tf.function(function, autograph=False),
+            input_signature=specs,
+            opset=OPSET,
+            custom_op_handlers={op: (_adapted(handler), []) for op, handler in handlers().items()},
+        )
+    if errors:
+        raise ExportError(_explained(signature.name, errors))
+    _rename(model.graph, signature)
+    model.producer_name = "genzoo"
+    model.doc_string = signature.description
+    return model
+
+
+def check(model: onnx.ModelProto, name: str) -> None:
+    """Makes sure that a graph is valid ONNX and that ONNX Runtime loads it.
+
+    Raises:
+        ExportError: It is not, with the op or the reason.
+    """
+    for node in model.graph.node:
+        if not onnx.defs.has(node.op_type, node.domain):
+            raise ExportError(f"signature '{name}': op {node.op_type} (node {node.name}) is not an ONNX op. {_REMEDY}")
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise ExportError(f"signature '{name}': the ONNX checker refuses the graph: {_first_line(error)}") from error
+    try:
+        session(model.SerializeToString())
+    except LOAD_ERRORS as error:
+        raise ExportError(f"signature '{name}': ONNX Runtime refuses the graph: {_first_line(error)}") from error
+
+
+def session(model: bytes | str) -> onnxruntime.InferenceSession:
+    """Returns an ONNX Runtime session on CPU for a model or a path."""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+_REMEDY = "Use another op, or add a handler with export.register_op."
+
+
+def _adapted(handler: Callable[[Any, Any], None]) -> Callable[[Any, Any, str, list], None]:
+    return lambda graph, node, name, arguments: handler(graph, node)
+
+
+@contextlib.contextmanager
+def _collected_errors() -> Iterator[list[str]]:
+    """Collects what tf2onnx logs as errors, and keeps its log off the terminal."""
+    errors: list[str] = []
+
+    class Collector(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            errors.append(record.getMessage())
+
+    logger, collector = logging.getLogger("tf2onnx"), Collector(logging.ERROR)
+    before = logger.level, logger.propagate
+    logger.addHandler(collector)
+    logger.propagate = False
+    logger.setLevel(logging.ERROR)
+    try:
+        yield errors
+    finally:
+        logger.removeHandler(collector)
+        logger.setLevel(before[0])
+        logger.propagate = before[1]
+
+
+def _explained(name: str, errors: list[str]) -> str:
+    unknown = [re.search(r"Tensorflow op \[(.*): (\w+)\] is not supported", error) for error in errors]
+    places: dict[str, list[str]] = {}
+    for match in filter(None, unknown):
+        places.setdefault(match.group(2), []).append(match.group(1))
+    if not places:
+        return f"signature '{name}': conversion to ONNX failed: {errors[0].splitlines()[0]}"
+    listed = "; ".join(f"{op} (at {', '.join(where[:3])})" for op, where in places.items())
+    return f"signature '{name}' has TensorFlow ops that ONNX has no counterpart for: {listed}. {_REMEDY}"
+
+
+def _rename(graph: onnx.GraphProto, signature: Signature) -> None:
+    """Gives inputs, outputs and free axes their declared names."""
+    names: dict[str, str] = {}
+    for values, specs in ((graph.input, signature.inputs), (graph.output, signature.outputs)):
+        for value, spec in zip(values, specs, strict=True):
+            names[value.name] = spec.name
+            _declare(value, spec)
+    taken = set(names.values())
+    for node in graph.node:
+        for field in (node.input, node.output):
+            for index, old in enumerate(field):
+                field[index] = names.get(old, f"{old}__inner" if old in taken else old)
+    for tensor in (*graph.initializer, *graph.value_info):
+        if tensor.name in taken:
+            tensor.name = f"{tensor.name}__inner"
+
+
+def _declare(value: onnx.ValueInfoProto, spec: NamedTensor) -> None:
+    value.name = spec.name
+    tensor = value.type.tensor_type
+    tensor.shape.Clear()
+    for size in spec.shape:
+        dimension = tensor.shape.dim.add()
+        if isinstance(size, str):
+            dimension.dim_param = size
+        else:
+            dimension.dim_value = size
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0]
