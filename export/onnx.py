@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import onnx
-import onnxruntime
 import tensorflow as tf
 import tf2onnx
 from onnxruntime.capi import onnxruntime_pybind11_state as onnxruntime_errors
 
 from export.errors import ExportError
 from export.ops import handlers
+from export.session import open_session
 from zoo.signature import NamedTensor, Signature
 
 OPSET = 18  # the newest that tf2onnx writes, and the oldest with the bitwise ops that random numbers need
@@ -32,12 +32,6 @@ LOAD_ERRORS = (
     onnxruntime_errors.NotImplemented,
     onnxruntime_errors.RuntimeException,
 )
-
-
-def traced(signature: Signature) -> tf.types.experimental.ConcreteFunction:
-    """Returns the signature's function as a graph with the declared inputs."""
-    specs = {spec.name: tf.TensorSpec(spec.free_shape, spec.dtype, spec.name) for spec in signature.inputs}
-    return tf.function(signature.function, autograph=False).get_concrete_function(**specs)
 
 
 def write(signature: Signature, path: Path) -> None:
@@ -99,16 +93,9 @@ def check(model: onnx.ModelProto, name: str) -> None:
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         raise ExportError(f"signature '{name}': the ONNX checker refuses the graph: {_first_line(error)}") from error
     try:
-        session(model.SerializeToString())
+        open_session(model.SerializeToString())
     except LOAD_ERRORS as error:
         raise ExportError(f"signature '{name}': ONNX Runtime refuses the graph: {_first_line(error)}") from error
-
-
-def session(model: bytes | str) -> onnxruntime.InferenceSession:
-    """Returns an ONNX Runtime session on CPU for a model or a path."""
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
 _REMEDY = "Use another op, or add a handler with export.register_op."

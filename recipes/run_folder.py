@@ -15,7 +15,7 @@ from typing import Any
 
 import keras
 
-from recipes.pictures import save_grid
+from recipes.output import save_images
 from recipes.settings import Settings, validated
 from zoo.errors import ZooError
 from zoo.files import write_atomically, write_text
@@ -118,6 +118,6 @@ class RunRecorder(keras.callbacks.Callback):
         write_text(file, "\n".join([*kept, json.dumps(record)]) + "\n")
         if (epoch + 1) % self._every == 0:
             images = self.model.sample(_GRID_IMAGES, seed=0)
-            save_grid(images, self._folder.path / "samples" / f"epoch_{epoch + 1:04d}.png")
+            save_images(images, self._folder.path / "samples" / f"epoch_{epoch + 1:04d}.png")
         # Last, so that whatever a checkpoint promises has been written.
         write_atomically(self._folder.checkpoint, self.model.save)

@@ -9,7 +9,7 @@ import keras
 
 from recipes.data import Dataset, load
 from recipes.evaluate import evaluate
-from recipes.pictures import save_grid
+from recipes.output import save_images
 from recipes.run_folder import RunFolder, RunRecorder
 from recipes.settings import Settings
 from recipes.vae import build
@@ -61,6 +61,19 @@ def build_model(settings: Settings, data: Dataset) -> GenerativeModel:
     return model
 
 
+def describe(settings: Settings, is_smoke: bool = False) -> str:
+    """Returns what a run would do, after trying its data and its model; writes nothing."""
+    data = load_data(settings, is_smoke)
+    model = build_model(settings, data)
+    return (
+        f"{settings.to_yaml()}\n"
+        f"images: {len(data.train) - settings.train.validation:,} to train on, {settings.train.validation:,} held out, "
+        f"{len(data.test):,} to test on, each {'x'.join(map(str, data.image_shape))}\n"
+        f"model: {type(model).__name__} with {model.count_params():,} parameters\n"
+        f"steps: {_steps_per_epoch(settings, data):,} an epoch"
+    )
+
+
 def train(settings: Settings, directory: Path, resume: bool = False, is_smoke: bool = False) -> GenerativeModel:
     """Trains the model of a recipe and leaves a run folder.
 
@@ -87,7 +100,7 @@ def train(settings: Settings, directory: Path, resume: bool = False, is_smoke: b
         folder.start(settings)
     _fit(model, settings, data, folder)
     folder.save_model(model)
-    save_grid(model.sample(64, seed=0), folder.path / "samples" / "final.png")
+    save_images(model.sample(64, seed=0), folder.path / "samples" / "final.png")
     test = data.test[: settings.evaluate.images]
     folder.save_evaluation(evaluate(model, test, settings.data, settings.evaluate.draws, verbose=_on_terminal()))
     return model

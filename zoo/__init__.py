@@ -9,6 +9,8 @@ _WHERE = {
     "Signature": "zoo.signature",
     "VAE": "zoo.vae.vae",
     "ZooError": "zoo.errors",
+    "from_preset": "zoo.presets",
+    "list_presets": "zoo.presets",
 }
 _MODULES = ("metrics", "networks", "presets", "random", "sampling", "signature", "vae")
 

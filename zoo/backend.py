@@ -5,15 +5,14 @@ import os
 from zoo.errors import ZooError
 
 
-def require_keras_on_tensorflow() -> None:
-    """Checks that Keras 3 runs on TensorFlow.
+def check_environment() -> None:
+    """Checks the environment variables that choose Keras's version and backend.
 
-    The environment is read before Keras is imported, because a backend that is not installed would fail
-    there with an error that names neither the variable nor the remedy.
+    They are read before Keras is imported, because a backend that is not installed would fail there with an
+    error that names neither the variable nor the remedy.
 
     Raises:
-        ZooError: `KERAS_BACKEND` (or Keras's own configuration file) names another backend, or
-            `TF_USE_LEGACY_KERAS` asks for Keras 2.
+        ZooError: `KERAS_BACKEND` names another backend, or `TF_USE_LEGACY_KERAS` asks for Keras 2.
     """
     if os.environ.get("TF_USE_LEGACY_KERAS", "").lower() in ("1", "true"):
         raise ZooError(
@@ -25,6 +24,14 @@ def require_keras_on_tensorflow() -> None:
             f"KERAS_BACKEND is '{chosen}', and the zoo runs on 'tensorflow' only. "
             "Set KERAS_BACKEND=tensorflow, or unset it, before Python starts."
         )
+
+def require_keras_on_tensorflow() -> None:
+    """Checks that Keras 3 runs on TensorFlow.
+
+    Raises:
+        ZooError: The environment, or Keras's own configuration file, says otherwise.
+    """
+    check_environment()
     import keras
 
     if keras.config.backend() != "tensorflow":

@@ -1,12 +1,13 @@
 """The base of every model in the zoo: the verbs that all of them have."""
 
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from zoo import random
+from zoo import presets, random
 from zoo.backend import require_keras_on_tensorflow
 from zoo.errors import ZooError
 from zoo.signature import Signature
@@ -103,6 +104,27 @@ class GenerativeModel(keras.Model):
 
     def _sample(self, n: int, seed: int) -> np.ndarray:
         raise NotImplementedError
+
+    # Presets.
+
+    @classmethod
+    def from_preset(cls, name: str | Path) -> Self:
+        """Loads a pretrained model of this class.
+
+        Args:
+            name: One of `zoo.list_presets()`, or a folder written by `save_to_preset`.
+
+        Raises:
+            ZooError: There is no such preset, it is of another class, or a file is missing or altered.
+        """
+        model = presets.from_preset(name)
+        if not isinstance(model, cls):
+            raise ZooError(f"preset '{name}' is a {type(model).__name__}, not a {cls.__name__}: use zoo.from_preset.")
+        return model
+
+    def save_to_preset(self, directory: str | Path, weights_dtype: str = "float32", card: str = "", **details: Any) -> None:
+        """Saves the model as a preset folder; see `zoo.presets.save_to_preset`."""
+        presets.save_to_preset(self, directory, weights_dtype, card, **details)
 
     # Training.
 

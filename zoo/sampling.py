@@ -44,7 +44,8 @@ def _noise(
     """Draws from a generator in the shape of a draw from the distribution, known statically as far as can be."""
     parts = [sample_shape, distribution.batch_shape_tensor(), distribution.event_shape_tensor()]
     noise = generator(tf.concat([tf.cast(part, tf.int32) for part in parts], axis=0), seed)
-    known = tf.TensorShape(tf.get_static_value(sample_shape, partial=True))
+    sizes = [None] * sample_shape.shape[0] if tf.is_tensor(sample_shape) else sample_shape
+    known = tf.TensorShape([size if isinstance(size, int) else None for size in sizes])
     noise.set_shape(known.concatenate(distribution.batch_shape).concatenate(distribution.event_shape))
     return noise
 

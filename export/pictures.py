@@ -6,17 +6,15 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from zoo.files import write_atomically
-
 _MARGIN, _SMALLEST_CELL = 2, 56
 
 
-def save_grid(images: np.ndarray, path: Path, columns: int | None = None) -> None:
-    """Saves images [n, height, width, channels], in [0, 1], as one picture.
+def save_grid(images: np.ndarray, path: str | Path, columns: int | None = None) -> None:
+    """Saves images [n, height, width, channels], in [0, 1], as one PNG.
 
     Args:
         images: Grey or colour; small ones are enlarged by whole factors, so that pixels stay square.
-        path: Where to; ends in .png.
+        path: Where to.
         columns: Images a row, by default about as many as there are rows.
     """
     count, height, width, channels = images.shape
@@ -30,7 +28,7 @@ def save_grid(images: np.ndarray, path: Path, columns: int | None = None) -> Non
         top, left = (index // columns) * cell_height + _MARGIN, (index % columns) * cell_width + _MARGIN
         canvas[top : top + height * factor, left : left + width * factor] = image
     picture = Image.fromarray(canvas[..., 0] if channels == 1 else canvas)
-    write_atomically(path, lambda temporary: picture.save(temporary, format="PNG"))
+    picture.save(path, format="PNG")
 
 
 def side_by_side(originals: np.ndarray, copies: np.ndarray, columns: int = 8) -> np.ndarray:

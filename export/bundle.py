@@ -1,0 +1,158 @@
+"""Writes a bundle: a folder with a model in formats that run anywhere, checked before it is there.
+
+    manifest.json        signatures, versions, parity, SHA-256 of every file
+    saved_model/         one endpoint a signature
+    onnx/NAME.onnx       one file a signature, free batch axes
+    reference.npz        inputs and the model's outputs, to check against later
+    card.md preview.png  for people
+"""
+
+import importlib.metadata
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from export import manifest as manifests
+from export import onnx, saved_model
+from export.card import bundle_card
+from export.errors import ExportError
+from export.parity import reference
+from export.pictures import save_grid
+from export.signatures import signatures_of
+from export.verification import REFERENCE, compare_formats, save_reference
+from zoo.signature import FORMATS, Signature
+
+_PACKAGES = ("genzoo", "tensorflow", "keras", "tensorflow-probability", "tf2onnx", "onnx", "onnxruntime", "numpy")
+_PREVIEW_IMAGES = 64
+
+
+def save(
+    model: keras.Model,
+    directory: str | Path,
+    formats: tuple[str, ...] | list[str] = FORMATS,
+    notes: str = "",
+    overwrite: bool = False,
+) -> dict[str, Any]:
+    """Exports a model as a bundle.
+
+    Everything is written to a temporary folder beside `directory`, checked there, and renamed: a bundle that
+    fails a check leaves nothing.
+
+    Args:
+        model: A zoo model, or any Keras model built from `keras.Input` (signature `call`).
+        directory: The folder to make.
+        formats: Of "saved_model" and "onnx", at least one.
+        notes: Markdown for the card: figures, data, licence.
+        overwrite: Replace what is there, if it is a bundle or an empty folder.
+
+    Returns:
+        The manifest.
+
+    Raises:
+        ExportError: An op has no ONNX counterpart, the checker or ONNX Runtime refuses a graph, a format
+            differs from the model, or `directory` is there already. The message names the op or tensor.
+    """
+    formats = _checked_formats(formats)
+    directory = Path(directory)
+    _check_target(directory, overwrite)
+    signatures = signatures_of(model)
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=directory.parent, prefix=".partial-"))
+    try:
+        manifest = _write(model, signatures, temporary, formats, directory.name, notes)
+        temporary.chmod(0o755)
+        if directory.exists():
+            _swap(temporary, directory)
+        else:
+            os.replace(temporary, directory)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return manifest
+
+
+def _write(
+    model: keras.Model,
+    signatures: dict[str, Signature],
+    folder: Path,
+    formats: list[str],
+    name: str,
+    notes: str,
+) -> dict[str, Any]:
+    values = list(signatures.values())
+    expected = {signature.name: reference(signature, _eager(signature)) for signature in values}
+    if "saved_model" in formats:
+        saved_model.write(model, [s for s in values if "saved_model" in s.formats], folder / "saved_model")
+    if "onnx" in formats:
+        (folder / "onnx").mkdir()
+        for signature in (s for s in values if "onnx" in s.formats):
+            onnx.write(signature, folder / "onnx" / f"{signature.name}.onnx")
+    save_reference(folder / REFERENCE, expected)
+    if "sample" in signatures and hasattr(model, "image_shape"):
+        save_grid(model.sample(_PREVIEW_IMAGES, seed=0), folder / "preview.png")
+    manifest = {
+        "format": manifests.VERSION,
+        "model": {"name": model.name, "class": type(model).__name__},
+        "formats": formats,
+        "opset": onnx.OPSET,
+        "versions": _versions(),
+        "signatures": {signature.name: manifests.describe(signature) for signature in values},
+        "parity": compare_formats(folder, values, expected, formats),
+        "files": manifests.hashes(folder),
+    }
+    (folder / "card.md").write_text(bundle_card(manifest, signatures, notes), encoding="utf-8")
+    manifest["files"] = manifests.hashes(folder)
+    (folder / manifests.NAME).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+    return manifest
+
+
+def _eager(signature: Signature) -> Any:
+    import tensorflow as tf
+
+    def run(**inputs: Any) -> dict[str, Any]:
+        outputs = signature.function(**{key: tf.constant(value) for key, value in inputs.items()})
+        return {key: value.numpy() for key, value in outputs.items()}
+
+    return run
+
+
+def _checked_formats(formats: tuple[str, ...] | list[str]) -> list[str]:
+    unknown = [name for name in formats if name not in FORMATS]
+    if unknown or not formats:
+        raise ExportError(f"unknown format '{unknown[0] if unknown else ''}'. Known: {', '.join(FORMATS)}.")
+    return [name for name in FORMATS if name in formats]
+
+
+def _check_target(directory: Path, overwrite: bool) -> None:
+    if not directory.exists() or (directory.is_dir() and not any(directory.iterdir())):
+        return
+    if not overwrite:
+        raise ExportError(f"{directory} is there already. Choose another folder, or pass overwrite (--overwrite).")
+    if not (directory / manifests.NAME).is_file():
+        raise ExportError(f"{directory} is no bundle, and is not overwritten. Choose another folder.")
+
+
+def _swap(temporary: Path, directory: Path) -> None:
+    """Puts the new folder in the place of the old one, which is deleted only afterwards."""
+    old = Path(tempfile.mkdtemp(dir=directory.parent, prefix=".replaced-"))
+    os.replace(directory, old)
+    try:
+        os.replace(temporary, directory)
+    except OSError:
+        os.replace(old, directory)
+        raise
+    shutil.rmtree(old)
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in _PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue  # the zoo itself, run from a checkout that is not installed
+    return found

@@ -1,0 +1,46 @@
+"""The card of a bundle: what it holds and how to use it, in Markdown."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from zoo.signature import NamedTensor, Signature
+
+
+def bundle_card(manifest: Mapping[str, Any], signatures: Mapping[str, Signature], notes: str = "") -> str:
+    """Returns the text of `card.md`.
+
+    Args:
+        manifest: The manifest of the bundle.
+        signatures: What it holds.
+        notes: More Markdown on the model: figures, data, licence.
+    """
+    name = manifest["model"]["name"]
+    formats = " and ".join({"onnx": "ONNX", "saved_model": "SavedModel"}[key] for key in manifest["formats"])
+    preview = "![Samples](preview.png)\n\n" if "preview.png" in manifest["files"] else ""
+    rows = [_row(signature, manifest["parity"][signature.name]) for signature in signatures.values()]
+    table = "\n".join(["| signature | inputs | outputs | largest difference |", "| --- | --- | --- | --- |", *rows])
+    return (
+        f"# {name}\n\nA {manifest['model']['class']}, exported as {formats}.\n\n{preview}{notes and notes + chr(10) * 2}"
+        f"## Signatures\n\n{table}\n\n"
+        "A difference is |a - b| / (1 + |b|), the largest over all elements at two batch sizes, between a format and "
+        "the Keras model.\n\n"
+        f"## Use\n\n```python\nimport export\n\nbundle = export.load(\".\")\n{_example(signatures)}\n```\n"
+    )
+
+
+def _row(signature: Signature, parity: Mapping[str, float]) -> str:
+    inputs, outputs = (", ".join(map(_text, specs)) for specs in (signature.inputs, signature.outputs))
+    found = ", ".join(f"{key} {value:.1e}" for key, value in parity.items())
+    return f"| `{signature.name}` | {inputs} | {outputs} | {found} |"
+
+
+def _text(spec: NamedTensor) -> str:
+    shape = ", ".join(str(size) for size in spec.shape)
+    return f"`{spec.name}` {spec.dtype} [{shape}]"
+
+
+def _example(signatures: Mapping[str, Signature]) -> str:
+    if "sample" in signatures:
+        return "images = bundle.sample(16, seed=0)"
+    name, signature = next(iter(signatures.items()))
+    return f"outputs = bundle.run({name!r}, {', '.join(f'{spec.name}=...' for spec in signature.inputs)})"

@@ -1,0 +1,99 @@
+"""The manifest of a bundle: what it holds, and the hashes to tell whether it still does."""
+
+import hashlib
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from export.errors import ExportError
+from zoo.signature import NamedTensor, Signature
+
+NAME, VERSION = "manifest.json", 1
+
+
+def describe(signature: Signature) -> dict[str, Any]:
+    """Returns a signature as plain values."""
+    return {
+        "description": signature.description,
+        "inputs": [_plain(spec) for spec in signature.inputs],
+        "outputs": [_plain(spec) for spec in signature.outputs],
+        "tolerance": signature.tolerance,
+        "formats": list(signature.formats),
+    }
+
+
+def _plain(spec: NamedTensor) -> dict[str, Any]:
+    # JSON has no infinity: an open end of a range is null.
+    ends = None if spec.range is None else [None if abs(end) == float("inf") else end for end in spec.range]
+    return {**asdict(spec), "range": ends}
+
+
+def restore(name: str, described: dict[str, Any]) -> Signature:
+    """Returns a signature read from a manifest; it has no function."""
+
+    def spec(values: dict[str, Any]) -> NamedTensor:
+        ends = values["range"]
+        if ends is not None:
+            ends = (float("-inf") if ends[0] is None else ends[0], float("inf") if ends[1] is None else ends[1])
+        return NamedTensor(**{**values, "shape": tuple(values["shape"]), "range": ends})
+
+    return Signature(
+        name,
+        _no_function,
+        tuple(spec(values) for values in described["inputs"]),
+        tuple(spec(values) for values in described["outputs"]),
+        described["tolerance"],
+        tuple(described["formats"]),
+        described["description"],
+    )
+
+
+def _no_function(**_: Any) -> dict[str, Any]:
+    raise ExportError("this signature was read from a manifest: run it through the bundle.")
+
+
+def hashes(directory: Path) -> dict[str, dict[str, Any]]:
+    """Returns SHA-256 and size of every file below a folder except the manifest."""
+    files = sorted(path for path in directory.rglob("*") if path.is_file() and path.name != NAME)
+    return {
+        path.relative_to(directory).as_posix(): {"sha256": sha256(path), "bytes": path.stat().st_size} for path in files
+    }
+
+
+def sha256(path: Path) -> str:
+    """Returns the SHA-256 of a file as 64 hexadecimal digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read(directory: Path) -> dict[str, Any]:
+    """Returns the manifest of a bundle.
+
+    Raises:
+        ExportError: The folder holds none, it is damaged, or it is of a newer version.
+    """
+    path = Path(directory) / NAME
+    if not path.is_file():
+        raise ExportError(f"{directory} is no bundle: it has no {NAME}.")
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ExportError(f"{path} is damaged ({error}). Export the model again.") from error
+    if not isinstance(manifest, dict) or manifest.get("format") != VERSION:
+        raise ExportError(f"{path} is not of format {VERSION}, the one this version reads. Update genzoo.")
+    return manifest
+
+
+def check_file(directory: Path, name: str, recorded: dict[str, Any]) -> Path:
+    """Returns the path of a bundle's file after checking its hash.
+
+    Raises:
+        ExportError: It is missing or altered.
+    """
+    path = Path(directory) / name
+    if not path.is_file():
+        raise ExportError(f"{path} is missing from the bundle. Export the model again.")
+    if sha256(path) != recorded["sha256"]:
+        raise ExportError(f"{path} is altered or truncated: its SHA-256 is not the recorded one. Export the model again.")
+    return path

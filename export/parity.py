@@ -1,0 +1,118 @@
+"""Whether two formats of a signature do the same, checked in order: names, dtypes, axes, values, seeds.
+
+This module needs NumPy alone; a format is a function from named arrays to named arrays.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from export.errors import ExportError
+from export.inputs import draw_inputs
+from zoo.signature import NamedTensor, Signature
+
+Arrays = dict[str, np.ndarray]
+Runner = Callable[..., Mapping[str, Any]]
+
+BATCHES = (2, 3)
+
+
+def reference(signature: Signature, run: Runner) -> list[tuple[Arrays, Arrays]]:
+    """Returns inputs and the outputs that the model itself gives for them, at two batch sizes.
+
+    Raises:
+        ExportError: The model does not keep to what its signature declares.
+    """
+    pairs = []
+    for seed, batch in enumerate(BATCHES):
+        inputs = draw_inputs(signature.inputs, batch, seed)
+        outputs = {name: np.asarray(value) for name, value in run(**inputs).items()}
+        check_outputs(signature, outputs, batch, "the model")
+        pairs.append((inputs, outputs))
+    return pairs
+
+
+def check_outputs(signature: Signature, outputs: Mapping[str, np.ndarray], batch: int, where: str) -> None:
+    """Checks names, dtypes, axes, finite values and ranges.
+
+    Raises:
+        ExportError: One is not as declared.
+    """
+    label = f"signature '{signature.name}' in {where}"
+    declared = [spec.name for spec in signature.outputs]
+    if sorted(outputs) != sorted(declared):
+        raise ExportError(f"{label}: outputs are {sorted(outputs)}, declared are {sorted(declared)}.")
+    for spec in signature.outputs:
+        _check_output(spec, outputs[spec.name], batch, label)
+
+
+def _check_output(spec: NamedTensor, value: np.ndarray, batch: int, label: str) -> None:
+    if value.dtype != np.dtype(spec.dtype):
+        raise ExportError(f"{label}: output '{spec.name}' has dtype {value.dtype}, declared is {spec.dtype}.")
+    shape = tuple(batch if isinstance(size, str) else size for size in spec.shape)
+    if value.shape != shape:
+        raise ExportError(f"{label}: output '{spec.name}' has shape {value.shape}, declared is {shape}.")
+    if value.dtype.kind == "f" and not np.isfinite(value).all():
+        raise ExportError(f"{label}: output '{spec.name}' is not finite.")
+    if spec.range is not None and not (spec.range[0] <= value.min() and value.max() <= spec.range[1]):
+        raise ExportError(
+            f"{label}: output '{spec.name}' ranges from {value.min():.6g} to {value.max():.6g}, declared is {spec.range}."
+        )
+
+
+def compare(signature: Signature, expected: list[tuple[Arrays, Arrays]], run: Runner, where: str) -> float:
+    """Checks a format against reference values.
+
+    Args:
+        signature: What was declared.
+        expected: Inputs and outputs from `reference`.
+        run: The format.
+        where: The format's name in messages.
+
+    Returns:
+        The largest difference |a - b| / (1 + |b|) found.
+
+    Raises:
+        ExportError: Something differs; the message names the output and its worst element.
+    """
+    worst = 0.0
+    for inputs, outputs in expected:
+        got = {name: np.asarray(value) for name, value in run(**inputs).items()}
+        check_outputs(signature, got, _batch(signature, outputs), where)
+        for name, value in outputs.items():
+            worst = max(worst, _difference(signature, name, got[name], value, where))
+    if signature.stochastic:
+        _check_seeds(signature, expected[-1][0], run, where)
+    return worst
+
+
+def _difference(signature: Signature, name: str, got: np.ndarray, expected: np.ndarray, where: str) -> float:
+    expected = expected.astype(np.float64)
+    difference = np.abs(got.astype(np.float64) - expected) / (1 + np.abs(expected))
+    place = np.unravel_index(difference.argmax(), difference.shape)
+    if not difference[place] <= signature.tolerance:
+        raise ExportError(
+            f"signature '{signature.name}' in {where}: output '{name}' differs from the model by "
+            f"{difference[place]:.3g} (allowed {signature.tolerance:.3g}) at {[int(i) for i in place]}: "
+            f"{got[place]:.6g} instead of {expected[place]:.6g}."
+        )
+    return float(difference[place])
+
+
+def _check_seeds(signature: Signature, inputs: Arrays, run: Runner, where: str) -> None:
+    """Equal seeds give equal draws (`compare` has seen that against the model too), others different ones."""
+    label = f"signature '{signature.name}' in {where}"
+    first, again = run(**inputs), run(**inputs)
+    other = run(**{**inputs, "seed": np.asarray(np.bitwise_xor(inputs["seed"], 1), inputs["seed"].dtype)})
+    if any(not np.array_equal(first[name], again[name]) for name in first):
+        raise ExportError(f"{label}: two runs with one seed differ.")
+    if all(np.array_equal(first[name], other[name]) for name in first):
+        raise ExportError(f"{label}: another seed gives the same draw; the seed has no effect.")
+
+
+def _batch(signature: Signature, outputs: Arrays) -> int:
+    for spec in signature.outputs:
+        if spec.shape and isinstance(spec.shape[0], str):
+            return len(outputs[spec.name])
+    return 1

@@ -1,0 +1,116 @@
+"""Runs a bundle with NumPy and ONNX Runtime; TensorFlow and Keras are never imported.
+
+    bundle = export.load("bundle")
+    images = bundle.sample(16, seed=0)
+    codes = bundle.run("encode", image=images)
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+
+from export import manifest as manifests
+from export.errors import ExportError
+from export.session import open_session
+from zoo.signature import NamedTensor, Signature
+
+
+class Bundle:
+    """A loaded bundle. Its hashes are checked when a signature is first used.
+
+    Args:
+        directory: A folder written by `export.save`.
+
+    Raises:
+        ExportError: It is no bundle, or has no ONNX files.
+    """
+
+    def __init__(self, directory: str | Path):
+        self.directory = Path(directory)
+        self.manifest = manifests.read(self.directory)
+        if "onnx" not in self.manifest["formats"]:
+            raise ExportError(f"{directory} was exported without ONNX files. Export it again with --formats onnx.")
+        described = self.manifest["signatures"]
+        self.signatures: dict[str, Signature] = {
+            name: manifests.restore(name, values) for name, values in described.items() if "onnx" in values["formats"]
+        }
+        self._sessions: dict[str, onnxruntime.InferenceSession] = {}
+
+    def run(self, name: str, **inputs: Any) -> dict[str, np.ndarray]:
+        """Runs one signature.
+
+        Args:
+            name: A key of `signatures`.
+            **inputs: Its inputs by name: arrays, or plain numbers for scalars.
+
+        Returns:
+            Its outputs by name.
+
+        Raises:
+            ExportError: There is no such signature, or an input is missing, unknown or not as declared.
+        """
+        if name not in self.signatures:
+            raise ExportError(f"the bundle has no signature '{name}'. It has: {', '.join(self.signatures)}.")
+        specs = self.signatures[name].inputs
+        expected = {spec.name for spec in specs}
+        if set(inputs) != expected:
+            raise ExportError(f"'{name}' takes the inputs {sorted(expected)}, got {sorted(inputs)}.")
+        values = {spec.name: _checked(spec, inputs[spec.name], name) for spec in specs}
+        session = self._session(name)
+        names = [output.name for output in session.get_outputs()]
+        return dict(zip(names, session.run(names, values), strict=True))
+
+    def sample(self, n: int, seed: int = 0, label: Any = None) -> np.ndarray:
+        """Draws images, the same that the Keras model draws for this seed.
+
+        Args:
+            n: How many.
+            seed: An integer in [0, 2**63).
+            label: The class to draw, for conditional models.
+
+        Returns:
+            float32 [n, height, width, channels], pixels in [0, 1].
+        """
+        chosen = {} if label is None else {"label": label}
+        (images,) = self.run("sample", n=n, seed=seed, **chosen).values()
+        return images
+
+    def _session(self, name: str) -> onnxruntime.InferenceSession:
+        if name not in self._sessions:
+            file = f"onnx/{name}.onnx"
+            path = manifests.check_file(self.directory, file, self.manifest["files"].get(file, {"sha256": None}))
+            self._sessions[name] = open_session(str(path))
+        return self._sessions[name]
+
+
+def load(directory: str | Path) -> Bundle:
+    """Loads a bundle to run with ONNX Runtime.
+
+    Raises:
+        ExportError: It is no bundle, or has no ONNX files.
+    """
+    return Bundle(directory)
+
+
+def _checked(spec: NamedTensor, value: Any, signature: str) -> np.ndarray:
+    array, dtype = np.asarray(value), np.dtype(spec.dtype)
+    label = f"input '{spec.name}' of '{signature}'"
+    kinds = {"i": "iu", "u": "iu", "f": "f", "b": "b"}[dtype.kind]
+    if array.dtype.kind not in kinds:
+        raise ExportError(f"{label} has dtype {array.dtype}, expected {spec.dtype}.")
+    fits = array.ndim == len(spec.shape) and all(
+        isinstance(size, str) or size == given for size, given in zip(spec.shape, array.shape, strict=True)
+    )
+    if not fits:
+        raise ExportError(f"{label} has shape {list(array.shape)}, expected {list(spec.shape)}.")
+    if array.size == 0:
+        raise ExportError(f"{label} is empty. Pass at least one.")
+    if dtype.kind == "f" and np.isnan(array).any():
+        raise ExportError(f"{label} holds NaN.")
+    if spec.range is not None and not (spec.range[0] <= array.min() and array.max() <= spec.range[1]):
+        raise ExportError(
+            f"{label} ranges from {array.min():.6g} to {array.max():.6g}, expected {spec.range[0]} to {spec.range[1]}."
+        )
+    return array.astype(dtype)

@@ -1,0 +1,53 @@
+"""The signatures of a model: its own, or for any other Keras model a single one, `call`."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from export.errors import ExportError
+from zoo.signature import NamedTensor, Signature
+
+
+def signatures_of(model: keras.Model) -> dict[str, Signature]:
+    """Returns the signatures of a model by name.
+
+    A model with a method `signatures` declares its own. Any other built Keras model has one, `call`, with the
+    names of its input and output tensors, and free axes where their size is None.
+
+    Raises:
+        ExportError: The model is not a Keras model, or does not know its inputs yet.
+    """
+    if not isinstance(model, keras.Model):
+        raise ExportError(f"expected a keras.Model, got a {type(model).__name__}.")
+    if callable(getattr(model, "signatures", None)):
+        return model.signatures()
+    inputs, outputs = getattr(model, "inputs", None), getattr(model, "outputs", None)
+    if not inputs or not outputs:
+        raise ExportError(
+            f"{model.name} does not know its inputs. Build it from keras.Input, or give it a method signatures()."
+        )
+    input_specs = tuple(_spec(tensor, tensor.name) for tensor in inputs)
+    taken = {spec.name for spec in input_specs}
+    names = [_free_name(f"output_{index}" if len(outputs) > 1 else "output", taken) for index in range(len(outputs))]
+    output_specs = tuple(_spec(tensor, name) for tensor, name in zip(outputs, names, strict=True))
+
+    def call(**tensors: tf.Tensor) -> dict[str, tf.Tensor]:
+        ordered = [tensors[spec.name] for spec in input_specs]
+        results = model(keras.tree.pack_sequence_as(model.input, ordered), training=False)
+        return dict(zip(names, keras.tree.flatten(results), strict=True))
+
+    return {"call": Signature("call", call, input_specs, output_specs, description=f"The model {model.name}.")}
+
+
+def _spec(tensor: Any, name: str) -> NamedTensor:
+    axes = ["batch", *(f"axis_{index}" for index in range(1, len(tensor.shape)))]
+    shape = tuple(axis if size is None else size for axis, size in zip(axes, tensor.shape, strict=True))
+    dtype = keras.backend.standardize_dtype(tensor.dtype)
+    return NamedTensor(name, shape, dtype, (0, 1) if dtype.startswith(("int", "uint")) else None)
+
+
+def _free_name(name: str, taken: set[str]) -> str:
+    while name in taken:
+        name += "_"
+    return name

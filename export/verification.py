@@ -1,0 +1,111 @@
+"""Checks a bundle again from what it holds: hashes, loading, values, seeds."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from export import manifest as manifests
+from export.errors import ExportError
+from export.parity import Arrays, compare
+from export.session import open_session
+from zoo.signature import Signature
+
+REFERENCE = "reference.npz"
+
+
+def save_reference(path: Path, pairs: dict[str, list[tuple[Arrays, Arrays]]]) -> None:
+    """Saves the inputs and outputs that the model gave at export, for later checks without it."""
+    arrays = {}
+    for signature, cases in pairs.items():
+        for index, (inputs, outputs) in enumerate(cases):
+            for side, values in (("inputs", inputs), ("outputs", outputs)):
+                arrays.update({f"{signature}/{index}/{side}/{name}": value for name, value in values.items()})
+    np.savez_compressed(path, **arrays)
+
+
+def read_reference(path: Path) -> dict[str, list[tuple[Arrays, Arrays]]]:
+    """Reads what `save_reference` saved."""
+    pairs: dict[str, dict[int, tuple[Arrays, Arrays]]] = {}
+    with np.load(path, allow_pickle=False) as arrays:
+        for key in arrays:
+            signature, index, side, name = key.split("/")
+            case = pairs.setdefault(signature, {}).setdefault(int(index), ({}, {}))
+            case[side == "outputs"][name] = arrays[key]
+    return {signature: [cases[index] for index in sorted(cases)] for signature, cases in pairs.items()}
+
+
+def verify(directory: str | Path) -> dict[str, dict[str, float]]:
+    """Checks a bundle against its own manifest.
+
+    Every file has its hash, no other file is there, each format loads, and each signature gives the values
+    that the model gave at export.
+
+    Args:
+        directory: A folder written by `export.save`.
+
+    Returns:
+        The largest difference found, by signature and format.
+
+    Raises:
+        ExportError: Something is missing, altered or different; the message names it.
+    """
+    directory = Path(directory)
+    manifest = manifests.read(directory)
+    for name, recorded in manifest["files"].items():
+        manifests.check_file(directory, name, recorded)
+    extra = sorted(set(manifests.hashes(directory)) - set(manifest["files"]))
+    if extra:
+        raise ExportError(f"{directory} holds files that its manifest does not know: {', '.join(extra[:5])}.")
+    signatures = [manifests.restore(name, values) for name, values in manifest["signatures"].items()]
+    return compare_formats(directory, signatures, read_reference(directory / REFERENCE), manifest["formats"])
+
+
+def compare_formats(
+    directory: Path,
+    signatures: list[Signature],
+    expected: dict[str, list[tuple[Arrays, Arrays]]],
+    formats: list[str],
+) -> dict[str, dict[str, float]]:
+    """Compares every format of every signature with reference values.
+
+    Returns:
+        The largest difference found, by signature and format.
+
+    Raises:
+        ExportError: A difference is beyond tolerance, or a file does not load.
+    """
+    found: dict[str, dict[str, float]] = {signature.name: {} for signature in signatures}
+    for file_format in formats:
+        runners = _RUNNERS[file_format](directory, [s for s in signatures if file_format in s.formats])
+        for name, run in runners.items():
+            signature = next(s for s in signatures if s.name == name)
+            found[name][file_format] = compare(signature, expected[name], run, file_format)
+    return found
+
+
+def _onnx_runners(directory: Path, signatures: list[Signature]) -> dict[str, Any]:
+    def runner(name: str) -> Any:
+        session = open_session(str(directory / "onnx" / f"{name}.onnx"))
+        names = [output.name for output in session.get_outputs()]
+        return lambda **inputs: dict(zip(names, session.run(names, inputs), strict=True))
+
+    return {signature.name: runner(signature.name) for signature in signatures}
+
+
+def _saved_model_runners(directory: Path, signatures: list[Signature]) -> dict[str, Any]:
+    import tensorflow as tf
+
+    loaded = tf.saved_model.load(str(directory / "saved_model"))
+
+    def runner(name: str) -> Any:
+        def run(**inputs: np.ndarray) -> dict[str, np.ndarray]:
+            outputs = loaded.signatures[name](**{key: tf.constant(value) for key, value in inputs.items()})
+            return {key: value.numpy() for key, value in outputs.items()}
+
+        return run
+
+    return {signature.name: runner(signature.name) for signature in signatures}
+
+
+_RUNNERS = {"onnx": _onnx_runners, "saved_model": _saved_model_runners}

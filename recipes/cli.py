@@ -1,0 +1,230 @@
+"""The command line `zoo`. TensorFlow is imported by the commands that need it, not before."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from export.errors import ExportError
+from recipes.quiet import import_tensorflow_quietly
+from zoo.errors import ZooError
+
+app = typer.Typer(
+    help="Generative models for Keras: train, evaluate, sample, export.",
+    epilog="Example: zoo sample vae_mnist -n 64 --seed 0 -o samples.png",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Model = Annotated[str, typer.Argument(help="A preset name, a .keras file or a run folder.")]
+Data = Annotated[
+    str | None,
+    typer.Option(help="digits, mnist, fashion_mnist, cifar10, npz:PATH or folder:PATH; by default the model's own."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def main() -> None:
+    """Runs a command; errors that a user can mend are one line, and the exit code is 1."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        app()
+    except (ZooError, ExportError) as error:
+        _fail(str(error))
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        _fail(f"{where}{error.strerror or error}. Check that the disk is there, writable and not full.")
+
+
+def _fail(message: str) -> None:
+    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    raise SystemExit(1)
+
+
+@app.command("list", epilog="Example: zoo list --json")
+def list_all(as_json: Json = False) -> None:
+    """List the presets and the recipes."""
+    from recipes import registry
+    from zoo import presets
+
+    found = presets.registry()
+    if as_json:
+        recipes = {name: registry.description_of(name) for name in registry.names()}
+        print(json.dumps({"presets": found, "recipes": recipes}, indent=2))
+        return
+    print("presets (zoo info NAME, zoo sample NAME):")
+    for name, entry in found.items():
+        print(f"  {name:14} {entry['class']:6} {entry['bytes'] / 1e6:5.1f} MB  {headline(entry['figures'])}")
+    print("recipes (zoo train NAME):")
+    for name in registry.names():
+        print(f"  {name:14} {registry.description_of(name)}")
+
+
+@app.command(epilog="Example: zoo info vae_mnist")
+def info(name: Annotated[str, typer.Argument(help="A preset or a recipe.")], as_json: Json = False) -> None:
+    """Show all that is known of a preset, or the settings of a recipe."""
+    from recipes import registry
+    from zoo import presets
+
+    known_preset, known_recipe = name in presets.registry(), name in registry.names()
+    if not known_preset and not known_recipe:
+        from zoo.errors import near_miss
+
+        known = sorted({*presets.registry(), *registry.names()})
+        raise ZooError(f"unknown preset or recipe '{name}'.{near_miss(name, known)} Known: {', '.join(known)}.")
+    details: dict[str, Any] = {}
+    if known_preset:
+        details["preset"] = {**presets.registry()[name], **presets.metadata(name)}
+    if known_recipe:
+        details["recipe"] = registry.settings_of(name).model_dump(mode="json")
+    if as_json:
+        print(json.dumps(details, indent=2))
+        return
+    if known_preset:
+        print((presets.FOLDER / name / presets.CARD).read_text(encoding="utf-8"))
+    if known_recipe:
+        print(f"recipe {name}: {registry.description_of(name)}\n\n{registry.settings_of(name).to_yaml()}")
+
+
+@app.command(
+    epilog="Example: zoo train vae_mnist --data folder:photos --set image.size=28 --set train.epochs=50 -o runs/photos"
+)
+def train(
+    recipe: Annotated[str, typer.Argument(help="A recipe; see zoo list.")],
+    data: Data = None,
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="The run folder; by default runs/RECIPE.")] = None,
+    assignments: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; may be repeated.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option(help="Check settings, data and model, show them, and stop.")] = False,
+    smoke: Annotated[bool, typer.Option(help="One epoch on few images, to see that everything works.")] = False,
+    resume: Annotated[bool, typer.Option(help="Go on from the run folder's last checkpoint.")] = False,
+) -> None:
+    """Train a recipe, and leave a run folder with the model, its figures and samples."""
+    from recipes import registry
+    from recipes.settings import override
+
+    settings = registry.settings_of(recipe)
+    given = [*([f"data={json.dumps(data)}"] if data else []), *(assignments or [])]
+    if resume and given:
+        raise ZooError("--resume goes on with the settings of the run folder: leave --data and --set out.")
+    settings = override(settings, given)
+    import_tensorflow_quietly()
+    from recipes import train as training
+
+    if smoke:
+        settings = training.smoke(settings)
+    if dry_run:
+        print(training.describe(settings, is_smoke=smoke))
+        return
+    folder = out or Path("runs", recipe)
+    try:
+        training.train(settings, folder, resume=resume, is_smoke=smoke)
+    except KeyboardInterrupt:
+        again = f"zoo train {recipe} -o {folder} --resume"
+        print(f"\nerror: interrupted. The last checkpoint is kept; go on with: {again}", file=sys.stderr)
+        raise typer.Exit(130) from None
+    print(f"{folder}: model.keras, samples/, metrics.jsonl, evaluation.json")
+
+
+@app.command(epilog="Example: zoo evaluate vae_mnist --data mnist --images 1000")
+def evaluate(
+    model: Model,
+    data: Data = None,
+    draws: Annotated[int, typer.Option(min=1, help="Importance draws an image.")] = 1000,
+    images: Annotated[int | None, typer.Option(min=1, help="Test images, the first ones; by default all.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Decides the draws.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Measure a model on the test split of its data, or of other data."""
+    import_tensorflow_quietly()
+    from recipes.data import load
+    from recipes.evaluate import evaluate as measure
+    from recipes.models import open_model
+    from recipes.settings import ImageSettings
+
+    opened = open_model(model)
+    spec = data or opened.data
+    if spec is None:
+        raise ZooError(f"{model} does not say what data it is for. Name them, for example --data mnist")
+    image = opened.image
+    if spec.startswith("folder:"):
+        height, width, channels = opened.model.image_shape
+        image = ImageSettings(size=(height, width), channels=channels)
+    test = load(spec, image).test[:images]
+    figures = measure(opened.model, test, spec, draws, seed, verbose=sys.stderr.isatty() and not as_json)
+    print(json.dumps(figures, indent=2) if as_json else headline(figures))
+
+
+@app.command(epilog="Example: zoo sample vae_mnist -n 64 --seed 0 -o samples.png")
+def sample(
+    model: Model,
+    n: Annotated[int, typer.Option("-n", min=1, help="How many images.")] = 64,
+    seed: Annotated[int, typer.Option(min=0, help="Equal seeds give equal images.")] = 0,
+    out: Annotated[Path, typer.Option("-o", "--out", help=".png draws a grid, .npz saves float32 in [0, 1].")] = Path(
+        "samples.png"
+    ),
+) -> None:
+    """Draw images from a model."""
+    if out.suffix not in (".png", ".npz"):
+        raise ZooError(f"{out} ends in '{out.suffix}', expected .png (a grid) or .npz (the arrays).")
+    import_tensorflow_quietly()
+    from recipes.models import open_model
+    from recipes.output import save_images
+
+    save_images(open_model(model).model.sample(n, seed=seed), out)
+    print(out)
+
+
+@app.command(epilog="Example: zoo export vae_mnist -o bundle --formats onnx")
+def export(
+    model: Model,
+    out: Annotated[Path, typer.Option("-o", "--out", help="The bundle to make.")],
+    formats: Annotated[str, typer.Option(help="Comma-separated: saved_model, onnx.")] = "saved_model,onnx",
+    overwrite: Annotated[bool, typer.Option(help="Replace a bundle that is there.")] = False,
+) -> None:
+    """Export a model as a bundle of SavedModel and ONNX files, checked against each other."""
+    import_tensorflow_quietly()
+    import export as exporting
+    from recipes.models import open_model
+
+    opened = open_model(model)
+    notes = f"Test figures: {headline(opened.figures)}." if opened.figures else ""
+    chosen = [name.strip() for name in formats.split(",")]
+    _print_parity(exporting.save(opened.model, out, chosen, notes, overwrite)["parity"])
+    print(out)
+
+
+@app.command(epilog="Example: zoo verify bundle")
+def verify(directory: Annotated[Path, typer.Argument(help="A bundle made by zoo export.")]) -> None:
+    """Check a bundle again: hashes, loading, values against the model's, seeds."""
+    import_tensorflow_quietly()
+    import export as exporting
+
+    _print_parity(exporting.verify(directory))
+    print(f"{directory}: all checks passed")
+
+
+def headline(figures: dict[str, Any]) -> str:
+    """Returns the main figure of a model in one line."""
+    if "nll" not in figures:
+        return ""
+    return (
+        f"NLL {figures['nll']:.2f} +- {figures['standard_error']:.2f} nats ({figures['data']} test, "
+        f"{figures['images']:,} images, {figures['draws']:,} draws)"
+    )
+
+
+def _print_parity(parity: dict[str, dict[str, float]]) -> None:
+    for name, found in parity.items():
+        differences = ", ".join(f"{key} {value:.1e}" for key, value in found.items())
+        print(f"  {name:12} largest difference: {differences}")
+
+
+if __name__ == "__main__":
+    main()

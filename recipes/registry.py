@@ -1,0 +1,32 @@
+"""The recipes by name. Importing this loads no TensorFlow."""
+
+from recipes import vae_digits, vae_mnist
+from recipes.settings import Settings
+from zoo.errors import ZooError, near_miss
+
+_RECIPES = {module.SETTINGS.recipe: module for module in (vae_digits, vae_mnist)}
+
+
+def names() -> list[str]:
+    """Returns the names of the recipes."""
+    return sorted(_RECIPES)
+
+
+def settings_of(name: str) -> Settings:
+    """Returns the settings of a recipe.
+
+    Raises:
+        ZooError: There is no such recipe.
+    """
+    return _recipe(name).SETTINGS
+
+
+def description_of(name: str) -> str:
+    """Returns the first line of a recipe's text."""
+    return _recipe(name).__doc__.splitlines()[0]
+
+
+def _recipe(name: str):
+    if name not in _RECIPES:
+        raise ZooError(f"unknown recipe '{name}'.{near_miss(name, _RECIPES)} Known: {', '.join(names())}.")
+    return _RECIPES[name]

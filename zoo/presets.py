@@ -1,0 +1,189 @@
+"""Pretrained models: folders with weights, a config and a card, and the registry of those that come along.
+
+A preset folder follows KerasHub's layout.
+
+    config.json        the model's architecture, as Keras serializes it
+    model.weights.h5   its weights, float32 or float16
+    metadata.json      versions, figures and how they were measured, SHA-256 of the other files
+    card.md            the same for people
+"""
+
+import datetime
+import functools
+import importlib.metadata
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo.errors import ZooError, near_miss
+from zoo.files import sha256, write_text
+
+if TYPE_CHECKING:
+    from zoo.model import GenerativeModel
+
+FOLDER = Path(__file__).parent / "weights"
+CONFIG, WEIGHTS, METADATA, CARD = "config.json", "model.weights.h5", "metadata.json", "card.md"
+_FORMAT = 1
+
+
+@functools.cache
+def registry() -> dict[str, dict[str, Any]]:
+    """Returns what is known of each preset that comes along, by name, without loading TensorFlow."""
+    return json.loads((FOLDER / "registry.json").read_text(encoding="utf-8"))
+
+
+def list_presets() -> list[str]:
+    """Returns the names that `from_preset` takes."""
+    return sorted(registry())
+
+
+def from_preset(name: str | Path) -> "GenerativeModel":
+    """Loads a pretrained model; its class is found by itself.
+
+    Args:
+        name: One of `list_presets()`, or a folder written by `save_to_preset`.
+
+    Returns:
+        The model, not compiled. `compile` it to train on.
+
+    Raises:
+        ZooError: There is no such preset, or a file is missing, truncated or altered.
+    """
+    folder, hashes = _find(name)
+    for file, expected in hashes.items():
+        _check(folder / file, expected)
+    config = _read_json(folder / CONFIG)
+    return _build(config, folder)
+
+
+def metadata(name: str | Path) -> dict[str, Any]:
+    """Returns the metadata of a preset.
+
+    Raises:
+        ZooError: There is no such preset.
+    """
+    folder, _ = _find(name)
+    return _read_json(folder / METADATA)
+
+
+def save_to_preset(
+    model: "GenerativeModel",
+    directory: str | Path,
+    weights_dtype: str = "float32",
+    card: str = "",
+    **details: Any,
+) -> None:
+    """Saves a model as a preset folder, whole or not at all.
+
+    Args:
+        model: What to save. The optimizer is left out.
+        directory: The folder to make.
+        weights_dtype: "float32", or "float16" for half the size.
+        card: Markdown for people; a short one is written when empty.
+        **details: More for metadata.json, of JSON values: figures, data, settings.
+
+    Raises:
+        ZooError: The folder is there already, or the dtype is another.
+    """
+    directory = Path(directory)
+    if weights_dtype not in ("float32", "float16"):
+        raise ZooError(f"weights_dtype is {weights_dtype!r}, expected 'float32' or 'float16'.")
+    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        raise ZooError(f"{directory} is there already and not empty. Choose another folder.")
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=directory.parent, prefix=".partial-"))
+    try:
+        _write(model, temporary, weights_dtype, card, details)
+        temporary.chmod(0o755)
+        os.replace(temporary, directory)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _write(model: "GenerativeModel", folder: Path, weights_dtype: str, card: str, details: dict[str, Any]) -> None:
+    import keras
+
+    model.save_weights(folder / WEIGHTS)
+    if weights_dtype == "float16":
+        _halve(folder / WEIGHTS)
+    write_text(folder / CONFIG, json.dumps(keras.saving.serialize_keras_object(model), indent=2) + "\n")
+    write_text(folder / CARD, card or f"# {folder.name}\n\nA {type(model).__name__} with {model.count_params():,} parameters.\n")
+    written = {
+        "format": _FORMAT,
+        "class": type(model).__name__,
+        "keras_version": keras.__version__,
+        "genzoo_version": importlib.metadata.version("genzoo"),
+        "date_saved": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),
+        "parameters": model.count_params(),
+        "weights_dtype": weights_dtype,
+        **details,
+        "files": {file: sha256(folder / file) for file in (CONFIG, WEIGHTS, CARD)},
+    }
+    write_text(folder / METADATA, json.dumps(written, indent=2) + "\n")
+
+
+def _halve(path: Path) -> None:
+    """Rewrites an HDF5 file of weights with its float32 arrays as float16."""
+    import h5py
+    import numpy as np
+
+    smaller = path.with_name(f"half-{path.name}")
+    with h5py.File(path, "r") as source, h5py.File(smaller, "w") as target:
+
+        def copy(name: str, item: Any) -> None:
+            if isinstance(item, h5py.Dataset):
+                values = item[()]
+                new = target.create_dataset(name, data=values.astype(np.float16) if values.dtype == np.float32 else values)
+            else:
+                new = target.require_group(name)
+            new.attrs.update(item.attrs)
+
+        source.visititems(copy)
+        target.attrs.update(source.attrs)
+    os.replace(smaller, path)
+
+
+def _find(name: str | Path) -> tuple[Path, dict[str, str]]:
+    """Returns a preset's folder and the hashes that its files should have."""
+    if str(name) in registry():
+        return FOLDER / str(name), registry()[str(name)]["files"]
+    folder = Path(name)
+    if folder.is_dir() and (folder / METADATA).exists():
+        return folder, _read_json(folder / METADATA).get("files", {})
+    known = list_presets()
+    raise ZooError(
+        f"unknown preset '{name}'.{near_miss(str(name), known)} Known: {', '.join(known)}, or a folder written by "
+        "save_to_preset."
+    )
+
+
+def _check(path: Path, expected: str) -> None:
+    if not path.is_file():
+        raise ZooError(f"{path} is missing. Install genzoo again, or save the preset again.")
+    if sha256(path) != expected:
+        raise ZooError(
+            f"{path} is altered or truncated: its SHA-256 is not the recorded one. Install genzoo again, or save the "
+            "preset again."
+        )
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ZooError(f"{path} is damaged ({error}). Install genzoo again, or save the preset again.") from error
+
+
+def _build(config: dict[str, Any], folder: Path) -> "GenerativeModel":
+    import zoo
+
+    if config["class_name"] in zoo.__all__:
+        getattr(zoo, config["class_name"])  # its module registers the classes that the config names
+    import keras
+
+    model = keras.saving.deserialize_keras_object(config)
+    model.load_weights(folder / WEIGHTS)
+    return model
