@@ -24,7 +24,10 @@ setup(
         "pyyaml>=6",
         "scikit-learn>=1.4",
         "typer>=0.12",
+        "typing-extensions>=4.8",
     ],
-    extras_require={"dev": ["pyright>=1.1.380", "pytest>=8", "pytest-xdist>=3.6", "ruff>=0.9", "scipy>=1.13", "build>=1.2"]},
+    extras_require={
+        "dev": ["pyright[nodejs]>=1.1.380", "pytest>=8", "pytest-xdist>=3.6", "ruff>=0.9", "scipy>=1.13", "build>=1.2"]
+    },
     entry_points={"console_scripts": ["zoo=recipes.cli:main"]},
 )

@@ -1,8 +1,8 @@
 """Export to SavedModel and ONNX, and running what was exported.
 
-    export.save(model, "bundle")          needs TensorFlow
-    export.load("bundle").sample(16)      needs NumPy and ONNX Runtime alone
-    export.verify("bundle")               whether it still does what the model did
+export.save(model, "bundle")          needs TensorFlow
+export.load("bundle").sample(16)      needs NumPy and ONNX Runtime alone
+export.verify("bundle")               whether it still does what the model did
 """
 
 import importlib

@@ -1,10 +1,10 @@
 """Writes a bundle: a folder with a model in formats that run anywhere, checked before it is there.
 
-    manifest.json        signatures, versions, parity, SHA-256 of every file
-    saved_model/         one endpoint a signature
-    onnx/NAME.onnx       one file a signature, free batch axes
-    reference.npz        inputs and the model's outputs, to check against later
-    card.md preview.png  for people
+manifest.json        signatures, versions, parity, SHA-256 of every file
+saved_model/         one endpoint a signature
+onnx/NAME.onnx       one file a signature, free batch axes
+reference.npz        inputs and the model's outputs, to check against later
+card.md preview.png  for people
 """
 
 import importlib.metadata

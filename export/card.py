@@ -24,7 +24,7 @@ def bundle_card(manifest: Mapping[str, Any], signatures: Mapping[str, Signature]
         f"## Signatures\n\n{table}\n\n"
         "A difference is |a - b| / (1 + |b|), the largest over all elements at two batch sizes, between a format and "
         "the Keras model.\n\n"
-        f"## Use\n\n```python\nimport export\n\nbundle = export.load(\".\")\n{_example(signatures)}\n```\n"
+        f'## Use\n\n```python\nimport export\n\nbundle = export.load(".")\n{_example(signatures)}\n```\n'
     )
 
 

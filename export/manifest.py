@@ -63,8 +63,7 @@ def hashes(directory: Path) -> dict[str, dict[str, Any]]:
 
 def sha256(path: Path) -> str:
     """Returns the SHA-256 of a file as 64 hexadecimal digits."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def read(directory: Path) -> dict[str, Any]:
@@ -95,5 +94,7 @@ def check_file(directory: Path, name: str, recorded: dict[str, Any]) -> Path:
     if not path.is_file():
         raise ExportError(f"{path} is missing from the bundle. Export the model again.")
     if sha256(path) != recorded["sha256"]:
-        raise ExportError(f"{path} is altered or truncated: its SHA-256 is not the recorded one. Export the model again.")
+        raise ExportError(
+            f"{path} is altered or truncated: its SHA-256 is not the recorded one. Export the model again."
+        )
     return path

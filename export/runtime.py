@@ -1,8 +1,8 @@
 """Runs a bundle with NumPy and ONNX Runtime; TensorFlow and Keras are never imported.
 
-    bundle = export.load("bundle")
-    images = bundle.sample(16, seed=0)
-    codes = bundle.run("encode", image=images)
+bundle = export.load("bundle")
+images = bundle.sample(16, seed=0)
+codes = bundle.run("encode", image=images)
 """
 
 from pathlib import Path

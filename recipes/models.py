@@ -53,7 +53,9 @@ def _open_run(path: Path) -> OpenedModel:
     settings, folder = read_settings(path), RunFolder(path)
     file = folder.model_file if folder.model_file.exists() else folder.checkpoint
     if not file.exists():
-        raise ZooError(f"{path} holds neither model.keras nor a checkpoint. Train it first: zoo train {settings.recipe}")
+        raise ZooError(
+            f"{path} holds neither model.keras nor a checkpoint. Train it first: zoo train {settings.recipe}"
+        )
     figures = json.loads(folder.evaluation_file.read_text()) if folder.evaluation_file.exists() else {}
     return OpenedModel(load_keras(file), settings.data, settings.image, figures)
 

@@ -1,11 +1,11 @@
 """What a training run leaves on disk, and how it goes on after an interruption.
 
-    settings.yaml       the settings, all of them
-    metrics.jsonl       a line an epoch
-    checkpoints/        last.keras: the model with its optimizer, after the last epoch
-    samples/            grids drawn with one fixed seed as training goes on
-    model.keras         the trained model, at the end
-    evaluation.json     its figures, and how they were measured
+settings.yaml       the settings, all of them
+metrics.jsonl       a line an epoch
+checkpoints/        last.keras: the model with its optimizer, after the last epoch
+samples/            grids drawn with one fixed seed as training goes on
+model.keras         the trained model, at the end
+evaluation.json     its figures, and how they were measured
 """
 
 import json

@@ -21,7 +21,9 @@ _SMOKE_IMAGES, _FINAL_STEP_SHARE, _EMA = 256, 0.01, 0.999
 
 def smoke(settings: Settings) -> Settings:
     """Returns settings cut down to a trial of seconds: one epoch on few images."""
-    train = settings.train.model_copy(update={"epochs": 1, "batch_size": min(32, settings.train.batch_size), "validation": 16})
+    train = settings.train.model_copy(
+        update={"epochs": 1, "batch_size": min(32, settings.train.batch_size), "validation": 16}
+    )
     evaluation = settings.evaluate.model_copy(update={"draws": 5, "images": 32})
     return settings.model_copy(update={"train": train, "evaluate": evaluation})
 

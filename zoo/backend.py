@@ -25,6 +25,7 @@ def check_environment() -> None:
             "Set KERAS_BACKEND=tensorflow, or unset it, before Python starts."
         )
 
+
 def require_keras_on_tensorflow() -> None:
     """Checks that Keras 3 runs on TensorFlow.
 

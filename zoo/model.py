@@ -1,11 +1,12 @@
 """The base of every model in the zoo: the verbs that all of them have."""
 
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
+from typing_extensions import Self
 
 from zoo import presets, random
 from zoo.backend import require_keras_on_tensorflow
@@ -122,7 +123,9 @@ class GenerativeModel(keras.Model):
             raise ZooError(f"preset '{name}' is a {type(model).__name__}, not a {cls.__name__}: use zoo.from_preset.")
         return model
 
-    def save_to_preset(self, directory: str | Path, weights_dtype: str = "float32", card: str = "", **details: Any) -> None:
+    def save_to_preset(
+        self, directory: str | Path, weights_dtype: str = "float32", card: str = "", **details: Any
+    ) -> None:
         """Saves the model as a preset folder; see `zoo.presets.save_to_preset`."""
         presets.save_to_preset(self, directory, weights_dtype, card, **details)
 

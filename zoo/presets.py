@@ -110,13 +110,16 @@ def _write(model: "GenerativeModel", folder: Path, weights_dtype: str, card: str
     if weights_dtype == "float16":
         _halve(folder / WEIGHTS)
     write_text(folder / CONFIG, json.dumps(keras.saving.serialize_keras_object(model), indent=2) + "\n")
-    write_text(folder / CARD, card or f"# {folder.name}\n\nA {type(model).__name__} with {model.count_params():,} parameters.\n")
+    write_text(
+        folder / CARD,
+        card or f"# {folder.name}\n\nA {type(model).__name__} with {model.count_params():,} parameters.\n",
+    )
     written = {
         "format": _FORMAT,
         "class": type(model).__name__,
         "keras_version": keras.__version__,
         "genzoo_version": importlib.metadata.version("genzoo"),
-        "date_saved": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),
+        "date_saved": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d"),
         "parameters": model.count_params(),
         "weights_dtype": weights_dtype,
         **details,
@@ -136,7 +139,9 @@ def _halve(path: Path) -> None:
         def copy(name: str, item: Any) -> None:
             if isinstance(item, h5py.Dataset):
                 values = item[()]
-                new = target.create_dataset(name, data=values.astype(np.float16) if values.dtype == np.float32 else values)
+                new = target.create_dataset(
+                    name, data=values.astype(np.float16) if values.dtype == np.float32 else values
+                )
             else:
                 new = target.require_group(name)
             new.attrs.update(item.attrs)

@@ -22,7 +22,9 @@ def check_images(images: Any, image_shape: tuple[int, ...] | None = None, name: 
     images = np.asarray(images)
     wanted = "[batch, height, width, channels]" if image_shape is None else f"[batch, {_join(image_shape)}]"
     if images.ndim != 4 or (image_shape is not None and images.shape[1:] != tuple(image_shape)):
-        raise ZooError(f"{name} have shape [{_join(images.shape)}], expected {wanted}.{_shape_remedy(images, image_shape)}")
+        raise ZooError(
+            f"{name} have shape [{_join(images.shape)}], expected {wanted}.{_shape_remedy(images, image_shape)}"
+        )
     if len(images) == 0:
         raise ZooError(f"{name} are empty: there is no image among them. Pass at least one.")
     if images.dtype.kind in "iub":

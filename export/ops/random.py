@@ -73,7 +73,9 @@ class _Philox(Builder):
 
     def _halves(self, value: str) -> tuple[str, str]:
         """Splits 64 bits into the upper and the lower word."""
-        upper = self.op("BitShift", self.cast(value, TensorProto.UINT64), self.constant(32, np.uint64), direction="RIGHT")
+        upper = self.op(
+            "BitShift", self.cast(value, TensorProto.UINT64), self.constant(32, np.uint64), direction="RIGHT"
+        )
         return self.cast(upper, TensorProto.INT64), self._low(self.cast(value, TensorProto.INT64))
 
     def _xor(self, first: str, second: str, third: str) -> str:

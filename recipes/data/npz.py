@@ -26,7 +26,10 @@ def load_npz(path: str, image: ImageSettings) -> Dataset:
         raise ZooError("image.size and image.channels are for folder:PATH; resize the arrays of an npz beforehand.")
     arrays, name = read_arrays(Path(path)), f"npz:{path}"
     if "x_train" in arrays and "x_test" in arrays:
-        train, test = as_images(arrays["x_train"], f"x_train of {path}"), as_images(arrays["x_test"], f"x_test of {path}")
+        train, test = (
+            as_images(arrays["x_train"], f"x_train of {path}"),
+            as_images(arrays["x_test"], f"x_test of {path}"),
+        )
         if train.shape[1:] != test.shape[1:]:
             raise ZooError(f"{path}: x_train has images {list(train.shape[1:])}, x_test {list(test.shape[1:])}.")
         return Dataset(name, train, test, arrays.get("y_train"), arrays.get("y_test"))
@@ -59,4 +62,6 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     except (zipfile.BadZipFile, EOFError, OSError, ValueError) as error:
         if isinstance(error, ZooError):
             raise
-        raise ZooError(f"{path} cannot be read as an .npz archive ({error}). It may be truncated: make it again.") from error
+        raise ZooError(
+            f"{path} cannot be read as an .npz archive ({error}). It may be truncated: make it again."
+        ) from error

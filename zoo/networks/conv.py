@@ -51,6 +51,9 @@ def conv_decoder(
     features = keras.layers.Conv2DTranspose(channels, KERNEL, STRIDE, padding="same")(features)
     extra_rows, extra_columns = rows * scale - height, columns * scale - width
     if extra_rows or extra_columns:
-        cut = ((extra_rows // 2, extra_rows - extra_rows // 2), (extra_columns // 2, extra_columns - extra_columns // 2))
+        cut = (
+            (extra_rows // 2, extra_rows - extra_rows // 2),
+            (extra_columns // 2, extra_columns - extra_columns // 2),
+        )
         features = keras.layers.Cropping2D(cut)(features)
     return keras.Model(latents, features, name=name)

@@ -24,10 +24,10 @@ from zoo.metrics.likelihood import LogLikelihood, importance_weighted
 from zoo.model import GenerativeModel
 from zoo.sampling import draw
 from zoo.signature import COUNT, SEED, NamedTensor, Signature, image_tensor
-from zoo.validation import check_count, check_images, check_seed
 from zoo.vae.likelihoods import Bernoulli, Likelihood, Normal
 from zoo.vae.posteriors import DiagonalNormal, Posterior
 from zoo.vae.priors import Prior, StandardNormal
+from zoo.validation import check_count, check_images, check_seed
 
 tfd = tfp.distributions
 
