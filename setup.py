@@ -5,7 +5,7 @@ from setuptools import find_packages, setup
 setup(
     name="genzoo",
     version="0.1.0",
-    description="Generative models for Keras 3 on TensorFlow: train with model.fit, sample, ship as SavedModel and ONNX",
+    description="Generative models for Keras 3 on TensorFlow: train with model.fit, ship as SavedModel and ONNX",
     license="MIT",
     python_requires=">=3.10",
     packages=find_packages(include=["zoo", "zoo.*", "recipes", "recipes.*", "export", "export.*"]),

@@ -9,7 +9,6 @@ card.md preview.png  for people
 
 import importlib.metadata
 import json
-import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -64,12 +63,12 @@ def save(
     directory.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=directory.parent, prefix=".partial-"))
     try:
-        manifest = _write(model, signatures, temporary, formats, directory.name, notes)
+        manifest = _write(model, signatures, temporary, formats, notes)
         temporary.chmod(0o755)
         if directory.exists():
             _swap(temporary, directory)
         else:
-            os.replace(temporary, directory)
+            temporary.replace(directory)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return manifest
@@ -80,7 +79,6 @@ def _write(
     signatures: dict[str, Signature],
     folder: Path,
     formats: list[str],
-    name: str,
     notes: str,
 ) -> dict[str, Any]:
     values = list(signatures.values())
@@ -139,11 +137,11 @@ def _check_target(directory: Path, overwrite: bool) -> None:
 def _swap(temporary: Path, directory: Path) -> None:
     """Puts the new folder in the place of the old one, which is deleted only afterwards."""
     old = Path(tempfile.mkdtemp(dir=directory.parent, prefix=".replaced-"))
-    os.replace(directory, old)
+    directory.replace(old)
     try:
-        os.replace(temporary, directory)
+        temporary.replace(directory)
     except OSError:
-        os.replace(old, directory)
+        old.replace(directory)
         raise
     shutil.rmtree(old)
 

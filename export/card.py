@@ -17,10 +17,11 @@ def bundle_card(manifest: Mapping[str, Any], signatures: Mapping[str, Signature]
     name = manifest["model"]["name"]
     formats = " and ".join({"onnx": "ONNX", "saved_model": "SavedModel"}[key] for key in manifest["formats"])
     preview = "![Samples](preview.png)\n\n" if "preview.png" in manifest["files"] else ""
+    notes = f"{notes}\n\n" if notes else ""
     rows = [_row(signature, manifest["parity"][signature.name]) for signature in signatures.values()]
     table = "\n".join(["| signature | inputs | outputs | largest difference |", "| --- | --- | --- | --- |", *rows])
     return (
-        f"# {name}\n\nA {manifest['model']['class']}, exported as {formats}.\n\n{preview}{notes and notes + chr(10) * 2}"
+        f"# {name}\n\nA {manifest['model']['class']}, exported as {formats}.\n\n{preview}{notes}"
         f"## Signatures\n\n{table}\n\n"
         "A difference is |a - b| / (1 + |b|), the largest over all elements at two batch sizes, between a format and "
         "the Keras model.\n\n"

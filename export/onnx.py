@@ -102,7 +102,8 @@ _REMEDY = "Use another op, or add a handler with export.register_op."
 
 
 def _adapted(handler: Callable[[Any, Any], None]) -> Callable[[Any, Any, str, list], None]:
-    return lambda graph, node, name, arguments: handler(graph, node)
+    """Returns a handler as tf2onnx calls it, with two arguments more."""
+    return lambda graph, node, *_: handler(graph, node)
 
 
 @contextlib.contextmanager

@@ -56,9 +56,8 @@ def _check_output(spec: NamedTensor, value: np.ndarray, batch: int, label: str) 
     if value.dtype.kind == "f" and not np.isfinite(value).all():
         raise ExportError(f"{label}: output '{spec.name}' is not finite.")
     if spec.range is not None and not (spec.range[0] <= value.min() and value.max() <= spec.range[1]):
-        raise ExportError(
-            f"{label}: output '{spec.name}' ranges from {value.min():.6g} to {value.max():.6g}, declared is {spec.range}."
-        )
+        found = f"{value.min():.6g} to {value.max():.6g}"
+        raise ExportError(f"{label}: output '{spec.name}' ranges from {found}, declared is {spec.range}.")
 
 
 def compare(signature: Signature, expected: list[tuple[Arrays, Arrays]], run: Runner, where: str) -> float:

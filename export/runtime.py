@@ -60,7 +60,8 @@ class Bundle:
         values = {spec.name: _checked(spec, inputs[spec.name], name) for spec in specs}
         session = self._session(name)
         names = [output.name for output in session.get_outputs()]
-        return dict(zip(names, session.run(names, values), strict=True))
+        outputs = session.run(names, values)
+        return {key: np.asarray(value) for key, value in zip(names, outputs, strict=True)}
 
     def sample(self, n: int, seed: int = 0, label: Any = None) -> np.ndarray:
         """Draws images, the same that the Keras model draws for this seed.

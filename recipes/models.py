@@ -23,7 +23,7 @@ class OpenedModel:
 
     model: GenerativeModel
     data: str | None = None
-    image: ImageSettings = field(default_factory=ImageSettings)
+    image: ImageSettings = field(default_factory=lambda: ImageSettings())
     figures: dict[str, Any] = field(default_factory=dict)
 
 

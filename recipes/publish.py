@@ -31,9 +31,9 @@ figure is of the stored weights. To measure it again:
 
     zoo train {recipe}
 
-{epochs} epochs in {minutes:.0f} minutes on two CPU cores, seed {train_seed}, images binarized anew whenever seen. The last
-thousand steps' weights are averaged. {held_out:,} of the training images were held out to watch the bound; nothing
-was chosen by them, or by the test images, which were looked at once, at the end.
+{epochs} epochs in {minutes:.0f} minutes on two CPU cores, seed {train_seed}, images binarized anew whenever seen.
+The last thousand steps' weights are averaged. {held_out:,} of the training images were held out to watch the bound;
+nothing was chosen by them, or by the test images, which were looked at once, at the end.
 
 ## Data and use
 
@@ -49,7 +49,9 @@ Licence: MIT.
 """
 
 _DATA_NOTES = {
-    "mnist": "Trained on MNIST (Y. LeCun, C. Cortes and C. Burges; CC BY-SA 3.0): 28x28 grey images of handwritten digits.",
+    "mnist": (
+        "Trained on MNIST (Y. LeCun, C. Cortes and C. Burges; CC BY-SA 3.0): 28x28 grey images of handwritten digits."
+    ),
 }
 
 

@@ -1,5 +1,7 @@
 """The recipes by name. Importing this loads no TensorFlow."""
 
+from types import ModuleType
+
 from recipes import vae_digits, vae_mnist
 from recipes.settings import Settings
 from zoo.errors import ZooError, near_miss
@@ -23,10 +25,10 @@ def settings_of(name: str) -> Settings:
 
 def description_of(name: str) -> str:
     """Returns the first line of a recipe's text."""
-    return _recipe(name).__doc__.splitlines()[0]
+    return (_recipe(name).__doc__ or "").splitlines()[0]
 
 
-def _recipe(name: str):
+def _recipe(name: str) -> ModuleType:
     if name not in _RECIPES:
         raise ZooError(f"unknown recipe '{name}'.{near_miss(name, _RECIPES)} Known: {', '.join(names())}.")
     return _RECIPES[name]

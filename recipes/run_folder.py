@@ -94,6 +94,8 @@ def read_settings(folder: Path) -> Settings:
 class RunRecorder(keras.callbacks.Callback):
     """Writes a line of metrics and a checkpoint after each epoch, and a grid of samples now and then."""
 
+    model: GenerativeModel
+
     def __init__(self, folder: RunFolder, epochs: int):
         super().__init__()
         self._folder = folder

@@ -16,8 +16,8 @@ class _Section(BaseModel):
 class ImageSettings(_Section):
     """How images from a folder become arrays."""
 
-    size: int | tuple[int, int] | None = Field(None, description="side, or [height, width]; None keeps theirs")
-    channels: Literal[1, 3] | None = Field(None, description="1 grey, 3 colour; None: grey if all are grey")
+    size: int | tuple[int, int] | None = Field(default=None, description="side, or [height, width]; None keeps theirs")
+    channels: Literal[1, 3] | None = Field(default=None, description="1 grey, 3 colour; None: grey if all are grey")
 
 
 class VAESettings(_Section):
@@ -26,9 +26,9 @@ class VAESettings(_Section):
     network: Literal["mlp", "conv"] = Field(description="kind of encoder and decoder")
     latent_size: int = Field(ge=1, le=4096, description="number of latent dimensions")
     hidden: int = Field(ge=1, description="width of the fully connected layers")
-    filters: list[int] = Field([32, 64], min_length=1, max_length=5, description="filters of each convolution")
-    activation: str = Field("elu", description="any Keras activation")
-    likelihood: Literal["bernoulli", "normal"] = Field("bernoulli", description="distribution of the pixels")
+    filters: list[int] = Field(default=[32, 64], min_length=1, max_length=5, description="filters of each convolution")
+    activation: str = Field(default="elu", description="any Keras activation")
+    likelihood: Literal["bernoulli", "normal"] = Field(default="bernoulli", description="distribution of the pixels")
 
 
 class TrainSettings(_Section):
@@ -37,9 +37,9 @@ class TrainSettings(_Section):
     epochs: int = Field(ge=1, description="passes over the training images")
     batch_size: int = Field(ge=1, description="images a step")
     learning_rate: float = Field(gt=0, description="Adam's first step size; falls to 1 % along a cosine")
-    seed: int = Field(0, ge=0, lt=2**31, description="decides weights, order and noise")
+    seed: int = Field(default=0, ge=0, lt=2**31, description="decides weights, order and noise")
     validation: int = Field(ge=1, description="training images held out to watch the bound")
-    jit_compile: bool = Field(False, description="compile the step with XLA")
+    jit_compile: bool = Field(default=False, description="compile the step with XLA")
 
 
 class EvaluateSettings(_Section):
@@ -54,7 +54,7 @@ class Settings(_Section):
 
     recipe: str
     data: str = Field(description="digits, mnist, fashion_mnist, cifar10, npz:PATH or folder:PATH")
-    image: ImageSettings = ImageSettings()
+    image: ImageSettings = Field(default_factory=ImageSettings)
     model: VAESettings
     train: TrainSettings
     evaluate: EvaluateSettings

@@ -9,6 +9,7 @@ import keras
 
 from recipes.data import Dataset, load
 from recipes.evaluate import evaluate
+from recipes.models import load_keras
 from recipes.output import save_images
 from recipes.run_folder import RunFolder, RunRecorder
 from recipes.settings import Settings
@@ -16,7 +17,8 @@ from recipes.vae import build
 from zoo.errors import ZooError
 from zoo.model import GenerativeModel
 
-_SMOKE_IMAGES, _FINAL_STEP_SHARE, _EMA = 256, 0.01, 0.999
+_SMOKE_IMAGES, _FINAL_STEP_SHARE = 256, 0.01
+_AVERAGED_SHARE, _MOST_AVERAGED_STEPS = 0.05, 1000
 
 
 def smoke(settings: Settings) -> Settings:
@@ -57,8 +59,10 @@ def build_model(settings: Settings, data: Dataset) -> GenerativeModel:
     model = build(settings.model, data.image_shape, settings.train.seed)
     steps = settings.train.epochs * _steps_per_epoch(settings, data)
     schedule = keras.optimizers.schedules.CosineDecay(settings.train.learning_rate, steps, alpha=_FINAL_STEP_SHARE)
-    # The average of the weights over the last thousand steps replaces them when training ends.
-    optimizer = keras.optimizers.Adam(schedule, use_ema=True, ema_momentum=_EMA)
+    # The average of the weights over the last steps replaces them when training ends.
+    averaged = max(1, min(_MOST_AVERAGED_STEPS, round(_AVERAGED_SHARE * steps)))
+    momentum = 1 - 1 / averaged
+    optimizer = keras.optimizers.Adam(schedule, use_ema=True, ema_momentum=momentum)  # pyright: ignore[reportArgumentType]
     model.compile(optimizer, jit_compile=settings.train.jit_compile)
     return model
 
@@ -96,7 +100,7 @@ def train(settings: Settings, directory: Path, resume: bool = False, is_smoke: b
         settings = folder.reopen()
     data = load_data(settings, is_smoke)
     if resume:
-        model = keras.models.load_model(folder.checkpoint)
+        model = load_keras(folder.checkpoint)
     else:
         model = build_model(settings, data)
         folder.start(settings)

@@ -161,13 +161,15 @@ class GenerativeModel(keras.Model):
         Raises:
             ZooError: The images are not as described, or the loss is no longer finite.
         """
-        x = self._checked_source(x, "x")
+        x, y = self._checked_source(x, "x"), None
         validation_data = self._checked_source(validation_data, "validation_data")
+        if kwargs.get("sample_weight") is not None:
+            y = np.zeros(len(x))  # Keras drops the weights where there are no targets
         callbacks = kwargs.pop("callbacks", None)
         if not isinstance(callbacks, keras.callbacks.CallbackList):
             callbacks = list(callbacks) if isinstance(callbacks, list | tuple) else [callbacks] if callbacks else []
             callbacks = [StopOnNonFiniteLoss(), *callbacks]
-        return super().fit(x, validation_data=validation_data, callbacks=callbacks, **kwargs)
+        return super().fit(x, y, validation_data=validation_data, callbacks=callbacks, **kwargs)
 
     def evaluate(self, x: Any = None, y: Any = None, **kwargs: Any) -> Any:
         """Evaluates the training objective like `keras.Model.evaluate`, after checking the images."""

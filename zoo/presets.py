@@ -12,7 +12,6 @@ import datetime
 import functools
 import importlib.metadata
 import json
-import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -98,7 +97,7 @@ def save_to_preset(
     try:
         _write(model, temporary, weights_dtype, card, details)
         temporary.chmod(0o755)
-        os.replace(temporary, directory)
+        temporary.replace(directory)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -106,6 +105,10 @@ def save_to_preset(
 def _write(model: "GenerativeModel", folder: Path, weights_dtype: str, card: str, details: dict[str, Any]) -> None:
     import keras
 
+    # A copy that was never compiled: `save_weights` would store the optimizer too, and the config would name it.
+    fresh = type(model).from_config(model.get_config())
+    fresh.set_weights(model.get_weights())
+    model = fresh
     model.save_weights(folder / WEIGHTS)
     if weights_dtype == "float16":
         _halve(folder / WEIGHTS)
@@ -148,7 +151,7 @@ def _halve(path: Path) -> None:
 
         source.visititems(copy)
         target.attrs.update(source.attrs)
-    os.replace(smaller, path)
+    smaller.replace(path)
 
 
 def _find(name: str | Path) -> tuple[Path, dict[str, str]]:

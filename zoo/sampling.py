@@ -8,12 +8,10 @@ import functools
 from collections.abc import Callable
 
 import tensorflow as tf
-import tensorflow_probability as tfp
+from tensorflow_probability import distributions as tfd
 
 from zoo import random
 from zoo.random import Seed, Shape
-
-tfd = tfp.distributions
 
 
 @functools.singledispatch
@@ -44,8 +42,10 @@ def _noise(
     """Draws from a generator in the shape of a draw from the distribution, known statically as far as can be."""
     parts = [sample_shape, distribution.batch_shape_tensor(), distribution.event_shape_tensor()]
     noise = generator(tf.concat([tf.cast(part, tf.int32) for part in parts], axis=0), seed)
-    sizes = [None] * sample_shape.shape[0] if tf.is_tensor(sample_shape) else sample_shape
-    known = tf.TensorShape([size if isinstance(size, int) else None for size in sizes])
+    if isinstance(sample_shape, tf.Tensor):
+        known = tf.TensorShape([None] * (sample_shape.shape[0] or 0))
+    else:
+        known = tf.TensorShape([size if isinstance(size, int) else None for size in sample_shape])
     noise.set_shape(known.concatenate(distribution.batch_shape).concatenate(distribution.event_shape))
     return noise
 

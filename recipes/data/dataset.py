@@ -28,11 +28,11 @@ class Dataset:
     def truncated(self, count: int) -> "Dataset":
         """Returns the first `count` training and test images."""
 
-        def head(values: np.ndarray | None) -> np.ndarray | None:
-            return None if values is None else values[:count]
+        def head(labels: np.ndarray | None) -> np.ndarray | None:
+            return None if labels is None else labels[:count]
 
-        parts = (self.train, self.test, self.train_labels, self.test_labels)
-        return Dataset(self.name, *(head(part) for part in parts))
+        labels = head(self.train_labels), head(self.test_labels)
+        return Dataset(self.name, self.train[:count], self.test[:count], *labels)
 
 
 def as_images(values: np.ndarray, name: str) -> np.ndarray:

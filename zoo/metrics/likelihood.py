@@ -63,7 +63,8 @@ def importance_weighted(
     progress = keras.utils.Progbar(len(starts), unit_name="batch") if verbose else None
     parts = []
     for index, start in enumerate(starts):
-        parts.append(estimate(images[start : start + IMAGES_AT_ONCE], random.fold_in(seed, index)).numpy())
+        batch = tf.constant(images[start : start + IMAGES_AT_ONCE])
+        parts.append(estimate(batch, random.fold_in(seed, index)).numpy())
         if progress is not None:
             progress.add(1)
     values = np.concatenate(parts).astype(np.float64)

@@ -1,13 +1,13 @@
 """Likelihoods p(x|z): Keras layers from the decoder's output to a distribution over images."""
 
+import math
+
 import keras
 import tensorflow as tf
-import tensorflow_probability as tfp
+from tensorflow_probability import distributions as tfd
 
 from zoo.random import Seed
 from zoo.sampling import draw
-
-tfd = tfp.distributions
 
 
 class Likelihood(keras.layers.Layer):
@@ -85,7 +85,7 @@ class Normal(Likelihood):
 
     def build(self, parameters_shape: tuple | None = None) -> None:
         """Creates the weight of a learned scale."""
-        start = keras.initializers.Constant(tf.math.log(self.scale).numpy())
+        start = keras.initializers.Constant(math.log(self.scale))
         self._log_scale = self.add_weight(
             shape=(), initializer=start, trainable=self.learned, dtype="float32", name="log_scale"
         )

@@ -11,12 +11,13 @@ Shapes: x is [batch, height, width, channels], z is [batch, latent_size]. All va
 summed over pixels and latent dimensions.
 """
 
+import copy
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
-import tensorflow_probability as tfp
+from tensorflow_probability import distributions as tfd
 
 from zoo import random
 from zoo.errors import ZooError, near_miss
@@ -28,8 +29,6 @@ from zoo.vae.likelihoods import Bernoulli, Likelihood, Normal
 from zoo.vae.posteriors import DiagonalNormal, Posterior
 from zoo.vae.priors import Prior, StandardNormal
 from zoo.validation import check_count, check_images, check_seed
-
-tfd = tfp.distributions
 
 POSTERIORS = {"diagonal_normal": DiagonalNormal}
 PRIORS = {"standard_normal": StandardNormal}
@@ -82,7 +81,8 @@ class VAE(GenerativeModel):
     ):
         super().__init__(seed=seed, **kwargs)
         self.encoder, self.decoder = encoder, decoder
-        self._image_shape = _known_shape(encoder, "encoder", "keras.Input((28, 28, 1))", rank=3)
+        height, width, channels = _known_shape(encoder, "encoder", "keras.Input((28, 28, 1))", rank=3)
+        self._image_shape = (height, width, channels)
         (self.latent_size,) = _known_shape(decoder, "decoder", "keras.Input((latent_size,))", rank=1)
         self.posterior_layer = _layer(posterior, POSTERIORS, Posterior, "posterior", self.latent_size)
         self.prior_layer = _layer(prior, PRIORS, Prior, "prior", self.latent_size)
@@ -302,6 +302,7 @@ class VAE(GenerativeModel):
     def from_config(cls, config: dict, custom_objects: dict | None = None) -> "VAE":
         """Builds a model from `get_config`."""
         parts = ("encoder", "decoder", "posterior", "prior", "likelihood")
+        config = copy.deepcopy(config)  # Keras empties parts of what it deserializes
         built = {
             name: keras.saving.deserialize_keras_object(config[name], custom_objects=custom_objects) for name in parts
         }

@@ -1,0 +1,45 @@
+"""Training on two replicas, in a process of its own, because devices are set up before TensorFlow starts."""
+
+import subprocess
+import sys
+
+CODE = """
+import keras, numpy as np, tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+import zoo
+from zoo.networks import mlp_decoder, mlp_encoder
+
+class Quadratic(zoo.GenerativeModel):
+    image_shape = (2, 2, 1)
+    def __init__(self):
+        super().__init__(seed=0)
+        self.weight = self.add_weight(shape=(), initializer="ones")
+        self.built = True
+    def objective(self, images, seed, training):
+        return {"loss": self.weight**2 * tf.reduce_sum(images, axis=[1, 2, 3])}
+
+images = np.random.default_rng(0).random((8, 2, 2, 1), np.float32)
+weights = []
+for strategy in (tf.distribute.get_strategy(), tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])):
+    with strategy.scope():
+        model = Quadratic()
+        model.compile(keras.optimizers.SGD(0.01))
+    model.fit(images, batch_size=8, verbose=0)
+    weights.append(float(model.weight.numpy()))
+np.testing.assert_allclose(weights[0], 1 - 0.01 * 2 * images.sum(axis=(1, 2, 3)).mean(), rtol=1e-5)
+np.testing.assert_allclose(weights[0], weights[1], rtol=1e-5)
+
+with strategy.scope():
+    model = zoo.VAE(mlp_encoder((2, 2, 1), (8,)), mlp_decoder(2, (2, 2, 1), (8,)), seed=0)
+    model.compile("adam")
+history = model.fit(images, batch_size=8, epochs=2, verbose=0).history
+assert np.isfinite(history["loss"]).all()
+seeds = strategy.run(model._training_seed)
+assert len({int(seed) for seed in strategy.experimental_local_results(seeds)}) == 2
+"""
+
+
+def test_two_replicas_take_the_step_of_one_and_draw_their_own_noise():
+    done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]

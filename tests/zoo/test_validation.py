@@ -1,0 +1,47 @@
+"""Checks of images, counts and seeds: each message names the cause and the remedy."""
+
+import numpy as np
+import pytest
+
+from zoo.errors import ZooError
+from zoo.validation import check_count, check_images, check_seed
+
+GOOD = np.full((3, 8, 8, 1), 0.5, np.float32)
+
+
+@pytest.mark.parametrize(
+    "images, message",
+    [
+        (GOOD[..., 0], r"shape \[3, 8, 8\].*images\[\.\.\., None\]"),
+        (GOOD[0], r"shape \[8, 8, 1\].*images\[None\]"),
+        (GOOD.repeat(3, axis=-1), "number of channels differs"),
+        (GOOD[:, :4], "Resize the images"),
+        (GOOD[:0], "empty"),
+        ((GOOD * 255).astype(np.uint8), r"dtype uint8.*/ 255"),
+        (GOOD.astype(complex), "dtype complex128"),
+        (GOOD * 255, r"range from 127.5 to 127.5.*divide by 255"),
+        (GOOD * 2 - 1.5, r"range from -0.5 to -0.5.*rescale"),
+        (np.where(np.arange(3).reshape(3, 1, 1, 1) == 1, np.nan, GOOD), "NaN, first in image 1"),
+    ],
+)
+def test_images_that_are_refused(images, message):
+    with pytest.raises(ZooError, match=message):
+        check_images(images, (8, 8, 1))
+
+
+def test_good_images_pass_as_float32():
+    checked = check_images(GOOD.astype(np.float64), (8, 8, 1))
+    assert checked.dtype == np.float32
+    np.testing.assert_array_equal(checked, GOOD)
+
+
+@pytest.mark.parametrize("value", [0, -1, 1.5, "3", True])
+def test_counts_that_are_refused(value):
+    with pytest.raises(ZooError, match="integer of at least 1"):
+        check_count(value, "n")
+
+
+@pytest.mark.parametrize("value", [-1, 2**63, 1.5])
+def test_seeds_that_are_refused(value):
+    with pytest.raises(ZooError, match="seed is"):
+        check_seed(value)

@@ -1,0 +1,187 @@
+"""The VAE against closed forms, and its training."""
+
+import keras
+import numpy as np
+import pytest
+import scipy.stats
+import tensorflow as tf
+
+import zoo
+from zoo import random
+from zoo.networks import mlp_decoder, mlp_encoder
+from zoo.vae.likelihoods import Bernoulli, Normal
+
+SHAPE, LATENTS, SCALE = (3, 2, 1), 2, 0.4
+
+
+@pytest.fixture(scope="module")
+def linear():
+    """A VAE with a linear decoder, for which log p(x) is known, and the best diagonal posterior location.
+
+    p(x) = Normal(b, W W' + scale^2 I), and p(z|x) has the mean M^-1 W' (x - b), M = W' W + scale^2 I
+    (probabilistic PCA, Tipping and Bishop 1999, equations 4 and 7).
+    """
+    generator = np.random.default_rng(0)
+    weights, bias = generator.normal(0, 0.3, (6, LATENTS)), generator.uniform(0.3, 0.7, 6)
+    model = zoo.VAE(
+        keras.Sequential([keras.Input(SHAPE), keras.layers.Flatten()]),
+        keras.Sequential([keras.Input((LATENTS,)), keras.layers.Dense(6), keras.layers.Reshape(SHAPE)]),
+        likelihood=Normal(scale=SCALE),
+    )
+    model.decoder.set_weights([weights.T, bias])
+    precision = weights.T @ weights + SCALE**2 * np.eye(LATENTS)
+    to_loc = np.linalg.solve(precision, weights.T)
+    spread = np.sqrt(1 / np.diag(precision / SCALE**2))
+    raw_scale = np.log(np.expm1(spread)) - model.posterior_layer._SHIFT
+    kernel = np.concatenate([to_loc.T, np.zeros((6, LATENTS))], axis=1)
+    model.posterior_layer.set_weights([kernel, np.concatenate([-to_loc @ bias, raw_scale])])
+    images = generator.uniform(0, 1, (40, *SHAPE)).astype(np.float32)
+    covariance = weights @ weights.T + SCALE**2 * np.eye(6)
+    exact = scipy.stats.multivariate_normal(bias, covariance).logpdf(images.reshape(40, 6))
+    posterior_covariance = SCALE**2 * np.linalg.inv(precision)
+    return model, images, exact, posterior_covariance
+
+
+def test_importance_weighted_estimate_reaches_the_exact_likelihood(linear):
+    model, images, exact, _ = linear
+    estimate = model.log_likelihood(images, num_samples=4000)
+    np.testing.assert_allclose(estimate.per_image, exact, atol=0.05)
+    assert estimate.mean == pytest.approx(exact.mean(), abs=0.003)
+    assert estimate.standard_error == pytest.approx(exact.std(ddof=1) / np.sqrt(40), rel=0.02)
+
+
+def test_importance_weighted_bounds_rise_with_the_draws_and_stay_below(linear):
+    model, images, exact, _ = linear
+    many = np.concatenate([images] * 50)
+    means = [model.log_likelihood(many, num_samples=draws).mean for draws in (1, 3, 30)]
+    assert means[0] < means[1] < means[2] < exact.mean() + 0.002
+
+
+def test_elbo_is_the_likelihood_less_the_divergence_of_the_posterior(linear):
+    """log p(x) - elbo = KL(q || p(z|x)), in closed form for two Normals of one mean."""
+    model, images, exact, covariance = linear
+    diagonal = 1 / np.diag(np.linalg.inv(covariance))
+    gap = 0.5 * (np.log(np.linalg.det(covariance)) - np.log(diagonal).sum())
+    draws = np.stack([model.elbo(tf.constant(images), seed)["elbo"].numpy() for seed in range(2000)])
+    error = draws.std(axis=0) / np.sqrt(len(draws))
+    assert (np.abs(draws.mean(axis=0) - (exact - gap)) < 4.5 * error + 1e-4).all()
+
+
+def test_kl_in_closed_form_agrees_with_monte_carlo(linear, monkeypatch):
+    model, images, *_ = linear
+    closed = model.elbo(tf.constant(images), 0)["kl"].numpy()
+    posterior, prior = model.posterior(images), model.prior()
+    latents = posterior.sample(200_000, seed=1)
+    ratios = (posterior.log_prob(latents) - prior.log_prob(latents)).numpy()
+    error = ratios.std(axis=0) / np.sqrt(len(ratios))
+    assert (np.abs(ratios.mean(axis=0) - closed) < 4.5 * error).all()
+
+
+def test_draws_in_chunks_are_all_used(linear, monkeypatch):
+    model, images, exact, _ = linear
+    monkeypatch.setattr("zoo.metrics.likelihood.DRAWS_AT_ONCE", 7)
+    monkeypatch.setattr("zoo.metrics.likelihood.IMAGES_AT_ONCE", 11)
+    np.testing.assert_allclose(model.log_likelihood(images, 2000).per_image, exact, atol=0.03)
+
+
+def test_likelihood_over_all_binary_images_sums_to_one():
+    """The estimate is one of a normalized distribution: sum over the 2^4 images of E[p(x)] = 1."""
+    keras.utils.set_random_seed(0)
+    shape = (2, 2, 1)
+    model = zoo.VAE(mlp_encoder(shape, (8,)), mlp_decoder(2, shape, (8,)))
+    every = np.array([[(index >> bit) & 1 for bit in range(4)] for index in range(16)], np.float32).reshape(-1, *shape)
+    assert np.exp(model.log_likelihood(every, 20_000).per_image).sum() == pytest.approx(1, abs=0.01)
+
+
+@pytest.mark.parametrize("binarize, expected", [("sample", {0, 1}), ("threshold", {0, 1}), ("none", {0.2, 0.9})])
+def test_binarization(binarize, expected):
+    images = np.where(np.random.default_rng(0).random((500, 4, 4, 1)) < 0.5, 0.2, 0.9).astype(np.float32)
+    targets = Bernoulli(binarize).targets(tf.constant(images), 5).numpy()
+    assert set(np.unique(targets.round(6).astype(float)).round(6)) == expected
+    again = Bernoulli(binarize).targets(tf.constant(images), 6).numpy()
+    assert np.array_equal(targets, again) == (binarize != "sample")
+    if binarize == "sample":
+        error = np.sqrt(0.2 * 0.8 / (images == np.float32(0.2)).sum())
+        assert abs(targets[images == np.float32(0.2)].mean() - 0.2) < 4.5 * error
+
+
+def test_training_raises_the_bound(digits):
+    keras.utils.set_random_seed(1)
+    model = zoo.VAE(mlp_encoder((8, 8, 1), (64,)), mlp_decoder(8, (8, 8, 1), (64,)))
+    model.compile(keras.optimizers.Adam(3e-3))
+    history = model.fit(digits[:1500], batch_size=100, epochs=15, validation_data=digits[1500:], verbose=0).history
+    assert set(history) == {f"{part}{name}" for part in ("", "val_") for name in model.objective_names}
+    assert history["val_elbo"][-1] > -28  # independent pixels with the right means reach -32.4
+    np.testing.assert_allclose(history["elbo"], np.subtract(history["reconstruction"], history["kl"]), rtol=1e-4)
+    np.testing.assert_allclose(history["loss"], np.negative(history["elbo"]), rtol=1e-6)
+    assert np.abs(model.reconstruct(digits[1500:]) - digits[1500:]).mean() < 0.17
+
+
+def test_fit_takes_datasets_targets_and_weights(digits):
+    model = zoo.VAE(mlp_encoder((8, 8, 1), (8,)), mlp_decoder(2, (8, 8, 1), (8,)))
+    model.compile("sgd")
+    images = digits[:64]
+    dataset = tf.data.Dataset.from_tensor_slices(images).batch(16)
+    labelled = tf.data.Dataset.from_tensor_slices((images, np.zeros(64))).batch(16)
+    for source in ((dataset,), (labelled,), (images, images)):
+        model.fit(*source, epochs=1, verbose=0, validation_data=dataset)
+    model.fit(images, epochs=1, verbose=0, sample_weight=np.ones(64), validation_data=(images, images))
+    assert set(model.evaluate(dataset, verbose=0, return_dict=True)) == set(model.objective_names)
+    assert model.predict(images, verbose=0).shape == images.shape
+
+
+def test_a_weight_of_zero_leaves_an_image_out(digits):
+    losses = []
+    for weights in (np.ones(8), np.repeat([1.0, 0.0], 4)):
+        keras.utils.set_random_seed(0)
+        model = zoo.VAE(mlp_encoder((8, 8, 1), (8,)), mlp_decoder(2, (8, 8, 1), (8,)), likelihood=Bernoulli("none"), seed=0)
+        model.compile(keras.optimizers.SGD(0.0))
+        model.fit(digits[:8], sample_weight=weights, batch_size=8, verbose=0, shuffle=False)
+        losses.append(float(model.get_metrics_result()["loss"]))
+    assert losses[0] != pytest.approx(losses[1], rel=1e-3)
+
+
+def test_a_loss_that_is_not_finite_stops_training(digits):
+    model = zoo.VAE(mlp_encoder((8, 8, 1), (8,)), mlp_decoder(2, (8, 8, 1), (8,)))
+    model.compile(keras.optimizers.SGD(1e30))
+    with pytest.raises(zoo.ZooError, match="training stopped at batch .* not finite.*Lower the learning rate"):
+        model.fit(digits[:64], epochs=5, batch_size=8, verbose=0)
+
+
+def test_an_empty_dataset_is_refused(digits):
+    model = zoo.VAE(mlp_encoder((8, 8, 1), (8,)), mlp_decoder(2, (8, 8, 1), (8,)))
+    model.compile("adam")
+    with pytest.raises(zoo.ZooError, match="empty dataset"):
+        model.fit(tf.data.Dataset.from_tensor_slices(digits[:0]).batch(4))
+
+
+def test_parts_that_do_not_fit_are_refused():
+    encoder, decoder = mlp_encoder((8, 8, 1), (8,)), mlp_decoder(2, (8, 8, 1), (8,))
+    for arguments, message in (
+        ((encoder, mlp_decoder(2, (8, 4, 1))), r"decoder gives \[8, 4, 1\].*needs \[8, 8, 1\]"),
+        ((keras.Sequential([keras.layers.Dense(2)]), decoder), "does not know its input shape"),
+        (("encoder", decoder), "is a str"),
+        ((encoder, encoder), "expected 1 known sizes"),
+    ):
+        with pytest.raises(zoo.ZooError, match=message):
+            zoo.VAE(*arguments)
+    with pytest.raises(zoo.ZooError, match="unknown likelihood 'bernouli'.*Did you mean 'bernoulli'"):
+        zoo.VAE(encoder, decoder, likelihood="bernouli")
+    with pytest.raises(zoo.ZooError, match="latent_size 3"):
+        zoo.VAE(encoder, decoder, prior=zoo.vae.priors.StandardNormal(3))
+    with pytest.raises(zoo.ZooError, match=r"latents have shape \[1, 3\], expected \[batch, 2\]"):
+        zoo.VAE(encoder, decoder).decode(np.zeros((1, 3)))
+
+
+def test_encode_and_decode_compose_to_reconstruct(small_vae, digits):
+    loc, scale = small_vae.encode(digits[:300])
+    assert loc.shape == scale.shape == (300, 4)
+    assert (scale > 0).all()
+    np.testing.assert_allclose(small_vae.decode(loc), small_vae.reconstruct(digits[:300]), atol=1e-6)
+
+
+def test_training_noise_differs_between_steps():
+    model = zoo.VAE(mlp_encoder((4, 4, 1), (8,)), mlp_decoder(2, (4, 4, 1), (8,)), seed=0)
+    seeds = {int(model._training_seed()) for _ in range(20)}
+    assert len(seeds) == 20
+    assert random.as_seed(min(seeds)) >= 0
