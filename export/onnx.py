@@ -15,23 +15,13 @@ from typing import Any
 import onnx
 import tensorflow as tf
 import tf2onnx
-from onnxruntime.capi import onnxruntime_pybind11_state as onnxruntime_errors
 
 from export.errors import ExportError
 from export.ops import handlers
-from export.session import open_session
+from export.session import RUNTIME_ERRORS, open_session
 from zoo.signature import NamedTensor, Signature
 
 OPSET = 18  # the newest that tf2onnx writes, and the oldest with the bitwise ops that random numbers need
-
-LOAD_ERRORS = (
-    onnxruntime_errors.Fail,
-    onnxruntime_errors.InvalidArgument,
-    onnxruntime_errors.InvalidGraph,
-    onnxruntime_errors.InvalidProtobuf,
-    onnxruntime_errors.NotImplemented,
-    onnxruntime_errors.RuntimeException,
-)
 
 
 def write(signature: Signature, path: Path) -> None:
@@ -94,7 +84,7 @@ def check(model: onnx.ModelProto, name: str) -> None:
         raise ExportError(f"signature '{name}': the ONNX checker refuses the graph: {_first_line(error)}") from error
     try:
         open_session(model.SerializeToString())
-    except LOAD_ERRORS as error:
+    except RUNTIME_ERRORS as error:
         raise ExportError(f"signature '{name}': ONNX Runtime refuses the graph: {_first_line(error)}") from error
 
 

@@ -1,6 +1,16 @@
 """ONNX Runtime, set up the same everywhere."""
 
 import onnxruntime
+from onnxruntime.capi import onnxruntime_pybind11_state as errors
+
+RUNTIME_ERRORS = (
+    errors.Fail,
+    errors.InvalidArgument,
+    errors.InvalidGraph,
+    errors.InvalidProtobuf,
+    errors.NotImplemented,
+    errors.RuntimeException,
+)
 
 
 def open_session(model: bytes | str) -> onnxruntime.InferenceSession:

@@ -8,7 +8,7 @@ import numpy as np
 from export import manifest as manifests
 from export.errors import ExportError
 from export.parity import Arrays, compare
-from export.session import open_session
+from export.session import RUNTIME_ERRORS, open_session
 from zoo.signature import Signature
 
 REFERENCE = "reference.npz"
@@ -88,7 +88,15 @@ def _onnx_runners(directory: Path, signatures: list[Signature]) -> dict[str, Any
     def runner(name: str) -> Any:
         session = open_session(str(directory / "onnx" / f"{name}.onnx"))
         names = [output.name for output in session.get_outputs()]
-        return lambda **inputs: dict(zip(names, session.run(names, inputs), strict=True))
+
+        def run(**inputs: np.ndarray) -> dict[str, Any]:
+            try:
+                return dict(zip(names, session.run(names, inputs), strict=True))
+            except RUNTIME_ERRORS as error:
+                reason = str(error).strip().splitlines()[0]
+                raise ExportError(f"signature '{name}': ONNX Runtime fails on it: {reason}") from error
+
+        return run
 
     return {signature.name: runner(signature.name) for signature in signatures}
 

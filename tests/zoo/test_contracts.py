@@ -62,7 +62,10 @@ def test_every_public_model_and_layer_is_covered():
 @pytest.mark.parametrize("name", LAYERS)
 def test_layers_keep_every_argument(name):
     layer = LAYERS[name]()
-    config, again = layer.get_config(), keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
+    config, again = (
+        layer.get_config(),
+        keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer)),
+    )
     for argument, parameter in inspect.signature(type(layer).__init__).parameters.items():
         if parameter.kind is not parameter.VAR_KEYWORD and argument != "self":
             assert getattr(again, argument) == config[argument]
@@ -158,7 +161,7 @@ def test_fit_refuses_what_it_cannot_use(model):
     good = images(model)
     with pytest.raises(zoo.ZooError, match="uint8"):
         model.fit((good * 255).astype(np.uint8))
-    with pytest.raises(zoo.ZooError, match="validation_data.*divide by 255"):
+    with pytest.raises(zoo.ZooError, match=r"validation_data.*divide by 255"):
         model.fit(good, validation_data=good * 255)
     with pytest.raises(zoo.ZooError, match="leave loss out"):
         model.compile("adam", loss="mse")

@@ -89,7 +89,14 @@ def test_positions_are_independent(normals, lag):
 
 @pytest.mark.parametrize(
     "first, second",
-    [((0, 0), (1, 0)), ((0, 0), (0, 1)), ((1, 0), (0, 1)), ((5, 2), (6, 2)), ((0, 0), (2**32, 0)), ((0, 0), (0, 2**32))],
+    [
+        ((0, 0), (1, 0)),
+        ((0, 0), (0, 1)),
+        ((1, 0), (0, 1)),
+        ((5, 2), (6, 2)),
+        ((0, 0), (2**32, 0)),
+        ((0, 0), (0, 2**32)),
+    ],
 )
 def test_seeds_and_streams_are_independent(first, second):
     one, two = (random.normal([MILLION], *key).numpy() for key in (first, second))

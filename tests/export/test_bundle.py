@@ -1,0 +1,208 @@
+"""Bundles: what is in them, and that nothing is left where a check fails."""
+
+import json
+import shutil
+
+import keras
+import numpy as np
+import onnx as onnx_package
+import pytest
+import tensorflow as tf
+
+import export
+from export import manifest as manifests
+from zoo.signature import NamedTensor, Signature
+
+
+def test_contents(small_bundle, small_vae):
+    names = {"encode", "decode", "reconstruct", "sample", "elbo"}
+    manifest = json.loads((small_bundle / "manifest.json").read_text())
+    assert set(manifest["signatures"]) == set(manifest["parity"]) == names == set(small_vae.signatures())
+    assert {path.stem for path in (small_bundle / "onnx").iterdir()} == names
+    assert (small_bundle / "card.md").exists()
+    assert (small_bundle / "preview.png").read_bytes().startswith(b"\x89PNG")
+    assert manifest["opset"] == 18
+    assert {"tensorflow", "keras", "onnx", "tf2onnx"} <= set(manifest["versions"])
+    assert set(manifest["files"]) == set(manifests.hashes(small_bundle))
+    assert all(value < 1e-4 for found in manifest["parity"].values() for value in found.values())
+    sample = manifest["signatures"]["sample"]
+    assert [(spec["name"], spec["shape"], spec["dtype"]) for spec in sample["inputs"]] == [
+        ("seed", [], "int64"),
+        ("n", [], "int64"),
+    ]
+    encode = manifest["signatures"]["encode"]
+    assert [spec["name"] for spec in encode["outputs"]] == ["loc", "scale"]
+    assert encode["outputs"][1]["range"] == [0.0, None]
+
+
+def test_onnx_files_have_declared_names_and_free_axes(small_bundle, small_vae):
+    for name, signature in small_vae.signatures().items():
+        graph = onnx_package.load(small_bundle / "onnx" / f"{name}.onnx").graph
+        for values, specs in ((graph.input, signature.inputs), (graph.output, signature.outputs)):
+            for value, spec in zip(values, specs, strict=True):
+                axes = tuple(dim.dim_param or dim.dim_value for dim in value.type.tensor_type.shape.dim)
+                assert (value.name, axes) == (spec.name, spec.shape)
+
+
+def test_the_same_seed_gives_the_same_images_everywhere(small_bundle, small_vae):
+    loaded = tf.saved_model.load(str(small_bundle / "saved_model"))
+    bundle = export.load(small_bundle)
+    for n, seed in ((1, 0), (5, 7), (300, 2**62)):
+        ours = small_vae.sample(n, seed=seed)
+        theirs = loaded.signatures["sample"](n=tf.constant(n, tf.int64), seed=tf.constant(seed, tf.int64))["image"]
+        np.testing.assert_allclose(theirs, ours, atol=1e-5)
+        np.testing.assert_allclose(bundle.sample(n, seed=seed), ours, atol=1e-5)
+
+
+def test_any_keras_model_exports_as_call(tmp_path):
+    left, right = keras.Input((4,), name="left"), keras.Input((None, 3), name="right")
+    joined = keras.layers.Concatenate()([left, keras.layers.GlobalAveragePooling1D()(right)])
+    model = keras.Model({"left": left, "right": right}, [keras.layers.Dense(2)(joined), joined])
+    manifest = export.save(model, tmp_path / "bundle")
+    assert list(manifest["signatures"]) == ["call"]
+    inputs = {"left": np.ones((5, 4), np.float32), "right": np.ones((5, 7, 3), np.float32)}
+    got = export.load(tmp_path / "bundle").run("call", **inputs)
+    for value, expected in zip(got.values(), model(inputs), strict=True):
+        np.testing.assert_allclose(value, expected, atol=1e-5)
+    assert not (tmp_path / "bundle" / "preview.png").exists()
+
+
+def nothing_left(folder) -> bool:
+    return not any(folder.iterdir())
+
+
+class Planted(keras.Model):
+    """A model with one signature of one's choice."""
+
+    def __init__(self, function, output=None):
+        super().__init__()
+        output = output or NamedTensor("y", ("batch",))
+        self.signature = Signature("broken", function, (NamedTensor("x", ("batch",)),), (output,))
+
+    def signatures(self):
+        return {"broken": self.signature}
+
+
+def test_an_op_without_counterpart_is_named(tmp_path):
+    model = Planted(lambda x: {"y": tf.math.bessel_i0e(x, name="my_bessel")})
+    with pytest.raises(export.ExportError, match=r"'broken'.*BesselI0e.*my_bessel.*register_op"):
+        export.save(model, tmp_path / "bundle")
+    assert nothing_left(tmp_path)
+
+
+def test_a_graph_that_the_checker_refuses(tmp_path, monkeypatch):
+    import export.onnx as module
+
+    real = module.convert
+
+    def spoiled(signature):
+        model = real(signature)
+        model.graph.node[0].input[0] = "nowhere"
+        return model
+
+    monkeypatch.setattr(module, "convert", spoiled)
+    with pytest.raises(export.ExportError, match=r"checker refuses.*nowhere"):
+        export.save(Planted(lambda x: {"y": x + 1}), tmp_path / "bundle")
+    assert nothing_left(tmp_path)
+
+
+def test_a_graph_that_onnx_runtime_refuses(tmp_path, monkeypatch):
+    import export.onnx as module
+
+    real = module.convert
+
+    def spoiled(signature):
+        # Valid ONNX, but ONNX Runtime has no kernel for it in float64.
+        model = real(signature)
+        helper, kinds = onnx_package.helper, onnx_package.TensorProto
+        model.graph.node.append(helper.make_node("Cast", ["x"], ["wide"], to=kinds.DOUBLE))
+        model.graph.node.append(helper.make_node("Acosh", ["wide"], ["unused"]))
+        return model
+
+    monkeypatch.setattr(module, "convert", spoiled)
+    with pytest.raises(export.ExportError, match=r"ONNX Runtime refuses.*Acosh"):
+        export.save(Planted(lambda x: {"y": x + 1}), tmp_path / "bundle")
+    assert nothing_left(tmp_path)
+
+
+def test_a_graph_that_fails_when_run(tmp_path, monkeypatch):
+    import export.onnx as module
+
+    real = module.convert
+
+    def spoiled(signature):
+        model = real(signature)
+        helper, kinds = onnx_package.helper, onnx_package.TensorProto
+        model.graph.node.append(helper.make_node("Cast", ["x"], ["whole"], to=kinds.INT32))
+        model.graph.node.append(helper.make_node("Mod", ["whole", "whole"], ["unused"]))
+        return model
+
+    monkeypatch.setattr(module, "convert", spoiled)
+    with pytest.raises(export.ExportError, match=r"'broken': ONNX Runtime fails on it.*modulo by zero"):
+        export.save(Planted(lambda x: {"y": x + 1}), tmp_path / "bundle")
+    assert nothing_left(tmp_path)
+
+
+def test_an_unknown_op_in_the_graph_is_named():
+    import export.onnx as module
+
+    model = module.convert(Planted(lambda x: {"y": x + 1}).signature)
+    model.graph.node[0].op_type = "Frobnicate"
+    with pytest.raises(export.ExportError, match="op Frobnicate"):
+        module.check(model, "broken")
+
+
+def test_a_difference_beyond_tolerance_is_located(tmp_path, monkeypatch):
+    import export.onnx as module
+
+    real = module.write
+    shifted = Planted(lambda x: {"y": x + tf.constant([0.0, 0.5])[: tf.shape(x)[0]]}).signature
+    monkeypatch.setattr(module, "write", lambda _, path: real(shifted, path))
+    model = Planted(lambda x: {"y": x + 0.0})
+    with pytest.raises(export.ExportError, match=r"'broken' in onnx: output 'y' differs .* at \[1\]"):
+        export.save(model, tmp_path / "bundle", ["onnx"])
+    assert nothing_left(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "function, output, message",
+    [
+        (lambda x: {"z": x}, NamedTensor("y", ("batch",)), "outputs are"),
+        (lambda x: {"y": tf.cast(x, tf.float64)}, NamedTensor("y", ("batch",)), "dtype float64"),
+        (lambda x: {"y": x[:1]}, NamedTensor("y", ("batch",)), r"shape \(1,\)"),
+        (lambda x: {"y": x / 0.0}, NamedTensor("y", ("batch",)), "not finite"),
+        (lambda x: {"y": x + 9}, NamedTensor("y", ("batch",), range=(0, 1)), "ranges from"),
+    ],
+)
+def test_a_model_that_breaks_its_own_declaration(tmp_path, function, output, message):
+    with pytest.raises(export.ExportError, match=message):
+        export.save(Planted(function, output), tmp_path / "bundle")
+    assert nothing_left(tmp_path)
+
+
+def test_a_seed_without_effect_is_found(tmp_path):
+    model = keras.Model()
+    seed, image = NamedTensor("seed", (), "int64", (0, 9)), NamedTensor("y", ())
+    signature = Signature("draw", lambda seed: {"y": tf.cast(seed * 0, tf.float32)}, (seed,), (image,))
+    model.signatures = lambda: {"draw": signature}
+    with pytest.raises(export.ExportError, match="the seed has no effect"):
+        export.save(model, tmp_path / "bundle")
+    assert nothing_left(tmp_path)
+
+
+def test_targets_and_formats(tmp_path, small_vae, small_bundle):
+    with pytest.raises(export.ExportError, match="is there already"):
+        export.save(small_vae, small_bundle)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("precious")
+    with pytest.raises(export.ExportError, match="is no bundle, and is not overwritten"):
+        export.save(small_vae, tmp_path / "mine", overwrite=True)
+    with pytest.raises(export.ExportError, match="unknown format 'onx'"):
+        export.save(small_vae, tmp_path / "new", ["onx"])
+    with pytest.raises(export.ExportError, match=r"does not know its inputs"):
+        export.save(keras.Sequential([keras.layers.Dense(1)]), tmp_path / "new")
+    copy = shutil.copytree(small_bundle, tmp_path / "copy")
+    export.save(small_vae, copy, ["onnx"], overwrite=True)
+    assert not (copy / "saved_model").exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["copy", "mine"]
+    export.verify(copy)

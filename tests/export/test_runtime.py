@@ -1,0 +1,73 @@
+"""The runtime: NumPy and ONNX Runtime alone, and clear refusals."""
+
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import export
+
+
+def test_neither_tensorflow_nor_keras_is_imported(small_bundle, tmp_path, small_vae):
+    code = (
+        "import sys, numpy as np, export\n"
+        f"bundle = export.load({str(small_bundle)!r})\n"
+        "images = bundle.sample(4, seed=3)\n"
+        "codes = bundle.run('encode', image=images)\n"
+        "np.save('images.npy', images)\n"
+        "heavy = {'tensorflow', 'keras', 'tensorflow_probability', 'tf2onnx', 'onnx'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)
+    np.testing.assert_allclose(np.load(tmp_path / "images.npy"), small_vae.sample(4, seed=3), atol=1e-5)
+
+
+def test_saved_model_loads_without_keras_and_zoo(small_bundle, tmp_path):
+    code = (
+        "import sys, tensorflow as tf\n"
+        f"loaded = tf.saved_model.load({str(small_bundle / 'saved_model')!r})\n"
+        "seed, n = tf.constant(0, tf.int64), tf.constant(2, tf.int64)\n"
+        "assert loaded.signatures['sample'](seed=seed, n=n)['image'].shape == (2, 8, 8, 1)\n"
+        "assert not {'zoo', 'export'} & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path, capture_output=True)
+
+
+GOOD = np.full((2, 8, 8, 1), 0.5, np.float32)
+
+
+@pytest.mark.parametrize(
+    "name, inputs, message",
+    [
+        ("decod", {}, "no signature 'decod'"),
+        ("encode", {}, r"takes the inputs \['image'\], got \[\]"),
+        ("encode", {"image": GOOD[0]}, "shape"),
+        ("encode", {"image": (GOOD * 255).astype(np.uint8)}, "dtype uint8"),
+        ("encode", {"image": GOOD * 3}, "ranges from 1.5 to 1.5"),
+        ("encode", {"image": GOOD * np.nan}, "NaN"),
+        ("encode", {"image": GOOD[:0]}, "empty"),
+        ("sample", {"n": 0, "seed": 0}, "input 'n'.*ranges"),
+        ("sample", {"n": 1, "seed": -1}, "input 'seed'.*ranges"),
+        ("sample", {"n": 1.5, "seed": 0}, "dtype float64"),
+        ("sample", {"n": 1, "seed": 0, "label": 3}, "takes the inputs"),
+    ],
+)
+def test_bad_requests(small_bundle, name, inputs, message):
+    with pytest.raises(export.ExportError, match=message):
+        export.load(small_bundle).run(name, **inputs)
+
+
+def test_altered_files_are_refused(small_bundle, tmp_path):
+    copy = shutil.copytree(small_bundle, tmp_path / "copy")
+    with (copy / "onnx" / "sample.onnx").open("ab") as file:
+        file.write(b"x")
+    with pytest.raises(export.ExportError, match="altered or truncated"):
+        export.load(copy).sample(1)
+
+
+def test_a_bundle_without_onnx(small_vae, tmp_path):
+    export.save(small_vae, tmp_path / "bundle", ["saved_model"])
+    with pytest.raises(export.ExportError, match="without ONNX"):
+        export.load(tmp_path / "bundle")

@@ -1,0 +1,70 @@
+"""`export.verify` finds whatever was changed."""
+
+import json
+import shutil
+
+import numpy as np
+import onnx
+import pytest
+
+import export
+from export import manifest as manifests
+
+
+@pytest.fixture
+def bundle(small_bundle, tmp_path):
+    return shutil.copytree(small_bundle, tmp_path / "bundle")
+
+
+def test_an_untouched_bundle_passes(bundle):
+    found = export.verify(bundle)
+    assert set(found["sample"]) == {"onnx", "saved_model"}
+
+
+def test_a_flipped_byte_is_found_in_every_file(bundle):
+    for name in json.loads((bundle / "manifest.json").read_text())["files"]:
+        path = bundle / name
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 1
+        path.write_bytes(content)
+        with pytest.raises(export.ExportError, match="altered or truncated"):
+            export.verify(bundle)
+        content[len(content) // 2] ^= 1
+        path.write_bytes(content)
+    export.verify(bundle)
+
+
+def test_missing_and_additional_files(bundle):
+    (bundle / "extra.bin").write_bytes(b"x")
+    with pytest.raises(export.ExportError, match=r"does not know: extra\.bin"):
+        export.verify(bundle)
+    (bundle / "extra.bin").unlink()
+    (bundle / "onnx" / "decode.onnx").unlink()
+    with pytest.raises(export.ExportError, match=r"decode\.onnx is missing"):
+        export.verify(bundle)
+
+
+def test_other_weights_are_found_even_with_matching_hashes(bundle):
+    path = bundle / "onnx" / "decode.onnx"
+    model = onnx.load(path)
+    weights = max(model.graph.initializer, key=lambda tensor: len(tensor.raw_data))
+    values = onnx.numpy_helper.to_array(weights) * np.float32(1.1)
+    weights.CopyFrom(onnx.numpy_helper.from_array(values, weights.name))
+    onnx.save(model, path)
+    manifest = json.loads((bundle / "manifest.json").read_text())
+    manifest["files"] = manifests.hashes(bundle)
+    (bundle / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(export.ExportError, match="'decode' in onnx: output 'image' differs"):
+        export.verify(bundle)
+
+
+@pytest.mark.parametrize("text, message", [("{", "damaged"), ('{"format": 99}', "not of format 1")])
+def test_a_damaged_manifest(bundle, text, message):
+    (bundle / "manifest.json").write_text(text)
+    with pytest.raises(export.ExportError, match=message):
+        export.verify(bundle)
+
+
+def test_a_folder_that_is_no_bundle(tmp_path):
+    with pytest.raises(export.ExportError, match="is no bundle"):
+        export.verify(tmp_path)
