@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: demo test test-slow lint format clean
+.PHONY: demo test test-slow bench lint format clean
 
 demo: $(VENV)/.installed
 	$(RUN) -m recipes.demo
@@ -13,6 +13,10 @@ test: $(VENV)/.installed
 
 test-slow: $(VENV)/.installed
 	$(RUN) -m pytest -m slow
+
+bench: $(VENV)/.installed
+	$(RUN) tests/benchmarks/random_noise.py
+	$(RUN) tests/benchmarks/preset_load.py
 
 lint: $(VENV)/.installed
 	$(RUN) -m ruff check .

@@ -1,7 +1,6 @@
 """The command line `zoo`. TensorFlow is imported by the commands that need it, not before."""
 
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -31,7 +30,6 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 def main() -> None:
     """Runs a command; errors that a user can mend are one line, and the exit code is 1."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         app()
     except (ZooError, ExportError) as error:

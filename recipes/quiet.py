@@ -15,6 +15,7 @@ def import_tensorflow_quietly() -> None:
         ZooError: Keras is set up for another backend.
     """
     check_environment()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     try:

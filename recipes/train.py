@@ -64,6 +64,7 @@ def build_model(settings: Settings, data: Dataset) -> GenerativeModel:
     momentum = 1 - 1 / averaged
     optimizer = keras.optimizers.Adam(schedule, use_ema=True, ema_momentum=momentum)  # pyright: ignore[reportArgumentType]
     model.compile(optimizer, jit_compile=settings.train.jit_compile)
+    optimizer.build(model.trainable_variables)  # so that a checkpoint made before the first step is whole
     return model
 
 

@@ -1,0 +1,158 @@
+"""Training runs: what they leave, how they go on, and what stops them."""
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+
+import keras
+import numpy as np
+import pytest
+import yaml
+
+from recipes.registry import settings_of
+from recipes.run_folder import RunFolder
+from recipes.settings import override
+from recipes.train import build_model, load_data, smoke, train
+from zoo.errors import ZooError
+
+QUICK = ["train.epochs=4", "train.batch_size=64", "model.hidden=16", "evaluate.draws=3", "train.jit_compile=false"]
+
+
+def quick(*more: str):
+    return override(settings_of("vae_digits"), [*QUICK, *more])
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> RunFolder:
+    folder = RunFolder(tmp_path_factory.mktemp("runs") / "run")
+    train(quick(), folder.path)
+    return folder
+
+
+def test_a_run_leaves_what_is_promised(run):
+    assert yaml.safe_load(run.settings_file.read_text())["train"]["epochs"] == 4
+    lines = [json.loads(line) for line in run.metrics_file.read_text().splitlines()]
+    assert [line["epoch"] for line in lines] == [1, 2, 3, 4]
+    assert {"loss", "elbo", "kl", "val_elbo", "seconds"} <= set(lines[0])
+    assert lines[-1]["val_loss"] < lines[0]["val_loss"]
+    assert run.checkpoint.exists()
+    assert run.model_file.exists()
+    assert len(list((run.path / "samples").glob("*.png"))) == 5
+    figures = json.loads(run.evaluation_file.read_text())
+    assert (figures["images"], figures["draws"], figures["data"]) == (359, 3, "digits")
+    assert not list(run.path.rglob(".partial-*"))
+
+
+def test_the_saved_model_is_the_average_of_the_weights(run):
+    saved, last = keras.models.load_model(run.model_file), keras.models.load_model(run.checkpoint)
+    weights, averages = last.trainable_variables, last.optimizer._model_variables_moving_average
+    for kept, average in zip(saved.trainable_variables, averages, strict=True):
+        np.testing.assert_allclose(kept, average, rtol=1e-6)
+    assert any(not np.allclose(one, other) for one, other in zip(weights, averages, strict=True))
+
+
+def test_an_interrupted_run_goes_on_where_it_was(tmp_path, monkeypatch):
+    """Stopped after two of four epochs and resumed, a run has four epochs and twice the steps."""
+    from recipes import run_folder
+
+    real = run_folder.RunRecorder.on_epoch_end
+
+    def interrupted(self, epoch, logs=None):
+        real(self, epoch, logs)
+        if epoch == 1:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(run_folder.RunRecorder, "on_epoch_end", interrupted)
+        train(quick(), tmp_path / "run")
+    folder = RunFolder(tmp_path / "run")
+    assert len(folder.metrics_file.read_text().splitlines()) == 2
+    assert not folder.model_file.exists()
+    model = train(quick(), tmp_path / "run", resume=True)
+    epochs = [json.loads(line)["epoch"] for line in folder.metrics_file.read_text().splitlines()]
+    assert epochs == [1, 2, 3, 4]
+    assert int(model.optimizer.iterations) == 4 * 21
+    with pytest.raises(ZooError, match="is finished"):
+        train(quick(), tmp_path / "run", resume=True)
+
+
+@pytest.mark.parametrize(
+    "settings, message",
+    [
+        (["train.batch_size=5000"], r"leaves 1338 images.*train\.batch_size=5000.*--set train\.batch_size=334"),
+        (["train.validation=1438"], r"train\.validation=1438 of them are held.*--set train\.validation=143"),
+    ],
+)
+def test_too_few_images(tmp_path, settings, message):
+    with pytest.raises(ZooError, match=message):
+        train(quick(*settings), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_folders_that_are_not_free(tmp_path, run):
+    with pytest.raises(ZooError, match="--resume"):
+        train(quick(), run.path)
+    (tmp_path / "mine.txt").write_text("precious")
+    with pytest.raises(ZooError, match=r"not empty\. Choose another folder"):
+        train(quick(), tmp_path)
+    with pytest.raises(ZooError, match="no checkpoint"):
+        train(quick(), tmp_path / "new", resume=True)
+
+
+def test_one_seed_gives_one_model():
+    data = load_data(quick())
+    one, two = build_model(quick(), data), build_model(quick(), data)
+    other = build_model(quick("train.seed=1"), data)
+    np.testing.assert_array_equal(one.sample(2), two.sample(2))
+    assert not np.array_equal(one.sample(2), other.sample(2))
+
+
+def test_every_recipe_has_a_smoke_run():
+    assert smoke(settings_of("vae_mnist")).train.epochs == 1
+
+
+def test_ctrl_c_keeps_a_checkpoint(tmp_path):
+    """The real signal, to a real process."""
+    command = [sys.executable, "-m", "recipes.cli", "train", "vae_digits", "-o", "run", "--set", "train.epochs=5000"]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    metrics = tmp_path / "run" / "metrics.jsonl"
+    deadline = time.monotonic() + 120
+    while not metrics.exists() and time.monotonic() < deadline:
+        time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in error
+    assert "interrupted. The last checkpoint is kept; go on with: zoo train vae_digits -o run --resume" in error
+    keras.models.load_model(tmp_path / "run" / "checkpoints" / "last.keras")
+    assert not list(tmp_path.rglob(".partial-*"))
+
+
+def test_a_full_disk_leaves_no_half_written_file(tmp_path):
+    """A limit on the size of files stands for a disk that is full: writing past it fails the same way."""
+
+    def limit():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+
+    command = [sys.executable, "-B", "-m", "recipes.cli", "train", "vae_digits", "-o", "run", "--smoke"]
+    done = subprocess.run(command, cwd=tmp_path, preexec_fn=limit, capture_output=True, text=True)
+    lines = done.stderr.strip().splitlines()
+    assert done.returncode != 0
+    assert len(lines) == 1 and lines[0].startswith("error: "), done.stderr
+    assert "disk" in lines[0]
+    left = {path.name for path in tmp_path.rglob("*") if path.is_file()}
+    assert left <= {"settings.yaml", "metrics.jsonl"}
+
+
+def test_a_place_that_cannot_be_written_to(user_error):
+    # A file where a folder should be, and a folder that takes no files.
+    assert "/proc/nope" in user_error("sample", "vae_mnist", "-n", "1", "-o", "/proc/nope/x.png")
+    for place in ("/dev/null/run", "/proc/nope"):
+        assert place in user_error("train", "vae_digits", "--smoke", "-o", place)
+        assert place in user_error("export", "vae_mnist", "-o", f"{place}/bundle")
+    assert not os.path.exists("/proc/nope")  # noqa: PTH110

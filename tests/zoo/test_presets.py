@@ -1,0 +1,122 @@
+"""Presets: loading, saving, hashes, and the pretrained ones."""
+
+import json
+import shutil
+
+import h5py
+import numpy as np
+import pytest
+
+import zoo
+from zoo import presets
+
+# The 4x4 pixels from row and column 12 on of the first image of sample(8, seed=0).
+GOLDEN = {
+    "vae_mnist": [
+        [0.5857, 0.8956, 0.9692, 0.9715],
+        [0.8023, 0.8671, 0.7774, 0.4736],
+        [0.4997, 0.3518, 0.0656, 0.0147],
+        [0.0958, 0.0389, 0.0056, 0.0014],
+    ],
+}
+
+
+@pytest.fixture
+def saved(small_vae, tmp_path):
+    small_vae.save_to_preset(tmp_path / "preset", note="for tests")
+    return tmp_path / "preset"
+
+
+def test_folder_follows_kerashub(saved):
+    assert {path.name for path in saved.iterdir()} == {"config.json", "model.weights.h5", "metadata.json", "card.md"}
+    metadata = json.loads((saved / "metadata.json").read_text())
+    assert metadata["class"] == "VAE"
+    assert metadata["note"] == "for tests"
+    assert set(metadata["files"]) == {"config.json", "model.weights.h5", "card.md"}
+
+
+def test_round_trip_keeps_samples_and_leaves_the_optimizer_out(saved, small_vae):
+    again = zoo.VAE.from_preset(saved)
+    np.testing.assert_array_equal(again.sample(4), small_vae.sample(4))
+    assert not again.compiled
+    stored = []
+    with h5py.File(saved / "model.weights.h5") as file:
+        file.visititems(lambda _, item: stored.append(item.size) if isinstance(item, h5py.Dataset) else None)
+    assert sum(stored) == small_vae.count_params()
+
+
+def test_float16_is_half_the_size_and_nearly_the_same(small_vae, tmp_path):
+    small_vae.save_to_preset(tmp_path / "half", weights_dtype="float16")
+    again = zoo.from_preset(tmp_path / "half")
+    np.testing.assert_allclose(again.sample(4), small_vae.sample(4), atol=0.01)
+    assert again.dtype_policy.name == "float32"
+    with h5py.File(tmp_path / "half" / "model.weights.h5") as file:
+        kinds = set()
+        file.visititems(lambda _, item: kinds.add(item.dtype.name) if isinstance(item, h5py.Dataset) else None)
+    assert kinds == {"float16"} or kinds == {"float16", "uint32"}
+
+
+@pytest.mark.parametrize("file", ["config.json", "model.weights.h5", "card.md"])
+@pytest.mark.parametrize("change", ["truncate", "alter", "remove"])
+def test_changed_files_are_refused(saved, file, change):
+    content = (saved / file).read_bytes()
+    if change == "remove":
+        (saved / file).unlink()
+    else:
+        (saved / file).write_bytes(content[:-5] if change == "truncate" else content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(zoo.ZooError, match=r"missing\." if change == "remove" else "altered or truncated"):
+        zoo.from_preset(saved)
+
+
+def test_names_that_are_refused(saved, small_vae, tmp_path):
+    with pytest.raises(zoo.ZooError, match=r"unknown preset 'vae_mnits'\. Did you mean 'vae_mnist'"):
+        zoo.from_preset("vae_mnits")
+    with pytest.raises(zoo.ZooError, match="not empty"):
+        small_vae.save_to_preset(saved)
+    with pytest.raises(zoo.ZooError, match="weights_dtype"):
+        small_vae.save_to_preset(tmp_path / "new", weights_dtype="int4")
+
+    class Other(zoo.GenerativeModel):
+        pass
+
+    with pytest.raises(zoo.ZooError, match=r"is a VAE, not a Other: use zoo.from_preset"):
+        Other.from_preset(saved)
+    assert [path.name for path in tmp_path.iterdir()] == ["preset"]
+
+
+@pytest.mark.parametrize("name", presets.list_presets())
+class TestPretrained:
+    """Every preset that comes along."""
+
+    def test_registry_agrees_with_the_files(self, name):
+        entry, folder = presets.registry()[name], presets.FOLDER / name
+        assert (folder / presets.WEIGHTS).stat().st_size == entry["bytes"] < 8e6
+        assert set(entry["files"]) == {path.name for path in folder.iterdir()}
+        for file, expected in entry["files"].items():
+            assert presets.sha256(folder / file) == expected
+        figures = entry["figures"]
+        assert f"{figures['nll']:.2f} +- {figures['standard_error']:.2f}" in (folder / presets.CARD).read_text()
+
+    def test_it_loads_samples_and_trains_on(self, name):
+        model = zoo.from_preset(name)
+        images = model.sample(8, seed=0)
+        np.testing.assert_allclose(images[0, 12:16, 12:16, 0], GOLDEN[name], atol=2e-3)
+        model.compile("adam")
+        history = model.fit(images, epochs=2, batch_size=4, verbose=0)
+        assert np.isfinite(history.history["loss"]).all()
+
+    def test_damage_to_an_installed_preset_is_found(self, name, tmp_path, monkeypatch):
+        shutil.copytree(presets.FOLDER, tmp_path / "weights")
+        monkeypatch.setattr(presets, "FOLDER", tmp_path / "weights")
+        weights = tmp_path / "weights" / name / presets.WEIGHTS
+        weights.write_bytes(weights.read_bytes()[:-100])
+        with pytest.raises(zoo.ZooError, match="altered or truncated"):
+            zoo.from_preset(name)
+
+
+def test_real_test_images_have_the_stated_likelihood(data_dir):
+    """300 test images with 50 draws: within errors of the figure on the card, and a little above it."""
+    images = np.load(data_dir / "mnist.npz")["x_test"][:300].astype(np.float32)[..., None] / 255
+    estimate = zoo.from_preset("vae_mnist").log_likelihood(images, num_samples=50)
+    stated = presets.registry()["vae_mnist"]["figures"]["nll"]
+    assert abs(-estimate.mean - stated) < 4 * estimate.standard_error + 1
