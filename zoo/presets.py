@@ -10,7 +10,9 @@ A preset folder follows KerasHub's layout.
 
 import datetime
 import functools
+import importlib
 import importlib.metadata
+import inspect
 import json
 import shutil
 import tempfile
@@ -112,7 +114,8 @@ def _write(model: "GenerativeModel", folder: Path, weights_dtype: str, card: str
     model.save_weights(folder / WEIGHTS)
     if weights_dtype == "float16":
         _halve(folder / WEIGHTS)
-    write_text(folder / CONFIG, json.dumps(keras.saving.serialize_keras_object(model), indent=2) + "\n")
+    config = _without_defaults(keras.saving.serialize_keras_object(model))
+    write_text(folder / CONFIG, json.dumps(config, indent=2) + "\n")
     write_text(
         folder / CARD,
         card or f"# {folder.name}\n\nA {type(model).__name__} with {model.count_params():,} parameters.\n",
@@ -129,6 +132,28 @@ def _write(model: "GenerativeModel", folder: Path, weights_dtype: str, card: str
         "files": {file: sha256(folder / file) for file in (CONFIG, WEIGHTS, CARD)},
     }
     write_text(folder / METADATA, json.dumps(written, indent=2) + "\n")
+
+
+def _without_defaults(config: Any) -> Any:
+    """Returns a serialized object without the arguments of Keras's own classes that are None, like their defaults.
+
+    Newer versions of Keras name arguments that older ones do not know; left out, both read the preset.
+    """
+    if isinstance(config, list):
+        return [_without_defaults(item) for item in config]
+    if not isinstance(config, dict):
+        return config
+    cleaned = {key: _without_defaults(value) for key, value in config.items()}
+    module = str(cleaned.get("module"))
+    if module.split(".")[0] == "keras" and isinstance(cleaned.get("config"), dict):
+        known = inspect.signature(getattr(importlib.import_module(module), cleaned["class_name"])).parameters
+        arguments = cleaned["config"].items()
+        cleaned["config"] = {
+            key: value
+            for key, value in arguments
+            if value is not None or key not in known or known[key].default is not None
+        }
+    return cleaned
 
 
 def _halve(path: Path) -> None:
