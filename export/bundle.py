@@ -22,6 +22,7 @@ from export.card import bundle_card
 from export.errors import ExportError
 from export.parity import reference
 from export.pictures import save_grid
+from export.precision import in_float32
 from export.signatures import signatures_of
 from export.verification import REFERENCE, compare_formats, save_reference
 from zoo.signature import FORMATS, Signature
@@ -43,7 +44,8 @@ def save(
     fails a check leaves nothing.
 
     Args:
-        model: A zoo model, or any Keras model built from `keras.Input` (signature `call`).
+        model: A zoo model, or any Keras model built from `keras.Input` (signature `call`). One with a mixed
+            dtype policy is exported in float32, with the same weights.
         directory: The folder to make.
         formats: Of "saved_model" and "onnx", at least one.
         notes: Markdown for the card: figures, data, licence.
@@ -59,6 +61,7 @@ def save(
     formats = _checked_formats(formats)
     directory = Path(directory)
     _check_target(directory, overwrite)
+    model = in_float32(model)
     signatures = signatures_of(model)
     directory.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=directory.parent, prefix=".partial-"))
@@ -130,8 +133,13 @@ def _check_target(directory: Path, overwrite: bool) -> None:
         return
     if not overwrite:
         raise ExportError(f"{directory} is there already. Choose another folder, or pass overwrite (--overwrite).")
-    if not (directory / manifests.NAME).is_file():
-        raise ExportError(f"{directory} is no bundle, and is not overwritten. Choose another folder.")
+    try:
+        known = set(manifests.read(directory)["files"])
+    except ExportError as error:
+        raise ExportError(f"{directory} is no bundle, and is not overwritten. Choose another folder.") from error
+    others = sorted(set(manifests.hashes(directory)) - known)
+    if others:
+        raise ExportError(f"{directory} holds files of your own ({others[0]}), and is not overwritten.")
 
 
 def _swap(temporary: Path, directory: Path) -> None:

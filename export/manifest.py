@@ -25,18 +25,23 @@ def describe(signature: Signature) -> dict[str, Any]:
 
 def _plain(spec: NamedTensor) -> dict[str, Any]:
     # JSON has no infinity: an open end of a range is null.
-    ends = None if spec.range is None else [None if abs(end) == float("inf") else end for end in spec.range]
-    return {**asdict(spec), "range": ends}
+    def finite(ends: tuple[float, float] | None) -> list[float | None] | None:
+        return None if ends is None else [None if abs(end) == float("inf") else end for end in ends]
+
+    return {**asdict(spec), "range": finite(spec.range), "examples": finite(spec.examples)}
 
 
 def restore(name: str, described: dict[str, Any]) -> Signature:
     """Returns a signature read from a manifest; it has no function."""
 
+    def open_ends(ends: list[float | None] | None) -> tuple[float, float] | None:
+        if ends is None:
+            return None
+        return (float("-inf") if ends[0] is None else ends[0], float("inf") if ends[1] is None else ends[1])
+
     def spec(values: dict[str, Any]) -> NamedTensor:
-        ends = values["range"]
-        if ends is not None:
-            ends = (float("-inf") if ends[0] is None else ends[0], float("inf") if ends[1] is None else ends[1])
-        return NamedTensor(**{**values, "shape": tuple(values["shape"]), "range": ends})
+        ends = {key: open_ends(values[key]) for key in ("range", "examples")}
+        return NamedTensor(**{**values, "shape": tuple(values["shape"]), **ends})
 
     return Signature(
         name,
@@ -55,7 +60,7 @@ def _no_function(**_: Any) -> dict[str, Any]:
 
 def hashes(directory: Path) -> dict[str, dict[str, Any]]:
     """Returns SHA-256 and size of every file below a folder except the manifest."""
-    files = sorted(path for path in directory.rglob("*") if path.is_file() and path.name != NAME)
+    files = sorted(path for path in directory.rglob("*") if path.is_file() and path != directory / NAME)
     return {
         path.relative_to(directory).as_posix(): {"sha256": sha256(path), "bytes": path.stat().st_size} for path in files
     }
@@ -81,6 +86,16 @@ def read(directory: Path) -> dict[str, Any]:
         raise ExportError(f"{path} is damaged ({error}). Export the model again.") from error
     if not isinstance(manifest, dict) or manifest.get("format") != VERSION:
         raise ExportError(f"{path} is not of format {VERSION}, the one this version reads. Update genzoo.")
+    for key, kind in (("formats", list), ("signatures", dict), ("files", dict)):
+        if not isinstance(manifest.get(key), kind) or not manifest[key]:
+            raise ExportError(f"{path} is damaged: '{key}' is missing or empty. Export the model again.")
+    try:
+        for name, described in manifest["signatures"].items():
+            restore(name, described)
+        for recorded in manifest["files"].values():
+            recorded["sha256"]
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise ExportError(f"{path} is damaged ({error}). Export the model again.") from error
     return manifest
 
 

@@ -18,7 +18,7 @@ import tf2onnx
 
 from export.errors import ExportError
 from export.ops import handlers
-from export.session import RUNTIME_ERRORS, open_session
+from export.session import open_session
 from zoo.signature import NamedTensor, Signature
 
 OPSET = 18  # the newest that tf2onnx writes, and the oldest with the bitwise ops that random numbers need
@@ -49,10 +49,11 @@ def convert(signature: Signature) -> onnx.ModelProto:
     specs = [tf.TensorSpec(spec.free_shape, spec.dtype, spec.name) for spec in signature.inputs]
     names = [spec.name for spec in signature.inputs]
 
-    def function(*values: tf.Tensor) -> list[tf.Tensor]:
+    def function(*values: tf.Tensor) -> dict[str, tf.Tensor]:
         outputs = signature.function(**dict(zip(names, values, strict=True)))
-        # Each output gets a node of its own, so that two names for one tensor stay two outputs.
-        return [tf.identity(outputs[spec.name]) for spec in signature.outputs]
+        # Each output gets a node of its own, so that two names for one tensor stay two outputs. tf2onnx names
+        # the graph's outputs by the keys, and its inputs by the specs.
+        return {spec.name: tf.identity(outputs[spec.name]) for spec in signature.outputs}
 
     with _collected_errors() as errors:
         model, _ = tf2onnx.convert.from_function(
@@ -63,7 +64,8 @@ def convert(signature: Signature) -> onnx.ModelProto:
         )
     if errors:
         raise ExportError(_explained(signature.name, errors))
-    _rename(model.graph, signature)
+    _declare(model.graph.input, signature.inputs)
+    _declare(model.graph.output, signature.outputs)
     model.producer_name = "genzoo"
     model.doc_string = signature.description
     return model
@@ -75,20 +77,32 @@ def check(model: onnx.ModelProto, name: str) -> None:
     Raises:
         ExportError: It is not, with the op or the reason.
     """
-    for node in model.graph.node:
+    for node in _nodes(model.graph):
+        if node.op_type in _STATEFUL:
+            raise ExportError(
+                f"signature '{name}' draws random numbers without a seed (op {node.op_type}, node {node.name}), so no "
+                "two runs can be compared. Draw with zoo.random from an input named 'seed'."
+            )
         if not onnx.defs.has(node.op_type, node.domain):
             raise ExportError(f"signature '{name}': op {node.op_type} (node {node.name}) is not an ONNX op. {_REMEDY}")
     try:
         onnx.checker.check_model(model, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         raise ExportError(f"signature '{name}': the ONNX checker refuses the graph: {_first_line(error)}") from error
-    try:
-        open_session(model.SerializeToString())
-    except RUNTIME_ERRORS as error:
-        raise ExportError(f"signature '{name}': ONNX Runtime refuses the graph: {_first_line(error)}") from error
+    open_session(model.SerializeToString(), name)
 
 
+_STATEFUL = ("Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike")
 _REMEDY = "Use another op, or add a handler with export.register_op."
+
+
+def _nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
+    """Yields the nodes of a graph and of the bodies of its loops and branches."""
+    for node in graph.node:
+        yield node
+        for attribute in node.attribute:
+            for body in (attribute.g, *attribute.graphs):
+                yield from _nodes(body)
 
 
 def _adapted(handler: Callable[[Any, Any], None]) -> Callable[[Any, Any, str, list], None]:
@@ -129,33 +143,20 @@ def _explained(name: str, errors: list[str]) -> str:
     return f"signature '{name}' has TensorFlow ops that ONNX has no counterpart for: {listed}. {_REMEDY}"
 
 
-def _rename(graph: onnx.GraphProto, signature: Signature) -> None:
-    """Gives inputs, outputs and free axes their declared names."""
-    names: dict[str, str] = {}
-    for values, specs in ((graph.input, signature.inputs), (graph.output, signature.outputs)):
-        for value, spec in zip(values, specs, strict=True):
-            names[value.name] = spec.name
-            _declare(value, spec)
-    taken = set(names.values())
-    for node in graph.node:
-        for field in (node.input, node.output):
-            for index, old in enumerate(field):
-                field[index] = names.get(old, f"{old}__inner" if old in taken else old)
-    for tensor in (*graph.initializer, *graph.value_info):
-        if tensor.name in taken:
-            tensor.name = f"{tensor.name}__inner"
-
-
-def _declare(value: onnx.ValueInfoProto, spec: NamedTensor) -> None:
-    value.name = spec.name
-    tensor = value.type.tensor_type
-    tensor.shape.Clear()
-    for size in spec.shape:
-        dimension = tensor.shape.dim.add()
-        if isinstance(size, str):
-            dimension.dim_param = size
-        else:
-            dimension.dim_value = size
+def _declare(values: Any, specs: tuple[NamedTensor, ...]) -> None:
+    """Puts inputs or outputs in the declared order, with the declared names of their axes."""
+    by_name = {value.name: onnx.ValueInfoProto.FromString(value.SerializeToString()) for value in values}
+    del values[:]
+    for spec in specs:
+        shape = by_name[spec.name].type.tensor_type.shape
+        shape.Clear()
+        for size in spec.shape:
+            dimension = shape.dim.add()
+            if isinstance(size, str):
+                dimension.dim_param = size
+            else:
+                dimension.dim_value = size
+        values.append(by_name[spec.name])
 
 
 def _first_line(error: Exception) -> str:

@@ -15,7 +15,7 @@ from zoo.signature import NamedTensor, Signature
 Arrays = dict[str, np.ndarray]
 Runner = Callable[..., Mapping[str, Any]]
 
-BATCHES = (2, 3)
+BATCHES = (1, 3)
 
 
 def reference(signature: Signature, run: Runner) -> list[tuple[Arrays, Arrays]]:
@@ -28,12 +28,14 @@ def reference(signature: Signature, run: Runner) -> list[tuple[Arrays, Arrays]]:
     for seed, batch in enumerate(BATCHES):
         inputs = draw_inputs(signature.inputs, batch, seed)
         outputs = {name: np.asarray(value) for name, value in run(**inputs).items()}
-        check_outputs(signature, outputs, batch, "the model")
+        check_outputs(signature, outputs, inputs, "the model")
         pairs.append((inputs, outputs))
     return pairs
 
 
-def check_outputs(signature: Signature, outputs: Mapping[str, np.ndarray], batch: int, where: str) -> None:
+def check_outputs(
+    signature: Signature, outputs: Mapping[str, np.ndarray], inputs: Mapping[str, np.ndarray], where: str
+) -> None:
     """Checks names, dtypes, axes, finite values and ranges.
 
     Raises:
@@ -43,16 +45,22 @@ def check_outputs(signature: Signature, outputs: Mapping[str, np.ndarray], batch
     declared = [spec.name for spec in signature.outputs]
     if sorted(outputs) != sorted(declared):
         raise ExportError(f"{label}: outputs are {sorted(outputs)}, declared are {sorted(declared)}.")
+    sizes = _axis_sizes(signature, inputs)
     for spec in signature.outputs:
-        _check_output(spec, outputs[spec.name], batch, label)
+        _check_output(spec, outputs[spec.name], sizes, label)
 
 
-def _check_output(spec: NamedTensor, value: np.ndarray, batch: int, label: str) -> None:
+def _check_output(spec: NamedTensor, value: np.ndarray, sizes: dict[str, int], label: str) -> None:
     if value.dtype != np.dtype(spec.dtype):
         raise ExportError(f"{label}: output '{spec.name}' has dtype {value.dtype}, declared is {spec.dtype}.")
-    shape = tuple(batch if isinstance(size, str) else size for size in spec.shape)
-    if value.shape != shape:
-        raise ExportError(f"{label}: output '{spec.name}' has shape {value.shape}, declared is {shape}.")
+    fits = value.ndim == len(spec.shape) and all(
+        sizes.get(size, given) == given if isinstance(size, str) else size == given
+        for size, given in zip(spec.shape, value.shape, strict=True)
+    )
+    if not fits:
+        raise ExportError(
+            f"{label}: output '{spec.name}' has shape {value.shape}, declared is {spec.shape} with axes {sizes}."
+        )
     if value.dtype.kind == "f" and not np.isfinite(value).all():
         raise ExportError(f"{label}: output '{spec.name}' is not finite.")
     if spec.range is not None and not (spec.range[0] <= value.min() and value.max() <= spec.range[1]):
@@ -78,7 +86,7 @@ def compare(signature: Signature, expected: list[tuple[Arrays, Arrays]], run: Ru
     worst = 0.0
     for inputs, outputs in expected:
         got = {name: np.asarray(value) for name, value in run(**inputs).items()}
-        check_outputs(signature, got, _batch(signature, outputs), where)
+        check_outputs(signature, got, inputs, where)
         for name, value in outputs.items():
             worst = max(worst, _difference(signature, name, got[name], value, where))
     if signature.stochastic:
@@ -110,8 +118,10 @@ def _check_seeds(signature: Signature, inputs: Arrays, run: Runner, where: str) 
         raise ExportError(f"{label}: another seed gives the same draw; the seed has no effect.")
 
 
-def _batch(signature: Signature, outputs: Arrays) -> int:
-    for spec in signature.outputs:
-        if spec.shape and isinstance(spec.shape[0], str):
-            return len(outputs[spec.name])
-    return 1
+def _axis_sizes(signature: Signature, inputs: Mapping[str, np.ndarray]) -> dict[str, int]:
+    """Returns the sizes that named axes have in these inputs."""
+    sizes = {"n": int(inputs["n"])} if "n" in inputs and not inputs["n"].shape else {}
+    for spec in signature.inputs:
+        axes = zip(spec.shape, inputs[spec.name].shape, strict=True)
+        sizes.update({axis: size for axis, size in axes if isinstance(axis, str)})
+    return sizes

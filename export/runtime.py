@@ -13,7 +13,7 @@ import onnxruntime
 
 from export import manifest as manifests
 from export.errors import ExportError
-from export.session import open_session
+from export.session import open_session, run_session
 from zoo.signature import NamedTensor, Signature
 
 
@@ -58,10 +58,7 @@ class Bundle:
         if set(inputs) != expected:
             raise ExportError(f"'{name}' takes the inputs {sorted(expected)}, got {sorted(inputs)}.")
         values = {spec.name: _checked(spec, inputs[spec.name], name) for spec in specs}
-        session = self._session(name)
-        names = [output.name for output in session.get_outputs()]
-        outputs = session.run(names, values)
-        return {key: np.asarray(value) for key, value in zip(names, outputs, strict=True)}
+        return run_session(self._session(name), values, name)
 
     def sample(self, n: int, seed: int = 0, label: Any = None) -> np.ndarray:
         """Draws images, the same that the Keras model draws for this seed.
@@ -82,7 +79,7 @@ class Bundle:
         if name not in self._sessions:
             file = f"onnx/{name}.onnx"
             path = manifests.check_file(self.directory, file, self.manifest["files"].get(file, {"sha256": None}))
-            self._sessions[name] = open_session(str(path))
+            self._sessions[name] = open_session(path.read_bytes(), name)
         return self._sessions[name]
 
 

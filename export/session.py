@@ -1,9 +1,14 @@
-"""ONNX Runtime, set up the same everywhere."""
+"""ONNX Runtime, set up the same everywhere, with errors that name what failed."""
 
+from collections.abc import Mapping
+
+import numpy as np
 import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as errors
 
-RUNTIME_ERRORS = (
+from export.errors import ExportError
+
+_ERRORS = (
     errors.Fail,
     errors.InvalidArgument,
     errors.InvalidGraph,
@@ -13,8 +18,39 @@ RUNTIME_ERRORS = (
 )
 
 
-def open_session(model: bytes | str) -> onnxruntime.InferenceSession:
-    """Returns a session on CPU for the bytes of a model, or for a path. It logs errors only."""
+def open_session(model: bytes, name: str) -> onnxruntime.InferenceSession:
+    """Returns a session on CPU for the bytes of a model. It logs errors only.
+
+    Args:
+        model: An ONNX file's content.
+        name: The signature, for messages.
+
+    Raises:
+        ExportError: ONNX Runtime does not load it.
+    """
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    options.log_severity_level = 4  # what fails is raised
+    try:
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except _ERRORS as error:
+        raise ExportError(f"signature '{name}': ONNX Runtime refuses the graph: {_first_line(error)}") from error
+
+
+def run_session(
+    session: onnxruntime.InferenceSession, inputs: Mapping[str, np.ndarray], name: str
+) -> dict[str, np.ndarray]:
+    """Returns the outputs of a session by name.
+
+    Raises:
+        ExportError: A node fails.
+    """
+    names = [output.name for output in session.get_outputs()]
+    try:
+        outputs = session.run(names, dict(inputs))
+    except _ERRORS as error:
+        raise ExportError(f"signature '{name}': ONNX Runtime fails on it: {_first_line(error)}") from error
+    return {key: np.asarray(value) for key, value in zip(names, outputs, strict=True)}
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0]

@@ -1,5 +1,7 @@
 """The signatures of a model: its own, or for any other Keras model a single one, `call`."""
 
+import keyword
+import re
 from typing import Any
 
 import keras
@@ -27,7 +29,7 @@ def signatures_of(model: keras.Model) -> dict[str, Signature]:
         raise ExportError(
             f"{model.name} does not know its inputs. Build it from keras.Input, or give it a method signatures()."
         )
-    input_specs = tuple(_spec(tensor, tensor.name) for tensor in inputs)
+    input_specs = tuple(_spec(tensor, _identifier(tensor.name)) for tensor in inputs)
     taken = {spec.name for spec in input_specs}
     names = [_free_name(f"output_{index}" if len(outputs) > 1 else "output", taken) for index in range(len(outputs))]
     output_specs = tuple(_spec(tensor, name) for tensor, name in zip(outputs, names, strict=True))
@@ -41,10 +43,18 @@ def signatures_of(model: keras.Model) -> dict[str, Signature]:
 
 
 def _spec(tensor: Any, name: str) -> NamedTensor:
-    axes = ["batch", *(f"axis_{index}" for index in range(1, len(tensor.shape)))]
+    axes = ["batch", *(f"{name}_axis_{index}" for index in range(1, len(tensor.shape)))]
     shape = tuple(axis if size is None else size for axis, size in zip(axes, tensor.shape, strict=True))
     dtype = keras.backend.standardize_dtype(tensor.dtype)
-    return NamedTensor(name, shape, dtype, (0, 1) if dtype.startswith(("int", "uint")) else None)
+    if dtype == "string":
+        raise ExportError(f"tensor '{name}' holds strings, which a bundle cannot. Export the part behind the lookup.")
+    return NamedTensor(name, shape, dtype)
+
+
+def _identifier(name: str) -> str:
+    """Returns a layer's name as one that a function's argument can have."""
+    cleaned = re.sub(r"\W", "_", name)
+    return cleaned if cleaned.isidentifier() and not keyword.iskeyword(cleaned) and cleaned != "self" else f"_{cleaned}"
 
 
 def _free_name(name: str, taken: set[str]) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 from export import manifest as manifests
 from export.errors import ExportError
 from export.parity import Arrays, compare
-from export.session import RUNTIME_ERRORS, open_session
+from export.session import open_session, run_session
 from zoo.signature import Signature
 
 REFERENCE = "reference.npz"
@@ -57,8 +57,19 @@ def verify(directory: str | Path) -> dict[str, dict[str, float]]:
     extra = sorted(set(manifests.hashes(directory)) - set(manifest["files"]))
     if extra:
         raise ExportError(f"{directory} holds files that its manifest does not know: {', '.join(extra[:5])}.")
+    unchecked = {REFERENCE, *_expected_files(manifest)} - set(manifest["files"])
+    if unchecked:
+        raise ExportError(f"the manifest of {directory} lacks {', '.join(sorted(unchecked))}. Export the model again.")
     signatures = [manifests.restore(name, values) for name, values in manifest["signatures"].items()]
     return compare_formats(directory, signatures, read_reference(directory / REFERENCE), manifest["formats"])
+
+
+def _expected_files(manifest: dict[str, Any]) -> set[str]:
+    """Returns the files that the signatures and formats of a manifest call for."""
+    files = {"saved_model/saved_model.pb"} if "saved_model" in manifest["formats"] else set()
+    if "onnx" in manifest["formats"]:
+        files |= {f"onnx/{name}.onnx" for name, values in manifest["signatures"].items() if "onnx" in values["formats"]}
+    return files
 
 
 def compare_formats(
@@ -79,6 +90,8 @@ def compare_formats(
     for file_format in formats:
         runners = _RUNNERS[file_format](directory, [s for s in signatures if file_format in s.formats])
         for name, run in runners.items():
+            if not expected.get(name):
+                raise ExportError(f"there are no reference values for signature '{name}'. Export the model again.")
             signature = next(s for s in signatures if s.name == name)
             found[name][file_format] = compare(signature, expected[name], run, file_format)
     return found
@@ -86,17 +99,8 @@ def compare_formats(
 
 def _onnx_runners(directory: Path, signatures: list[Signature]) -> dict[str, Any]:
     def runner(name: str) -> Any:
-        session = open_session(str(directory / "onnx" / f"{name}.onnx"))
-        names = [output.name for output in session.get_outputs()]
-
-        def run(**inputs: np.ndarray) -> dict[str, Any]:
-            try:
-                return dict(zip(names, session.run(names, inputs), strict=True))
-            except RUNTIME_ERRORS as error:
-                reason = str(error).strip().splitlines()[0]
-                raise ExportError(f"signature '{name}': ONNX Runtime fails on it: {reason}") from error
-
-        return run
+        session = open_session((directory / "onnx" / f"{name}.onnx").read_bytes(), name)
+        return lambda **inputs: run_session(session, inputs, name)
 
     return {signature.name: runner(signature.name) for signature in signatures}
 
@@ -104,7 +108,13 @@ def _onnx_runners(directory: Path, signatures: list[Signature]) -> dict[str, Any
 def _saved_model_runners(directory: Path, signatures: list[Signature]) -> dict[str, Any]:
     import tensorflow as tf
 
-    loaded = tf.saved_model.load(str(directory / "saved_model"))
+    try:
+        loaded = tf.saved_model.load(str(directory / "saved_model"))
+    except (OSError, ValueError, tf.errors.OpError) as error:
+        raise ExportError(f"the SavedModel does not load: {str(error).splitlines()[0]}") from error
+    missing = {signature.name for signature in signatures} - set(loaded.signatures)
+    if missing:
+        raise ExportError(f"the SavedModel has no endpoint for {', '.join(sorted(missing))}.")
 
     def runner(name: str) -> Any:
         def run(**inputs: np.ndarray) -> dict[str, np.ndarray]:

@@ -11,6 +11,7 @@ _WHERE = {
     "ZooError": "zoo.errors",
     "from_preset": "zoo.presets",
     "list_presets": "zoo.presets",
+    "load_model": "zoo.loading",
 }
 _MODULES = ("metrics", "networks", "presets", "random", "sampling", "signature", "vae")
 

@@ -1,5 +1,6 @@
 """The base of every model in the zoo: the verbs that all of them have."""
 
+import random as stdlib_random
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from zoo.validation import check_count, check_images, check_seed
 
 require_keras_on_tensorflow()
 
+_TRAINING, _EVALUATION = 0, 1  # purposes of noise
 VERB_BATCH = 256  # images a verb handles at once: memory stays flat however many are asked for
 
 
@@ -38,7 +40,8 @@ class GenerativeModel(keras.Model):
     def __init__(self, seed: int | None = None, **kwargs: Any):
         super().__init__(**kwargs)
         self.seed = seed
-        self.seed_generator = keras.random.SeedGenerator(seed)
+        # Python's generator is one of those that keras.utils.set_random_seed sets.
+        self._noise_seed = stdlib_random.randrange(2**31) if seed is None else seed
         self._objective_metrics = {name: keras.metrics.Mean(name=name) for name in self.objective_names}
         self._compiled_signatures: dict[str, Any] = {}
 
@@ -65,14 +68,29 @@ class GenerativeModel(keras.Model):
         Args:
             name: A key of `signatures()`.
             **inputs: The signature's inputs by name.
+
+        Raises:
+            ZooError: There is no such signature, inputs are missing or unknown, or an output is not finite.
         """
-        signature = self.signatures()[name]
+        signatures = self.signatures()
+        if name not in signatures:
+            raise ZooError(f"{type(self).__name__} has no signature '{name}'. It has: {', '.join(signatures)}.")
+        signature = signatures[name]
+        expected = [spec.name for spec in signature.inputs]
+        if sorted(inputs) != sorted(expected):
+            raise ZooError(f"'{name}' takes the inputs {sorted(expected)}, got {sorted(inputs)}.")
         if name not in self._compiled_signatures:
             specs = {spec.name: tf.TensorSpec(spec.free_shape, spec.dtype, spec.name) for spec in signature.inputs}
             function = tf.function(signature.function, autograph=False)
             self._compiled_signatures[name] = function.get_concrete_function(**specs)
         values = {spec.name: tf.convert_to_tensor(inputs[spec.name], spec.dtype) for spec in signature.inputs}
-        return {key: value.numpy() for key, value in self._compiled_signatures[name](**values).items()}
+        outputs = {key: value.numpy() for key, value in self._compiled_signatures[name](**values).items()}
+        for key, value in outputs.items():
+            if value.dtype.kind == "f" and not np.isfinite(value).all():
+                raise ZooError(
+                    f"'{name}' gives values of '{key}' that are not finite: the weights or inputs are damaged."
+                )
+        return outputs
 
     def run_in_batches(self, name: str, **inputs: np.ndarray) -> dict[str, np.ndarray]:
         """Runs a signature whose inputs are all batched, `VERB_BATCH` rows at a time, and joins the outputs."""
@@ -135,16 +153,21 @@ class GenerativeModel(keras.Model):
         """Configures training; like `keras.Model.compile`, but the model brings its own loss.
 
         Raises:
-            ZooError: A `loss` is given.
+            ZooError: A `loss` or metrics are given.
         """
-        if loss is not None:
-            raise ZooError(f"{type(self).__name__} trains on its own objective: leave loss out of compile().")
+        unused = [name for name in ("metrics", "weighted_metrics", "loss_weights") if kwargs.get(name)]
+        if loss is not None or unused:
+            names = ", ".join(["loss"] * (loss is not None) + unused)
+            raise ZooError(
+                f"{type(self).__name__} brings its own objective and metrics: leave {names} out of compile()."
+            )
         super().compile(optimizer=optimizer, **kwargs)
 
     def compile_from_config(self, config: dict) -> None:
         """Compiles as before saving."""
         config = keras.saving.deserialize_keras_object(config)
-        self.compile(**{key: value for key, value in config.items() if key != "loss"})
+        brought = ("loss", "loss_weights", "metrics", "weighted_metrics")
+        self.compile(**{key: value for key, value in config.items() if key not in brought})
         if self.built:
             self.optimizer.build(self.trainable_variables)
 
@@ -161,23 +184,30 @@ class GenerativeModel(keras.Model):
         Raises:
             ZooError: The images are not as described, or the loss is no longer finite.
         """
-        x, y = self._checked_source(x, "x"), None
+        if kwargs.get("class_weight") is not None:
+            raise ZooError("class_weight is for classifiers; give sample_weight, one weight an image.")
+        x = self._checked_source(x, "x")
+        y = _placeholder_targets(x, kwargs.get("sample_weight"))
         validation_data = self._checked_source(validation_data, "validation_data")
-        if kwargs.get("sample_weight") is not None:
-            y = np.zeros(len(x))  # Keras drops the weights where there are no targets
-        callbacks = kwargs.pop("callbacks", None)
-        if not isinstance(callbacks, keras.callbacks.CallbackList):
-            callbacks = list(callbacks) if isinstance(callbacks, list | tuple) else [callbacks] if callbacks else []
-            callbacks = [StopOnNonFiniteLoss(), *callbacks]
-        return super().fit(x, y, validation_data=validation_data, callbacks=callbacks, **kwargs)
+        kwargs["callbacks"] = _guarded(kwargs.get("callbacks"))
+        return super().fit(x, y, validation_data=validation_data, **kwargs)
 
     def evaluate(self, x: Any = None, y: Any = None, **kwargs: Any) -> Any:
-        """Evaluates the training objective like `keras.Model.evaluate`, after checking the images."""
-        return super().evaluate(self._checked_source(x, "x"), **kwargs)
+        """Evaluates the training objective like `keras.Model.evaluate`, after checking the images.
+
+        Raises:
+            ZooError: The images are not as in `fit`.
+        """
+        x = self._checked_source(x, "x")
+        kwargs["callbacks"] = _guarded(kwargs.get("callbacks"))
+        return super().evaluate(x, _placeholder_targets(x, kwargs.get("sample_weight")), **kwargs)
 
     def _checked_source(self, source: Any, name: str) -> Any:
         if isinstance(source, tuple) and source and isinstance(source[0], np.ndarray):
-            source = source[0]
+            images, _, sample_weight = keras.utils.unpack_x_y_sample_weight(source)
+            images = check_images(images, self.image_shape, name)
+            targets = _placeholder_targets(images, sample_weight)
+            return images if sample_weight is None else (images, targets, sample_weight)
         if isinstance(source, np.ndarray | list) or (tf.is_tensor(source) and hasattr(source, "numpy")):
             return check_images(source, self.image_shape, name)
         if isinstance(source, tf.data.Dataset):
@@ -188,12 +218,26 @@ class GenerativeModel(keras.Model):
             check_images(images, self.image_shape, f"images of {name}")
         return source
 
-    def _training_seed(self) -> tf.Tensor:
-        """Returns a fresh int64 seed a step, another one in every replica."""
-        words = tf.cast(self.seed_generator.next(), tf.int64)
-        seed = random.fold_in(words[0] * (1 << 31) + words[1], 0)
+    def _step_seed(self, step: tf.Tensor, purpose: int) -> tf.Tensor:
+        """Returns an int64 seed that depends on the model's seed, the step, its purpose and the replica.
+
+        There is no state to save: a run that goes on from a checkpoint draws what it would have drawn.
+        """
+        seed = random.fold_in(random.fold_in(self._noise_seed, purpose), tf.cast(step, tf.int64))
         context = tf.distribute.get_replica_context()
         return seed if context is None else random.fold_in(seed, context.replica_id_in_sync_group)
+
+    def _checked_values(self, images: tf.Tensor, seed: tf.Tensor, training: bool) -> dict[str, tf.Tensor]:
+        """Returns the objective; "loss" is NaN, which stops training, if a pixel is NaN or outside [0, 1]."""
+        if not images.dtype.is_floating or not images.shape[1:].is_compatible_with(self.image_shape):
+            raise ZooError(
+                f"a batch has dtype {images.dtype.name} and shape {images.shape.as_list()}, expected float32 "
+                f"{[None, *self.image_shape]} in [0, 1]. Convert it in the input pipeline."
+            )
+        values = self.objective(images, seed, training)
+        good = tf.reduce_all((images >= 0) & (images <= 1))
+        loss = values["loss"] + sum(self.losses)
+        return {**values, "loss": tf.where(good, loss, tf.constant(np.nan, loss.dtype))}
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
@@ -204,8 +248,9 @@ class GenerativeModel(keras.Model):
         """Takes one optimizer step on a batch."""
         images, _, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         with tf.GradientTape() as tape:
-            values = self.objective(images, self._training_seed(), training=True)
-            loss = _weighted_mean(values["loss"], sample_weight) + sum(self.losses)
+            seed = self._step_seed(self.optimizer.iterations, _TRAINING)
+            values = self._checked_values(images, seed, training=True)
+            loss = _weighted_mean(values["loss"], sample_weight)
             # `tf.distribute` adds the gradients of its replicas up.
             scaled = self.optimizer.scale_loss(loss / tf.distribute.get_strategy().num_replicas_in_sync)
         variables = self.trainable_variables
@@ -213,14 +258,28 @@ class GenerativeModel(keras.Model):
         return self._update_metrics(values, sample_weight)
 
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
-        """Evaluates the objective on a batch."""
+        """Evaluates the objective on a batch; every evaluation draws the same noise."""
         images, _, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        return self._update_metrics(self.objective(images, self._training_seed(), training=False), sample_weight)
+        seed = self._step_seed(self._objective_metrics["loss"].count, _EVALUATION)
+        return self._update_metrics(self._checked_values(images, seed, training=False), sample_weight)
 
     def _update_metrics(self, values: dict[str, tf.Tensor], sample_weight: tf.Tensor | None) -> dict[str, tf.Tensor]:
         for name, metric in self._objective_metrics.items():
             metric.update_state(values[name], sample_weight=sample_weight)
         return self.get_metrics_result()
+
+
+def _placeholder_targets(x: Any, sample_weight: Any) -> np.ndarray | None:
+    """Returns targets that nothing reads: Keras drops sample weights where there are no targets."""
+    return None if sample_weight is None else np.zeros(len(x))
+
+
+def _guarded(callbacks: Any) -> Any:
+    """Returns callbacks with the one that stops on a loss that is not finite."""
+    if isinstance(callbacks, keras.callbacks.CallbackList):
+        return callbacks  # evaluation inside of `fit`, which is guarded already
+    given = callbacks if isinstance(callbacks, list | tuple) else [callbacks] if callbacks else []
+    return [StopOnNonFiniteLoss(), *given]
 
 
 def _weighted_mean(values: tf.Tensor, sample_weight: tf.Tensor | None) -> tf.Tensor:
@@ -233,9 +292,17 @@ class StopOnNonFiniteLoss(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Checks the running loss."""
+        self._check("training", batch, logs)
+
+    def on_test_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        """Checks the running loss."""
+        self._check("evaluation", batch, logs)
+
+    def _check(self, what: str, batch: int, logs: dict[str, float] | None) -> None:
         broken = [name for name, value in (logs or {}).items() if not np.isfinite(value)]
         if broken:
             raise ZooError(
-                f"training stopped at batch {batch + 1}: {', '.join(sorted(broken))} is not finite. "
-                "Lower the learning rate, clip gradients (optimizer argument global_clipnorm), or check the data."
+                f"{what} stopped at batch {batch + 1}: {', '.join(sorted(broken))} is not finite. Either pixels of "
+                "that batch are NaN or outside [0, 1], or training diverged: lower the learning rate, or clip "
+                "gradients (optimizer argument global_clipnorm)."
             )

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.errors import ZooError, near_miss
 from zoo.files import sha256, write_text
+from zoo.loading import register_models
 
 if TYPE_CHECKING:
     from zoo.model import GenerativeModel
@@ -54,6 +55,11 @@ def from_preset(name: str | Path) -> "GenerativeModel":
         ZooError: There is no such preset, or a file is missing, truncated or altered.
     """
     folder, hashes = _find(name)
+    unhashed = {CONFIG, WEIGHTS, CARD} - set(hashes)
+    if unhashed:
+        raise ZooError(
+            f"{folder / METADATA} lacks the SHA-256 of {', '.join(sorted(unhashed))}. Save the preset again."
+        )
     for file, expected in hashes.items():
         _check(folder / file, expected)
     config = _read_json(folder / CONFIG)
@@ -167,9 +173,11 @@ def _halve(path: Path) -> None:
         def copy(name: str, item: Any) -> None:
             if isinstance(item, h5py.Dataset):
                 values = item[()]
-                new = target.create_dataset(
-                    name, data=values.astype(np.float16) if values.dtype == np.float32 else values
-                )
+                if values.dtype == np.float32:
+                    if np.abs(values).max(initial=0) > np.finfo(np.float16).max:
+                        raise ZooError(f"weight {name} is too large for float16. Save with weights_dtype='float32'.")
+                    values = values.astype(np.float16)
+                new = target.create_dataset(name, data=values)
             else:
                 new = target.require_group(name)
             new.attrs.update(item.attrs)
@@ -211,10 +219,7 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _build(config: dict[str, Any], folder: Path) -> "GenerativeModel":
-    import zoo
-
-    if config["class_name"] in zoo.__all__:
-        getattr(zoo, config["class_name"])  # its module registers the classes that the config names
+    register_models()
     import keras
 
     model = keras.saving.deserialize_keras_object(config)

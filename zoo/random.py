@@ -31,7 +31,8 @@ def as_seed(seed: Seed) -> tf.Tensor:
     Raises:
         TypeError: `seed` is not an integer.
     """
-    if isinstance(seed, bool) or (not tf.is_tensor(seed) and not hasattr(seed, "__index__")):
+    is_integer = seed.dtype.is_integer if isinstance(seed, tf.Tensor | tf.Variable) else hasattr(seed, "__index__")
+    if isinstance(seed, bool) or not is_integer:
         raise TypeError(f"a seed is an integer, not {seed!r}")
     return tf.cast(seed, tf.int64)
 

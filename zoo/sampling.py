@@ -70,4 +70,10 @@ def _independent(distribution: tfd.Independent, seed: Seed, sample_shape: Shape 
 
 @draw.register
 def _transformed(distribution: tfd.TransformedDistribution, seed: Seed, sample_shape: Shape = ()) -> tf.Tensor:
-    return distribution.bijector.forward(draw(distribution.distribution, seed, sample_shape))
+    base = distribution.distribution
+    if not distribution.batch_shape.is_compatible_with(base.batch_shape):
+        raise NotImplementedError(
+            f"the bijector of {distribution.name} adds batch axes ({base.batch_shape} becomes "
+            f"{distribution.batch_shape}). Give the base distribution the whole batch shape."
+        )
+    return distribution.bijector.forward(draw(base, seed, sample_shape))

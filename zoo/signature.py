@@ -1,9 +1,10 @@
 """A signature: one named inference function of a model, declared once.
 
 SavedModel, ONNX, parity checks, the manifest and the card all read the same declaration, so that a model's
-inputs are listed in one place. This module imports nothing, so that the export layer can rely on it.
+inputs are listed in one place. This module imports nothing heavy, so that the export layer can rely on it.
 """
 
+import keyword
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,10 +21,13 @@ class NamedTensor:
         shape: One entry an axis: an int for a fixed size, a str for a free axis with that name
             ("batch"). `()` is a scalar.
         dtype: "float32", "int64", ...
-        range: The smallest and the largest allowed value, or None where any is. Integers must have one.
-            Inputs to check a bundle with are drawn from it: uniformly, or from the standard Normal where
-            there is none.
+        range: The smallest and the largest allowed value, or None where any is.
         description: A few words for cards, with the unit.
+        examples: The smallest and the largest value to check a bundle with, by default those of `range`. Without
+            either, checks draw from the standard Normal, or 0 and 1 for integers.
+
+    Raises:
+        ValueError: The name is not an identifier, by which a function can be called.
     """
 
     name: str
@@ -31,6 +35,11 @@ class NamedTensor:
     dtype: str = "float32"
     range: tuple[float, float] | None = None
     description: str = ""
+    examples: tuple[float, float] | None = None
+
+    def __post_init__(self) -> None:
+        if not self.name.isidentifier() or keyword.iskeyword(self.name) or self.name == "self":
+            raise ValueError(f"'{self.name}' cannot name a tensor of a signature: use a Python identifier.")
 
     @property
     def free_shape(self) -> tuple[int | None, ...]:
@@ -62,6 +71,8 @@ class Signature:
     description: str = ""
 
     def __post_init__(self) -> None:
+        if not self.formats or not set(self.formats) <= set(FORMATS):
+            raise ValueError(f"signature '{self.name}': formats are {self.formats}, expected some of {FORMATS}.")
         names = [tensor.name for tensor in (*self.inputs, *self.outputs)]
         if len(set(names)) < len(names):
             # ONNX has one space of names for both.
@@ -69,8 +80,8 @@ class Signature:
 
     @property
     def stochastic(self) -> bool:
-        """Whether the function draws random numbers, which is to say, takes an input named "seed"."""
-        return any(tensor.name == "seed" for tensor in self.inputs)
+        """Whether the function draws random numbers, which is to say, takes a scalar integer named "seed"."""
+        return any(spec.name == "seed" and not spec.shape and "int" in spec.dtype for spec in self.inputs)
 
 
 SEED = NamedTensor("seed", (), "int64", (0, 2**63 - 1), "equal seeds give equal draws")

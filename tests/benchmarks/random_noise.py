@@ -39,7 +39,7 @@ def in_onnx_runtime() -> Callable[[int], object]:
     """Returns `zoo.random.normal` in ONNX Runtime."""
     output = NamedTensor("noise", ("n",))
     signature = Signature("noise", lambda seed, n: {"noise": random.normal(n[None], seed)}, (SEED, COUNT), (output,))
-    session = open_session(onnx.convert(signature).SerializeToString())
+    session = open_session(onnx.convert(signature).SerializeToString(), "noise")
     return lambda seed: session.run(None, {"seed": np.array(max(seed, 0)), "n": np.array(COUNT_DRAWN)})
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from zoo import random
+from zoo.errors import ZooError
 
 IMAGES_AT_ONCE, DRAWS_AT_ONCE = 100, 20  # 2,000 decoded images in memory, whatever is asked for
 
@@ -41,11 +42,11 @@ def importance_weighted(
 
     Returns:
         The mean over images, the standard error of that mean, and the value of each image.
+
+    Raises:
+        ZooError: An estimate is not finite.
     """
 
-    @tf.function(
-        input_signature=[tf.TensorSpec([None, *images.shape[1:]]), tf.TensorSpec([], tf.int64)], autograph=False
-    )
     def estimate(batch: tf.Tensor, batch_seed: tf.Tensor) -> tf.Tensor:
         fixed = targets(batch, random.fold_in(batch_seed, 0))
 
@@ -59,14 +60,20 @@ def importance_weighted(
         _, total = tf.while_loop(lambda drawn, _: drawn < num_samples, add, start, parallel_iterations=1)
         return total - math.log(num_samples)
 
+    # One concrete function: TensorFlow takes a new `tf.function` a call for an accident, and warns.
+    traced = tf.function(estimate, autograph=False).get_concrete_function(
+        tf.TensorSpec([None, *images.shape[1:]]), tf.TensorSpec([], tf.int64)
+    )
     starts = range(0, len(images), IMAGES_AT_ONCE)
     progress = keras.utils.Progbar(len(starts), unit_name="batch") if verbose else None
     parts = []
     for index, start in enumerate(starts):
         batch = tf.constant(images[start : start + IMAGES_AT_ONCE])
-        parts.append(estimate(batch, random.fold_in(seed, index)).numpy())
+        parts.append(traced(batch, random.fold_in(seed, index)).numpy())
         if progress is not None:
             progress.add(1)
     values = np.concatenate(parts).astype(np.float64)
+    if not np.isfinite(values).all():
+        raise ZooError("the log-likelihood of some images is not finite: the model's weights are damaged or diverged.")
     error = values.std(ddof=1) / math.sqrt(len(values)) if len(values) > 1 else math.nan
     return LogLikelihood(float(values.mean()), float(error), values)

@@ -23,7 +23,7 @@ def run(function, inputs: dict[str, np.ndarray], specs, output: NamedTensor) -> 
     signature = Signature("test", function, specs, (output,))
     model = onnx.convert(signature)
     onnx.check(model, "test")
-    return open_session(model.SerializeToString()).run(None, inputs)[0]
+    return open_session(model.SerializeToString(), "test").run(None, inputs)[0]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -72,7 +72,7 @@ def test_random_bits_are_those_of_tensorflow(dtype):
 
     specs = (NamedTensor("key", (), "int64"), NamedTensor("counter", (2,), "int64"), NamedTensor("n", (), "int64"))
     signature = Signature("bits", function, specs, (NamedTensor("words", ("n", 3), dtype),))
-    session = open_session(onnx.convert(signature).SerializeToString())
+    session = open_session(onnx.convert(signature).SerializeToString(), "bits")
     generator = np.random.default_rng(0)
     for n in (1, 2, 3, 5, 1001):
         key = np.array(generator.integers(-(2**63), 2**63 - 1), np.int64)

@@ -1,0 +1,44 @@
+"""Loading `.keras` files of the zoo's models, in a process that has not used their classes yet."""
+
+import importlib
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zoo.backend import check_environment
+from zoo.errors import ZooError
+
+if TYPE_CHECKING:
+    from zoo.model import GenerativeModel
+
+_FAMILIES = ("zoo.vae.vae",)
+
+
+def register_models() -> None:
+    """Imports every family, so that Keras finds the classes that a file names."""
+    check_environment()
+    for module in _FAMILIES:
+        importlib.import_module(module)
+
+
+def load_model(path: str | Path) -> "GenerativeModel":
+    """Loads a model saved with `model.save("name.keras")`, with its optimizer where it was compiled.
+
+    Raises:
+        ZooError: The file is missing or damaged, or holds no model of the zoo.
+    """
+    register_models()
+    import keras
+
+    from zoo.model import GenerativeModel
+
+    if not Path(path).is_file():
+        raise ZooError(f"there is no file {path}.")
+    try:
+        model = keras.models.load_model(path)
+    except (ValueError, TypeError, OSError, KeyError, zipfile.BadZipFile) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ZooError(f"{path} cannot be read as a .keras file of the zoo: {reason}") from error
+    if not isinstance(model, GenerativeModel):
+        raise ZooError(f"{path} holds a {type(model).__name__}, not a model of the zoo.")
+    return model
