@@ -1,5 +1,6 @@
 """The command line `zoo`. TensorFlow is imported by the commands that need it, not before."""
 
+import errno
 import json
 import sys
 from pathlib import Path
@@ -36,7 +37,17 @@ def main() -> None:
         _fail(str(error))
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        _fail(f"{where}{error.strerror or error}. Check that the disk is there, writable and not full.")
+        _fail(f"{where}{error.strerror or error}. {_remedy(error)}")
+
+
+def _remedy(error: OSError) -> str:
+    full = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    # HDF5 reports a write that failed as an OSError without a number, but with this in its text.
+    if error.errno in full or any(f"errno = {number}" in str(error) for number in full):
+        return "The disk is full: free some space, or choose another place with -o."
+    if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+        return "This place cannot be written to or read: choose another, or change its permissions."
+    return "Check that the path is right, and its disk there."
 
 
 def _fail(message: str) -> None:
@@ -118,11 +129,11 @@ def train(
     if smoke:
         settings = training.smoke(settings)
     if dry_run:
-        print(training.describe(settings, is_smoke=smoke))
+        print(training.describe(settings))
         return
     folder = out or Path("runs", recipe)
     try:
-        training.train(settings, folder, resume=resume, is_smoke=smoke)
+        training.train(settings, folder, resume=resume)
     except KeyboardInterrupt:
         again = f"zoo train {recipe} -o {folder} --resume"
         print(f"\nerror: interrupted. The last checkpoint is kept; go on with: {again}", file=sys.stderr)

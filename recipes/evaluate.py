@@ -20,20 +20,25 @@ def evaluate(model: Any, images: np.ndarray, data: str, draws: int, seed: int = 
         verbose: Whether to show a progress bar.
 
     Returns:
-        "nll" in nats an image and its "standard_error" over images, "bits_per_dimension", and the data,
-        counts and seed that they were measured with.
+        "nll" in nats an image and its "standard_error" over images, "bits_per_dimension" for discrete pixels,
+        and what it is the likelihood of, the data, the counts and the seed that they were measured with.
 
     Raises:
-        ZooError: The model has no likelihood, or the images have another shape.
+        ZooError: The model has no likelihood, the images have another shape, or there are fewer than two.
     """
     if not hasattr(model, "log_likelihood"):
         raise ZooError(f"{type(model).__name__} has no likelihood to evaluate.")
+    if len(images) < 2:
+        raise ZooError("a standard error needs at least 2 test images.")
     estimate = model.log_likelihood(images, draws, seed=seed, verbose=verbose)
+    bits = -estimate.mean / (math.log(2) * math.prod(images.shape[1:]))
     return {
         "nll": -estimate.mean,
         "standard_error": estimate.standard_error,
-        "bits_per_dimension": -estimate.mean / (math.log(2) * math.prod(images.shape[1:])),
+        # A density has no bits: its value depends on the unit of the pixels.
+        **({"bits_per_dimension": bits} if model.likelihood_layer.discrete else {}),
         "unit": "nats an image",
+        "likelihood_of": model.likelihood_layer.describes,
         "estimator": "importance-weighted bound (Burda et al. 2016, equation 8)",
         "draws": draws,
         "images": len(images),

@@ -20,10 +20,10 @@ _CARD = """# {name}
 
 ## How good it is
 
-Test negative log-likelihood: **{nll:.2f} +- {standard_error:.2f} nats** an image ({bits:.4f} bits a pixel), the
-{estimator}, with {draws:,} draws for each of {images:,} test images. The error is the standard error over images.
-Each test image was binarized once, every pixel drawn with its intensity as the probability (seed {seed}). The
-figure is of the stored weights. To measure it again:
+Test negative log-likelihood: **{nll:.2f} +- {standard_error:.2f} nats** an image, the {estimator},
+with {draws:,} draws for each of {images:,} test images. The error is the standard error over images.
+It is the likelihood of {likelihood_of}; each test image was made so once (seed {seed}).
+The figure is of the stored weights. To measure it again:
 
     zoo evaluate {name} --data {data} --draws {draws}
 
@@ -31,14 +31,15 @@ figure is of the stored weights. To measure it again:
 
     zoo train {recipe}
 
-{epochs} epochs in {minutes:.0f} minutes on two CPU cores, seed {train_seed}, images binarized anew whenever seen.
-The last thousand steps' weights are averaged. {held_out:,} of the training images were held out to watch the bound;
-nothing was chosen by them, or by the test images, which were looked at once, at the end.
+{epochs} epochs in {minutes:.0f} minutes (checkpoints aside) on two CPU cores, seed {train_seed}.
+The weights are an exponential moving average over about the last thousand steps.
+{held_out:,} of the training images were held out to watch the bound;
+nothing was chosen by them or by the test images.
 
 ## Data and use
 
-{data_note} It knows nothing else: expect digits, and nonsense for other
-images. Pixels of `sample` and `decode` are probabilities of white, not draws.
+{data_note}
+It knows nothing else: expect digits, and nonsense for other images. Pixels of `sample` and `decode` are probabilities of white, not draws.
 
     import zoo
 
@@ -86,7 +87,6 @@ def publish(run: Path, name: str, folder: Path, draws: int = DRAWS) -> dict[str,
         description=description_of(settings.recipe),
         kind=type(stored).__name__,
         parameters=stored.count_params(),
-        bits=figures["bits_per_dimension"],
         recipe=settings.recipe,
         **details["training"],
         train_seed=settings.train.seed,

@@ -52,17 +52,22 @@ class RunFolder:
         self.checkpoint.parent.mkdir(exist_ok=True)
         (self.path / "samples").mkdir(exist_ok=True)
 
-    def reopen(self) -> Settings:
+    def reopen(self, recipe: str) -> Settings:
         """Returns the settings of a run to go on with.
 
         Raises:
-            ZooError: There is no checkpoint, or the run is finished.
+            ZooError: There is no checkpoint, the run is finished, or it is of another recipe.
         """
-        if self.model_file.exists():
+        if self.evaluation_file.exists():
             raise ZooError(f"the run in {self.path} is finished: its model is {self.model_file}.")
         if not self.checkpoint.exists():
             raise ZooError(f"there is no checkpoint in {self.path} to resume from. Leave --resume out.")
-        return read_settings(self.path)
+        settings = read_settings(self.path)
+        if settings.recipe != recipe:
+            raise ZooError(
+                f"{self.path} is a run of {settings.recipe}: zoo train {settings.recipe} -o {self.path} --resume"
+            )
+        return settings
 
     def save_model(self, model: GenerativeModel) -> None:
         """Saves the trained model."""

@@ -1,7 +1,7 @@
 """What a run can be told: validated settings, addressed by dotted names such as `train.epochs`."""
 
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -13,10 +13,15 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", protected_namespaces=())
 
 
+Size = Annotated[int, Field(ge=1, le=4096)]
+
+
 class ImageSettings(_Section):
     """How images from a folder become arrays."""
 
-    size: int | tuple[int, int] | None = Field(default=None, description="side, or [height, width]; None keeps theirs")
+    size: Size | tuple[Size, Size] | None = Field(
+        default=None, description="side, or [height, width]; None keeps theirs"
+    )
     channels: Literal[1, 3] | None = Field(default=None, description="1 grey, 3 colour; None: grey if all are grey")
 
 
@@ -25,8 +30,8 @@ class VAESettings(_Section):
 
     network: Literal["mlp", "conv"] = Field(description="kind of encoder and decoder")
     latent_size: int = Field(ge=1, le=4096, description="number of latent dimensions")
-    hidden: int = Field(ge=1, description="width of the fully connected layers")
-    filters: list[int] = Field(default=[32, 64], min_length=1, max_length=5, description="filters of each convolution")
+    hidden: int = Field(ge=1, le=65536, description="width of the fully connected layers")
+    filters: list[Size] = Field(default=[32, 64], min_length=1, max_length=5, description="filters of each convolution")
     activation: str = Field(default="elu", description="any Keras activation")
     likelihood: Literal["bernoulli", "normal"] = Field(default="bernoulli", description="distribution of the pixels")
 
@@ -39,6 +44,7 @@ class TrainSettings(_Section):
     learning_rate: float = Field(gt=0, description="Adam's first step size; falls to 1 % along a cosine")
     seed: int = Field(default=0, ge=0, lt=2**31, description="decides weights, order and noise")
     validation: int = Field(ge=1, description="training images held out to watch the bound")
+    images: int | None = Field(default=None, ge=2, description="use the first training images only")
     jit_compile: bool = Field(default=False, description="compile the step with XLA")
 
 

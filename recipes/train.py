@@ -7,12 +7,13 @@ from pathlib import Path
 
 import keras
 
+import zoo
 from recipes.data import Dataset, load
 from recipes.evaluate import evaluate
-from recipes.models import load_keras
 from recipes.output import save_images
 from recipes.run_folder import RunFolder, RunRecorder
 from recipes.settings import Settings
+from recipes.shuffling import ShuffledImages
 from recipes.vae import build
 from zoo.errors import ZooError
 from zoo.model import GenerativeModel
@@ -23,21 +24,21 @@ _AVERAGED_SHARE, _MOST_AVERAGED_STEPS = 0.05, 1000
 
 def smoke(settings: Settings) -> Settings:
     """Returns settings cut down to a trial of seconds: one epoch on few images."""
-    train = settings.train.model_copy(
-        update={"epochs": 1, "batch_size": min(32, settings.train.batch_size), "validation": 16}
-    )
+    batch_size = min(32, settings.train.batch_size)
+    small = {"epochs": 1, "batch_size": batch_size, "validation": 16, "images": _SMOKE_IMAGES}
+    train = settings.train.model_copy(update=small)
     evaluation = settings.evaluate.model_copy(update={"draws": 5, "images": 32})
     return settings.model_copy(update={"train": train, "evaluate": evaluation})
 
 
-def load_data(settings: Settings, is_smoke: bool = False) -> Dataset:
+def load_data(settings: Settings) -> Dataset:
     """Loads the data of a run and checks that there is enough of it.
 
     Raises:
         ZooError: It cannot be used, or there are fewer training images than a batch.
     """
     data = load(settings.data, settings.image)
-    data = data.truncated(_SMOKE_IMAGES) if is_smoke else data
+    data = data.with_fewer_to_train_on(settings.train.images) if settings.train.images else data
     held_out, batch_size = settings.train.validation, settings.train.batch_size
     left = len(data.train) - held_out
     if left < 1:
@@ -68,9 +69,9 @@ def build_model(settings: Settings, data: Dataset) -> GenerativeModel:
     return model
 
 
-def describe(settings: Settings, is_smoke: bool = False) -> str:
+def describe(settings: Settings) -> str:
     """Returns what a run would do, after trying its data and its model; writes nothing."""
-    data = load_data(settings, is_smoke)
+    data = load_data(settings)
     model = build_model(settings, data)
     return (
         f"{settings.to_yaml()}\n"
@@ -81,14 +82,13 @@ def describe(settings: Settings, is_smoke: bool = False) -> str:
     )
 
 
-def train(settings: Settings, directory: Path, resume: bool = False, is_smoke: bool = False) -> GenerativeModel:
+def train(settings: Settings, directory: Path, resume: bool = False) -> GenerativeModel:
     """Trains the model of a recipe and leaves a run folder.
 
     Args:
-        settings: The settings of a new run; with `resume` those of the folder count.
+        settings: The settings of a new run; with `resume` those of the folder count, whose recipe must be this.
         directory: The run folder.
         resume: Go on from the last checkpoint.
-        is_smoke: Use the first images only.
 
     Returns:
         The trained model.
@@ -98,16 +98,17 @@ def train(settings: Settings, directory: Path, resume: bool = False, is_smoke: b
     """
     folder = RunFolder(directory)
     if resume:
-        settings = folder.reopen()
-    data = load_data(settings, is_smoke)
-    if resume:
-        model = load_keras(folder.checkpoint)
-    else:
+        settings = folder.reopen(settings.recipe)
+    data = load_data(settings)
+    if not resume:
         model = build_model(settings, data)
         folder.start(settings)
-    _fit(model, settings, data, folder)
-    folder.save_model(model)
-    save_images(model.sample(64, seed=0), folder.path / "samples" / "final.png")
+    else:
+        model = zoo.load_model(folder.model_file if folder.model_file.exists() else folder.checkpoint)
+    if not folder.model_file.exists():
+        _fit(model, settings, data, folder)
+        save_images(model.sample(64, seed=0), folder.path / "samples" / "final.png")
+        folder.save_model(model)
     test = data.test[: settings.evaluate.images]
     folder.save_evaluation(evaluate(model, test, settings.data, settings.evaluate.draws, verbose=_on_terminal()))
     return model
@@ -116,11 +117,11 @@ def train(settings: Settings, directory: Path, resume: bool = False, is_smoke: b
 def _fit(model: GenerativeModel, settings: Settings, data: Dataset, folder: RunFolder) -> None:
     held_out = settings.train.validation
     first_epoch = int(model.optimizer.iterations) // _steps_per_epoch(settings, data)
-    keras.utils.set_random_seed(settings.train.seed + first_epoch)
+    batches = ShuffledImages(data.train[held_out:], settings.train.batch_size, settings.train.seed, first_epoch)
     started = time.time()
     model.fit(
-        data.train[held_out:],
-        batch_size=settings.train.batch_size,
+        batches,
+        shuffle=False,  # they are, by their own seed
         initial_epoch=first_epoch,
         epochs=settings.train.epochs,
         validation_data=data.train[:held_out],

@@ -26,6 +26,8 @@ def load(spec: str, image: ImageSettings | None = None) -> Dataset:
     if separator and kind in _LOADERS:
         return _LOADERS[kind](path, image or ImageSettings())
     if spec in NAMES:
+        if image is not None and (image.size is not None or image.channels is not None):
+            raise ZooError(f"image.size and image.channels are for folder:PATH; the images of {spec} have their own.")
         return load_named(spec)
     known = [*NAMES, "npz:PATH", "folder:PATH"]
     raise ZooError(f"unknown data '{spec}'. Known: {', '.join(known)}.{near_miss(str(spec), NAMES)}")

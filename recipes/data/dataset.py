@@ -1,6 +1,6 @@
 """A data set in memory, split into training and test images."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -25,14 +25,10 @@ class Dataset:
         """Height, width and channels."""
         return self.train.shape[1:]
 
-    def truncated(self, count: int) -> "Dataset":
-        """Returns the first `count` training and test images."""
-
-        def head(labels: np.ndarray | None) -> np.ndarray | None:
-            return None if labels is None else labels[:count]
-
-        labels = head(self.train_labels), head(self.test_labels)
-        return Dataset(self.name, self.train[:count], self.test[:count], *labels)
+    def with_fewer_to_train_on(self, count: int) -> "Dataset":
+        """Returns the same data with the first `count` training images."""
+        labels = None if self.train_labels is None else self.train_labels[:count]
+        return replace(self, train=self.train[:count], train_labels=labels)
 
 
 def as_images(values: np.ndarray, name: str) -> np.ndarray:

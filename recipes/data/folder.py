@@ -13,6 +13,20 @@ from recipes.data.dataset import Dataset, as_images, split
 from recipes.settings import ImageSettings
 from zoo.errors import ZooError
 
+# Those that Pillow reads by itself; some of its others start programs.
+_FORMATS = {
+    ".bmp": "BMP",
+    ".gif": "GIF",
+    ".jpeg": "JPEG",
+    ".jpg": "JPEG",
+    ".pgm": "PPM",
+    ".png": "PNG",
+    ".ppm": "PPM",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+    ".webp": "WEBP",
+}
+
 
 def load_folder(path: str, image: ImageSettings) -> Dataset:
     """Loads `folder:PATH`: every picture in it and below it, in the order of their names.
@@ -30,8 +44,9 @@ def load_folder(path: str, image: ImageSettings) -> Dataset:
     folder = Path(path)
     if not folder.is_dir():
         raise ZooError(f"there is no folder {folder}.")
-    known = set(Image.registered_extensions())
-    files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in known and not file.name.startswith("."))
+    files = sorted(
+        file for file in folder.rglob("*") if file.suffix.lower() in _FORMATS and not file.name.startswith(".")
+    )
     if not files:
         raise ZooError(f"no image in {folder}. Expected files such as .png or .jpg in it or in folders below.")
     pictures = [_read(file, image) for file in files]
@@ -51,7 +66,7 @@ def load_folder(path: str, image: ImageSettings) -> Dataset:
 def _read(file: Path, image: ImageSettings) -> Image.Image:
     """Returns a picture in mode L or RGB, resized by the rule."""
     try:
-        with Image.open(file) as opened:
+        with Image.open(file, formats=sorted(set(_FORMATS.values()))) as opened:
             opened.load()
             picture = ImageOps.exif_transpose(opened)
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:

@@ -67,6 +67,56 @@ def test_any_keras_model_exports_as_call(tmp_path):
     assert not (tmp_path / "bundle" / "preview.png").exists()
 
 
+def test_integer_inputs_are_not_limited_to_those_of_the_check(tmp_path):
+    ids = keras.Input((4,), dtype="int32", name="my ids")
+    model = keras.Model(ids, keras.layers.Embedding(50, 3)(ids))
+    export.save(model, tmp_path / "bundle")
+    values = np.array([[5, 6, 7, 49]], np.int32)
+    got = export.load(tmp_path / "bundle").run("call", my_ids=values)["output"]
+    np.testing.assert_allclose(got, model(values), atol=1e-6)
+
+
+@pytest.mark.parametrize("names", [("n", "seed"), ("x-1", "1st"), ("self", "class")])
+def test_awkward_input_names(tmp_path, names):
+    inputs = [keras.Input((3,), name=name) for name in names]
+    export.save(keras.Model(inputs, keras.layers.Add()(inputs)), tmp_path / "bundle")
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_models_of_mixed_precision_are_exported_in_float32(tmp_path, policy):
+    import zoo
+
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        networks = zoo.networks
+        model = zoo.VAE(networks.conv_encoder((8, 8, 1), (4,), 8), networks.conv_decoder(2, (8, 8, 1), (4,), 8))
+    finally:
+        keras.config.set_dtype_policy(before)
+    export.save(model, tmp_path / "bundle")
+    again = zoo.VAE(networks.conv_encoder((8, 8, 1), (4,), 8), networks.conv_decoder(2, (8, 8, 1), (4,), 8))
+    again.set_weights(model.get_weights())
+    np.testing.assert_allclose(export.load(tmp_path / "bundle").sample(4), again.sample(4), atol=1e-5)
+
+
+def test_branches_and_loops_that_capture_inputs_and_outputs(tmp_path):
+    def function(x):
+        z = x * 7.0
+        branch = tf.cond(tf.reduce_sum(x) > 0, lambda: z * 2, lambda: x * 3)
+        loop = tf.while_loop(lambda i, _: i < 3, lambda i, total: (i + 1, total + z + x), (0, x))[1]
+        return {"z": z, "y": branch, "loop": loop}
+
+    model = keras.Model()
+    outputs = tuple(NamedTensor(name, ("batch",)) for name in ("y", "z", "loop"))
+    signature = Signature("flow", function, (NamedTensor("x", ("batch",)),), outputs)
+    model.signatures = lambda: {"flow": signature}
+    export.save(model, tmp_path / "bundle")
+    got = export.load(tmp_path / "bundle").run("flow", x=np.array([1.0, 2.0], np.float32))
+    assert list(got) == ["y", "z", "loop"]
+    np.testing.assert_allclose(got["loop"], [25, 50])
+    np.testing.assert_allclose(got["y"], [14, 28])
+
+
 def nothing_left(folder) -> bool:
     return not any(folder.iterdir())
 
@@ -156,7 +206,7 @@ def test_a_difference_beyond_tolerance_is_located(tmp_path, monkeypatch):
     import export.onnx as module
 
     real = module.write
-    shifted = Planted(lambda x: {"y": x + tf.constant([0.0, 0.5])[: tf.shape(x)[0]]}).signature
+    shifted = Planted(lambda x: {"y": x + 0.5 * tf.cast(tf.range(tf.shape(x)[0]) == 1, tf.float32)}).signature
     monkeypatch.setattr(module, "write", lambda _, path: real(shifted, path))
     model = Planted(lambda x: {"y": x + 0.0})
     with pytest.raises(export.ExportError, match=r"'broken' in onnx: output 'y' differs .* at \[1\]"):
@@ -180,6 +230,36 @@ def test_a_model_that_breaks_its_own_declaration(tmp_path, function, output, mes
     assert nothing_left(tmp_path)
 
 
+def test_noise_without_a_seed_is_refused(tmp_path):
+    model = Planted(lambda x: {"y": x + 1e-5 * tf.random.normal(tf.shape(x))})
+    with pytest.raises(export.ExportError, match=r"random numbers without a seed \(op RandomNormalLike"):
+        export.save(model, tmp_path / "bundle", ["onnx"])
+    assert nothing_left(tmp_path)
+
+
+def test_two_runs_that_differ_are_found(tmp_path):
+    counter = tf.Variable(0.0)
+    model = keras.Model()
+    seed, image = NamedTensor("seed", (), "int64", (0, 9)), NamedTensor("y", ())
+    function = lambda seed: {"y": 1e-6 * counter.assign_add(1.0) + tf.cast(seed, tf.float32)}  # noqa: E731
+    model.counter = counter
+    model.signatures = lambda: {"draw": Signature("draw", function, (seed,), (image,))}
+    with pytest.raises(export.ExportError, match="two runs with one seed differ"):
+        export.save(model, tmp_path / "bundle", ["saved_model"])
+    assert nothing_left(tmp_path)
+
+
+def test_a_transposed_axis_is_found(tmp_path):
+    model = keras.Model()
+    square = ("batch", "width")
+    signature = Signature(
+        "t", lambda x: {"y": tf.transpose(x)}, (NamedTensor("x", square),), (NamedTensor("y", square),)
+    )
+    model.signatures = lambda: {"t": signature}
+    with pytest.raises(export.ExportError, match="output 'y' has shape"):
+        export.save(model, tmp_path / "bundle")
+
+
 def test_a_seed_without_effect_is_found(tmp_path):
     model = keras.Model()
     seed, image = NamedTensor("seed", (), "int64", (0, 9)), NamedTensor("y", ())
@@ -197,11 +277,19 @@ def test_targets_and_formats(tmp_path, small_vae, small_bundle):
     (tmp_path / "mine" / "thesis.txt").write_text("precious")
     with pytest.raises(export.ExportError, match="is no bundle, and is not overwritten"):
         export.save(small_vae, tmp_path / "mine", overwrite=True)
+    (tmp_path / "mine" / "manifest.json").write_text('{"name": "my web application"}')
+    with pytest.raises(export.ExportError, match="is no bundle, and is not overwritten"):
+        export.save(small_vae, tmp_path / "mine", overwrite=True)
+    assert (tmp_path / "mine" / "thesis.txt").exists()
     with pytest.raises(export.ExportError, match="unknown format 'onx'"):
         export.save(small_vae, tmp_path / "new", ["onx"])
     with pytest.raises(export.ExportError, match=r"does not know its inputs"):
         export.save(keras.Sequential([keras.layers.Dense(1)]), tmp_path / "new")
     copy = shutil.copytree(small_bundle, tmp_path / "copy")
+    (copy / "notes.txt").write_text("precious")
+    with pytest.raises(export.ExportError, match=r"files of your own \(notes\.txt\)"):
+        export.save(small_vae, copy, overwrite=True)
+    (copy / "notes.txt").unlink()
     export.save(small_vae, copy, ["onnx"], overwrite=True)
     assert not (copy / "saved_model").exists()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["copy", "mine"]

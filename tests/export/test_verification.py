@@ -58,7 +58,33 @@ def test_other_weights_are_found_even_with_matching_hashes(bundle):
         export.verify(bundle)
 
 
-@pytest.mark.parametrize("text, message", [("{", "damaged"), ('{"format": 99}', "not of format 1")])
+def test_a_manifest_that_leaves_checks_out_is_refused(bundle):
+    manifest = json.loads((bundle / "manifest.json").read_text())
+    for key, value in (("formats", []), ("signatures", {}), ("files", {}), ("signatures", {"decode": {}})):
+        (bundle / "manifest.json").write_text(json.dumps({**manifest, key: value}))
+        with pytest.raises(export.ExportError, match="damaged"):
+            export.verify(bundle)
+    fewer = {name: entry for name, entry in manifest["files"].items() if name != "onnx/decode.onnx"}
+    (bundle / "manifest.json").write_text(json.dumps({**manifest, "files": fewer}))
+    with pytest.raises(export.ExportError, match=r"does not know: onnx/decode\.onnx"):
+        export.verify(bundle)
+    (bundle / "onnx" / "decode.onnx").unlink()
+    with pytest.raises(export.ExportError, match=r"lacks onnx/decode\.onnx"):
+        export.verify(bundle)
+
+
+@pytest.mark.parametrize("name", ["onnx/decode.onnx", "saved_model/saved_model.pb"])
+def test_files_that_do_not_load_are_named(bundle, name):
+    (bundle / name).write_bytes(b"garbage")
+    manifest = json.loads((bundle / "manifest.json").read_text())
+    (bundle / "manifest.json").write_text(json.dumps({**manifest, "files": manifests.hashes(bundle)}))
+    with pytest.raises(export.ExportError, match=r"ONNX Runtime refuses|SavedModel does not load"):
+        export.verify(bundle)
+
+
+@pytest.mark.parametrize(
+    "text, message", [("{", "damaged"), ('{"format": 99}', "not of format 1"), ('{"format": 1}', "damaged")]
+)
 def test_a_damaged_manifest(bundle, text, message):
     (bundle / "manifest.json").write_text(text)
     with pytest.raises(export.ExportError, match=message):

@@ -55,8 +55,8 @@ def test_the_saved_model_is_the_average_of_the_weights(run):
     assert any(not np.allclose(one, other) for one, other in zip(weights, averages, strict=True))
 
 
-def test_an_interrupted_run_goes_on_where_it_was(tmp_path, monkeypatch):
-    """Stopped after two of four epochs and resumed, a run has four epochs and twice the steps."""
+def test_an_interrupted_run_ends_where_a_straight_one_does(run, tmp_path, monkeypatch):
+    """Stopped after two of four epochs and resumed, a run has the same weights to the last bit."""
     from recipes import run_folder
 
     real = run_folder.RunRecorder.on_epoch_end
@@ -72,12 +72,30 @@ def test_an_interrupted_run_goes_on_where_it_was(tmp_path, monkeypatch):
     folder = RunFolder(tmp_path / "run")
     assert len(folder.metrics_file.read_text().splitlines()) == 2
     assert not folder.model_file.exists()
+    with pytest.raises(ZooError, match=r"is a run of vae_digits: zoo train vae_digits"):
+        train(settings_of("vae_mnist"), tmp_path / "run", resume=True)
     model = train(quick(), tmp_path / "run", resume=True)
     epochs = [json.loads(line)["epoch"] for line in folder.metrics_file.read_text().splitlines()]
     assert epochs == [1, 2, 3, 4]
     assert int(model.optimizer.iterations) == 4 * 21
+    straight = keras.models.load_model(run.model_file)
+    for one, other in zip(model.trainable_variables, straight.trainable_variables, strict=True):
+        np.testing.assert_array_equal(one, other)
     with pytest.raises(ZooError, match="is finished"):
         train(quick(), tmp_path / "run", resume=True)
+
+
+def test_a_run_interrupted_in_its_evaluation_is_evaluated_again(tmp_path, monkeypatch):
+    def interrupted(*arguments, **options):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("recipes.train.evaluate", interrupted)
+        train(quick(), tmp_path / "run")
+    before = (tmp_path / "run" / "model.keras").read_bytes()
+    train(quick(), tmp_path / "run", resume=True)
+    assert (tmp_path / "run" / "evaluation.json").exists()
+    assert (tmp_path / "run" / "model.keras").read_bytes() == before
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """What every public model and layer keeps to. A model that is not listed here fails the suite."""
 
 import inspect
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -117,6 +119,14 @@ def test_keras_file_round_trip_keeps_samples_and_optimizer(model, tmp_path):
     for one, other in zip(again.optimizer.variables, model.optimizer.variables, strict=True):
         np.testing.assert_array_equal(one, other)
     again.fit(images(model), batch_size=4, epochs=1, verbose=0)
+
+
+def test_a_fresh_process_loads_a_keras_file(model, tmp_path):
+    model.save(tmp_path / "model.keras")
+    code = "import sys, numpy, zoo; numpy.save(sys.argv[2], zoo.load_model(sys.argv[1]).sample(3))"
+    arguments = [str(tmp_path / "model.keras"), str(tmp_path / "samples.npy")]
+    subprocess.run([sys.executable, "-c", code, *arguments], check=True, capture_output=True)
+    np.testing.assert_array_equal(np.load(tmp_path / "samples.npy"), model.sample(3))
 
 
 @pytest.mark.parametrize("jit_compile", [False, True])

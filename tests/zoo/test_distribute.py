@@ -35,7 +35,7 @@ with strategy.scope():
     model.compile("adam")
 history = model.fit(images, batch_size=8, epochs=2, verbose=0).history
 assert np.isfinite(history["loss"]).all()
-seeds = strategy.run(model._training_seed)
+seeds = strategy.run(lambda: model._step_seed(tf.constant(0), 0))
 assert len({int(seed) for seed in strategy.experimental_local_results(seeds)}) == 2
 """
 

@@ -76,6 +76,21 @@ def test_changed_files_are_refused(saved, file, change):
         zoo.from_preset(saved)
 
 
+def test_a_preset_without_hashes_is_refused(saved):
+    metadata = json.loads((saved / "metadata.json").read_text())
+    (saved / "metadata.json").write_text(json.dumps({**metadata, "files": {}}))
+    with pytest.raises(zoo.ZooError, match="lacks the SHA-256 of card.md, config.json, model.weights.h5"):
+        zoo.from_preset(saved)
+
+
+def test_weights_too_large_for_float16_are_refused(tmp_path):
+    model = zoo.VAE(zoo.networks.mlp_encoder((2, 2, 1), (2,)), zoo.networks.mlp_decoder(1, (2, 2, 1), (2,)))
+    model.set_weights([weight + 1e6 for weight in model.get_weights()])
+    with pytest.raises(zoo.ZooError, match="too large for float16"):
+        model.save_to_preset(tmp_path / "half", weights_dtype="float16")
+    assert not any(tmp_path.iterdir())
+
+
 def test_names_that_are_refused(saved, small_vae, tmp_path):
     with pytest.raises(zoo.ZooError, match=r"unknown preset 'vae_mnits'\. Did you mean 'vae_mnist'"):
         zoo.from_preset("vae_mnits")

@@ -118,7 +118,7 @@ def test_folded_seeds_differ_from_each_other_and_from_draws():
     assert min(folded) >= 0
 
 
-@pytest.mark.parametrize("seed", [1.5, "1", True, None])
+@pytest.mark.parametrize("seed", [1.5, "1", True, None, tf.constant(1.7)])
 def test_a_seed_must_be_an_integer(seed):
     with pytest.raises(TypeError, match="a seed is an integer"):
         random.uniform([1], seed)

@@ -49,6 +49,12 @@ def test_the_static_shape_is_known():
     assert concrete.output_shapes.as_list() == [None, 8, 8, 1]
 
 
+def test_a_bijector_that_adds_batch_axes_is_refused():
+    shifted = tfd.TransformedDistribution(tfd.Normal(0.0, 1.0), tfb.Shift(tf.zeros([5])))
+    with pytest.raises(NotImplementedError, match="whole batch shape"):
+        draw(shifted, 0)
+
+
 def test_an_unknown_distribution_is_refused_with_the_remedy():
     with pytest.raises(NotImplementedError, match=r"Gamma.*draw\.register"):
         draw(tfd.Gamma(2.0, 1.0), 0)

@@ -11,6 +11,18 @@ def test_names_of_inputs_and_outputs_must_differ():
         Signature("copy", lambda image: {"image": image}, (image,), (image,))
 
 
+@pytest.mark.parametrize("name", ["x-1", "1st", "my input", "self", "class", ""])
+def test_names_are_identifiers(name):
+    with pytest.raises(ValueError, match="cannot name a tensor"):
+        NamedTensor(name, ())
+
+
+@pytest.mark.parametrize("formats", [(), ("onx",)])
+def test_formats_must_be_known(formats):
+    with pytest.raises(ValueError, match="formats are"):
+        Signature("x", dict, (), (NamedTensor("y", ()),), formats=formats)
+
+
 def test_a_signature_with_a_seed_is_stochastic():
     value = NamedTensor("value", ())
     assert Signature("draw", dict, (SEED,), (value,)).stochastic

@@ -17,6 +17,12 @@ class Likelihood(keras.layers.Layer):
     """
 
     parameters_per_value = 1
+    discrete = True  # whether it gives probabilities, not densities
+
+    @property
+    def describes(self) -> str:
+        """What it is the likelihood of, in a few words for cards."""
+        raise NotImplementedError
 
     def distribution(self, parameters: tf.Tensor) -> tfd.Distribution:
         """Returns p(x|z) with event shape [height, width, channels]."""
@@ -49,6 +55,15 @@ class Bernoulli(Likelihood):
             raise ValueError(f"binarize is 'sample', 'threshold' or 'none', not {binarize!r}")
         self.binarize = binarize
 
+    @property
+    def describes(self) -> str:
+        """What it is the likelihood of, in a few words for cards."""
+        return {
+            "sample": "binary images, each pixel drawn with its intensity as the probability",
+            "threshold": "binary images, cut at 0.5",
+            "none": "intensities taken for binary pixels: comparable with itself alone",
+        }[self.binarize]
+
     def distribution(self, parameters: tf.Tensor) -> tfd.Distribution:
         """Returns the product of Bernoulli distributions with these logits."""
         # Binary values, or intensities in between, are scored as they come: no check for integers.
@@ -76,12 +91,19 @@ class Normal(Likelihood):
         learned: Whether the scale is a weight, fitted with the rest (Rybkin et al. 2021).
     """
 
+    discrete = False
+
     def __init__(self, scale: float = 0.1, learned: bool = False, **kwargs):
         super().__init__(**kwargs)
         if not scale > 0:
             raise ValueError(f"scale is a standard deviation, above 0, not {scale!r}")
         self.scale = scale
         self.learned = learned
+
+    @property
+    def describes(self) -> str:
+        """What it is the likelihood of, in a few words for cards."""
+        return "real pixels in [0, 1], a density"
 
     def build(self, parameters_shape: tuple | None = None) -> None:
         """Creates the weight of a learned scale."""
