@@ -28,7 +28,15 @@ setup(
         "typing-extensions>=4.8",
     ],
     extras_require={
-        "dev": ["pyright[nodejs]>=1.1.380", "pytest>=8", "pytest-xdist>=3.6", "ruff>=0.9", "scipy>=1.13", "build>=1.2"]
+        "dev": [
+            "pyright[nodejs]>=1.1.380",
+            "pytest>=8",
+            "pytest-xdist>=3.6",
+            "ruff>=0.9",
+            "scipy>=1.13",
+            "build>=1.2",
+            "setuptools>=77",
+        ]
     },
     entry_points={"console_scripts": ["zoo=recipes.cli:main"]},
 )

@@ -122,9 +122,11 @@ def _eager(signature: Signature) -> Any:
 
 
 def _checked_formats(formats: tuple[str, ...] | list[str]) -> list[str]:
-    unknown = [name for name in formats if name not in FORMATS]
-    if unknown or not formats:
-        raise ExportError(f"unknown format '{unknown[0] if unknown else ''}'. Known: {', '.join(FORMATS)}.")
+    unknown = [formats] if isinstance(formats, str) else [name for name in formats if name not in FORMATS]
+    if not formats:
+        raise ExportError(f"no format is given. Give a list of some of: {', '.join(FORMATS)}.")
+    if unknown:
+        raise ExportError(f"unknown format '{unknown[0]}'. Give a list of some of: {', '.join(FORMATS)}.")
     return [name for name in FORMATS if name in formats]
 
 

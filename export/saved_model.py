@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from export.errors import ExportError
 from zoo.signature import Signature
 
 
@@ -21,6 +22,9 @@ def write(model: keras.Model, signatures: Iterable[Signature], path: Path) -> No
         model: Owns the weights that the signatures use.
         signatures: What to export.
         path: The folder to make.
+
+    Raises:
+        ExportError: It cannot be written.
     """
     module = tf.Module()
     # Tracked, so that the graphs find their weights again.
@@ -30,8 +34,12 @@ def write(model: keras.Model, signatures: Iterable[Signature], path: Path) -> No
         specs = {spec.name: tf.TensorSpec(spec.free_shape, spec.dtype, spec.name) for spec in signature.inputs}
         function = tf.function(_outputs_only(signature), autograph=False)
         endpoints[signature.name] = function.get_concrete_function(**specs)
-    with _quiet_tensorflow():
-        tf.saved_model.save(module, str(path), signatures=endpoints)
+    try:
+        with _quiet_tensorflow():
+            tf.saved_model.save(module, str(path), signatures=endpoints)
+    except tf.errors.OpError as error:
+        reason = str(error.message).splitlines()[0]
+        raise ExportError(f"the SavedModel cannot be written ({reason}). Is the disk full or read-only?") from error
 
 
 def _outputs_only(signature: Signature) -> Any:

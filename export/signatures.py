@@ -36,7 +36,9 @@ def signatures_of(model: keras.Model) -> dict[str, Signature]:
 
     def call(**tensors: tf.Tensor) -> dict[str, tf.Tensor]:
         ordered = [tensors[spec.name] for spec in input_specs]
-        results = model(keras.tree.pack_sequence_as(model.input, ordered), training=False)
+        sequential = isinstance(model, keras.Sequential)
+        packed = ordered[0] if sequential else keras.tree.pack_sequence_as(model.input, ordered)
+        results = model(packed, training=False)
         return dict(zip(names, keras.tree.flatten(results), strict=True))
 
     return {"call": Signature("call", call, input_specs, output_specs, description=f"The model {model.name}.")}
@@ -54,7 +56,8 @@ def _spec(tensor: Any, name: str) -> NamedTensor:
 def _identifier(name: str) -> str:
     """Returns a layer's name as one that a function's argument can have."""
     cleaned = re.sub(r"\W", "_", name)
-    return cleaned if cleaned.isidentifier() and not keyword.iskeyword(cleaned) and cleaned != "self" else f"_{cleaned}"
+    usable = cleaned.isidentifier() and not keyword.iskeyword(cleaned) and cleaned != "self" and cleaned[0] != "_"
+    return cleaned if usable else f"input_{cleaned}"
 
 
 def _free_name(name: str, taken: set[str]) -> str:

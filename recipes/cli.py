@@ -9,8 +9,11 @@ from typing import Annotated, Any
 import typer
 
 from export.errors import ExportError
+from recipes.figures import headline
 from recipes.quiet import import_tensorflow_quietly
 from zoo.errors import ZooError
+
+_UsageError: Any = typer.BadParameter.__base__  # of all that is wrong with options and arguments
 
 app = typer.Typer(
     help="Generative models for Keras: train, evaluate, sample, export.",
@@ -32,7 +35,12 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 def main() -> None:
     """Runs a command; errors that a user can mend are one line, and the exit code is 1."""
     try:
-        app()
+        raise SystemExit(app(standalone_mode=False))
+    except typer.Abort:
+        print("\nerror: interrupted", file=sys.stderr)
+        raise SystemExit(130) from None
+    except _UsageError as error:
+        _fail(f"{error.format_message()} See zoo --help.")
     except (ZooError, ExportError) as error:
         _fail(str(error))
     except OSError as error:
@@ -63,7 +71,14 @@ def list_all(as_json: Json = False) -> None:
 
     found = presets.registry()
     if as_json:
-        recipes = {name: registry.description_of(name) for name in registry.names()}
+        recipes = {
+            name: {
+                "description": registry.description_of(name),
+                "parameters": registry.parameters_of(name),
+                "figures": registry.expected_of(name),
+            }
+            for name in registry.names()
+        }
         print(json.dumps({"presets": found, "recipes": recipes}, indent=2))
         return
     print("presets (zoo info NAME, zoo sample NAME):")
@@ -72,6 +87,7 @@ def list_all(as_json: Json = False) -> None:
     print("recipes (zoo train NAME):")
     for name in registry.names():
         print(f"  {name:14} {registry.description_of(name)}")
+        print(f"  {'':14} {registry.parameters_of(name):,} parameters; expect {headline(registry.expected_of(name))}")
 
 
 @app.command(epilog="Example: zoo info vae_mnist")
@@ -117,17 +133,16 @@ def train(
     """Train a recipe, and leave a run folder with the model, its figures and samples."""
     from recipes import registry
     from recipes.settings import override
+    from recipes.settings import smoke as shortened
 
     settings = registry.settings_of(recipe)
-    given = [*([f"data={json.dumps(data)}"] if data else []), *(assignments or [])]
+    given = [*([] if data is None else [f"data={json.dumps(data)}"]), *(assignments or [])]
     if resume and given:
         raise ZooError("--resume goes on with the settings of the run folder: leave --data and --set out.")
-    settings = override(settings, given)
+    settings = override(shortened(settings) if smoke else settings, given)
     import_tensorflow_quietly()
     from recipes import train as training
 
-    if smoke:
-        settings = training.smoke(settings)
     if dry_run:
         print(training.describe(settings))
         return
@@ -180,7 +195,7 @@ def sample(
     ),
 ) -> None:
     """Draw images from a model."""
-    if out.suffix not in (".png", ".npz"):
+    if out.suffix.lower() not in (".png", ".npz"):
         raise ZooError(f"{out} ends in '{out.suffix}', expected .png (a grid) or .npz (the arrays).")
     import_tensorflow_quietly()
     from recipes.models import open_model
@@ -202,7 +217,7 @@ def export(
     import export as exporting
     from recipes.models import open_model
 
-    opened = open_model(model)
+    opened = open_model(model, any_model=True)
     notes = f"Test figures: {headline(opened.figures)}." if opened.figures else ""
     chosen = [name.strip() for name in formats.split(",")]
     _print_parity(exporting.save(opened.model, out, chosen, notes, overwrite)["parity"])
@@ -217,16 +232,6 @@ def verify(directory: Annotated[Path, typer.Argument(help="A bundle made by zoo 
 
     _print_parity(exporting.verify(directory))
     print(f"{directory}: all checks passed")
-
-
-def headline(figures: dict[str, Any]) -> str:
-    """Returns the main figure of a model in one line."""
-    if "nll" not in figures:
-        return ""
-    return (
-        f"NLL {figures['nll']:.2f} +- {figures['standard_error']:.2f} nats ({figures['data']} test, "
-        f"{figures['images']:,} images, {figures['draws']:,} draws)"
-    )
 
 
 def _print_parity(parity: dict[str, dict[str, float]]) -> None:

@@ -10,6 +10,7 @@ import shutil
 import time
 from pathlib import Path
 
+from recipes.figures import headline
 from recipes.quiet import import_tensorflow_quietly
 
 FOLDER = Path("runs/demo")
@@ -39,7 +40,8 @@ def main(folder: Path = FOLDER) -> None:
     save_images(export.side_by_side(test, model.reconstruct(test)), folder / "reconstructions.png", columns=8)
 
     print("3/4 exporting SavedModel and ONNX, and checking them against Keras")
-    manifest = export.save(model, folder / "bundle")
+    notes = f"Trained on scikit-learn's handwritten digits. Test figures: {headline(figures)}."
+    manifest = export.save(model, folder / "bundle", notes=notes)
     bundle = export.load(folder / "bundle")
     difference = float(abs(bundle.sample(64, seed=0) - model.sample(64, seed=0)).max())
 
@@ -61,7 +63,7 @@ def _print_table(folder: Path, figures: dict, parity: dict, difference: float, s
     table = Table(title=f"made in {seconds:.0f} s", title_justify="left")
     for heading in ("what", "where", "figure"):
         table.add_column(heading, overflow="fold")
-    nll = f"NLL {figures['nll']:.2f} +- {figures['standard_error']:.2f} nats, {figures['images']} test images"
+    nll = headline(figures)
     for row in (
         ("trained VAE", "run/model.keras", nll),
         ("samples", "samples.png", "64 new digits"),
@@ -72,7 +74,7 @@ def _print_table(folder: Path, figures: dict, parity: dict, difference: float, s
         ("all figures", "metrics.json", ""),
     ):
         table.add_row(row[0], f"{folder}/{row[1]}", row[2])
-    Console().print(table)
+    Console(soft_wrap=True).print(table)
 
 
 if __name__ == "__main__":

@@ -23,11 +23,13 @@ class OpenedModel:
     figures: dict[str, Any] = field(default_factory=dict)
 
 
-def open_model(name: str) -> OpenedModel:
+def open_model(name: str, any_model: bool = False) -> OpenedModel:
     """Opens a model.
 
     Args:
         name: A preset, a `.keras` file, a run folder (finished, or with a checkpoint) or a preset folder.
+
+        any_model: Whether a `.keras` file may hold a Keras model that is not one of the zoo's.
 
     Raises:
         ZooError: Nothing of that name can be opened.
@@ -39,7 +41,9 @@ def open_model(name: str) -> OpenedModel:
     if path.is_dir():
         return _open_run(path)
     if path.is_file():
-        return OpenedModel(zoo.load_model(path))
+        return OpenedModel(zoo.load_model(path, any_model))
+    if path.suffix or len(path.parts) > 1:
+        raise ZooError(f"there is no file or folder {path}.")
     # Names the near miss, should it have been meant for a preset.
     presets.metadata(name)
     raise AssertionError("presets.metadata raises for unknown names")
@@ -52,5 +56,10 @@ def _open_run(path: Path) -> OpenedModel:
         raise ZooError(
             f"{path} holds neither model.keras nor a checkpoint. Train it first: zoo train {settings.recipe}"
         )
-    figures = json.loads(folder.evaluation_file.read_text()) if folder.evaluation_file.exists() else {}
+    try:
+        figures = json.loads(folder.evaluation_file.read_text()) if folder.evaluation_file.exists() else {}
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ZooError(
+            f"{folder.evaluation_file} is damaged ({error}). Remove it: zoo evaluate {path} measures again."
+        ) from error
     return OpenedModel(zoo.load_model(file), settings.data, settings.image, figures)

@@ -39,7 +39,8 @@ nothing was chosen by them or by the test images.
 ## Data and use
 
 {data_note}
-It knows nothing else: expect digits, and nonsense for other images. Pixels of `sample` and `decode` are probabilities of white, not draws.
+It knows nothing else: expect digits, and nonsense for other images.
+Pixels of `sample` and `decode` are probabilities of white, not draws.
 
     import zoo
 

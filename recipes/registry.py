@@ -1,6 +1,7 @@
 """The recipes by name. Importing this loads no TensorFlow."""
 
 from types import ModuleType
+from typing import Any
 
 from recipes import vae_digits, vae_mnist
 from recipes.settings import Settings
@@ -26,6 +27,16 @@ def settings_of(name: str) -> Settings:
 def description_of(name: str) -> str:
     """Returns the first line of a recipe's text."""
     return (_recipe(name).__doc__ or "").splitlines()[0]
+
+
+def parameters_of(name: str) -> int:
+    """Returns the number of parameters of a recipe's model, on its own data."""
+    return _recipe(name).PARAMETERS
+
+
+def expected_of(name: str) -> dict[str, Any]:
+    """Returns the figures that a recipe gave when it was last run."""
+    return _recipe(name).EXPECTED
 
 
 def _recipe(name: str) -> ModuleType:

@@ -9,6 +9,7 @@ evaluation.json     its figures, and how they were measured
 """
 
 import json
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -39,8 +40,8 @@ class RunFolder:
         self.model_file = self.path / "model.keras"
         self.evaluation_file = self.path / "evaluation.json"
 
-    def start(self, settings: Settings) -> None:
-        """Makes the folder for a new run.
+    def start(self, settings: Settings, model: GenerativeModel) -> None:
+        """Makes the folder for a new run, with a checkpoint from which it can always go on.
 
         Raises:
             ZooError: It holds something already.
@@ -48,9 +49,13 @@ class RunFolder:
         if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
             remedy = "Add --resume to go on with it, or choose" if self.checkpoint.exists() else "Choose"
             raise ZooError(f"{self.path} is there already and not empty. {remedy} another folder with -o.")
-        write_text(self.settings_file, settings.to_yaml())
-        self.checkpoint.parent.mkdir(exist_ok=True)
-        (self.path / "samples").mkdir(exist_ok=True)
+        try:
+            write_text(self.settings_file, settings.to_yaml())
+            write_atomically(self.checkpoint, model.save)
+            (self.path / "samples").mkdir(exist_ok=True)
+        except OSError:
+            shutil.rmtree(self.path, ignore_errors=True)
+            raise
 
     def reopen(self, recipe: str) -> Settings:
         """Returns the settings of a run to go on with.
@@ -105,11 +110,6 @@ class RunRecorder(keras.callbacks.Callback):
         super().__init__()
         self._folder = folder
         self._every = max(1, epochs // _GRIDS)
-
-    def on_train_begin(self, logs: dict | None = None) -> None:
-        """Saves a checkpoint, so that there is one to go on from whenever training is interrupted."""
-        if not self._folder.checkpoint.exists():
-            write_atomically(self._folder.checkpoint, self.model.save)
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """Starts the clock."""

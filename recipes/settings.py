@@ -43,7 +43,7 @@ class TrainSettings(_Section):
     batch_size: int = Field(ge=1, description="images a step")
     learning_rate: float = Field(gt=0, description="Adam's first step size; falls to 1 % along a cosine")
     seed: int = Field(default=0, ge=0, lt=2**31, description="decides weights, order and noise")
-    validation: int = Field(ge=1, description="training images held out to watch the bound")
+    validation: int = Field(ge=1, description="training images held out to watch the bound; a tenth at most")
     images: int | None = Field(default=None, ge=2, description="use the first training images only")
     jit_compile: bool = Field(default=False, description="compile the step with XLA")
 
@@ -68,6 +68,14 @@ class Settings(_Section):
     def to_yaml(self) -> str:
         """Returns the settings as YAML."""
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
+
+
+def smoke(settings: Settings) -> Settings:
+    """Returns settings cut down to a trial of seconds: one epoch on few images."""
+    small = {"epochs": 1, "batch_size": min(32, settings.train.batch_size), "images": 256}
+    train = settings.train.model_copy(update=small)
+    evaluation = settings.evaluate.model_copy(update={"draws": 5, "images": 32})
+    return settings.model_copy(update={"train": train, "evaluate": evaluation})
 
 
 def override(settings: Settings, assignments: Iterable[str]) -> Settings:

@@ -18,17 +18,8 @@ from recipes.vae import build
 from zoo.errors import ZooError
 from zoo.model import GenerativeModel
 
-_SMOKE_IMAGES, _FINAL_STEP_SHARE = 256, 0.01
+_FINAL_STEP_SHARE = 0.01
 _AVERAGED_SHARE, _MOST_AVERAGED_STEPS = 0.05, 1000
-
-
-def smoke(settings: Settings) -> Settings:
-    """Returns settings cut down to a trial of seconds: one epoch on few images."""
-    batch_size = min(32, settings.train.batch_size)
-    small = {"epochs": 1, "batch_size": batch_size, "validation": 16, "images": _SMOKE_IMAGES}
-    train = settings.train.model_copy(update=small)
-    evaluation = settings.evaluate.model_copy(update={"draws": 5, "images": 32})
-    return settings.model_copy(update={"train": train, "evaluate": evaluation})
 
 
 def load_data(settings: Settings) -> Dataset:
@@ -39,13 +30,7 @@ def load_data(settings: Settings) -> Dataset:
     """
     data = load(settings.data, settings.image)
     data = data.with_fewer_to_train_on(settings.train.images) if settings.train.images else data
-    held_out, batch_size = settings.train.validation, settings.train.batch_size
-    left = len(data.train) - held_out
-    if left < 1:
-        raise ZooError(
-            f"{settings.data} has {len(data.train)} training images, and train.validation={held_out} of them are held "
-            f"out. Lower it, for example --set train.validation={max(1, len(data.train) // 10)}"
-        )
+    left, batch_size = len(data.train) - _held_out(settings, data), settings.train.batch_size
     if left < batch_size:
         raise ZooError(
             f"{settings.data} leaves {left} images to train on, fewer than train.batch_size={batch_size}. "
@@ -75,7 +60,7 @@ def describe(settings: Settings) -> str:
     model = build_model(settings, data)
     return (
         f"{settings.to_yaml()}\n"
-        f"images: {len(data.train) - settings.train.validation:,} to train on, {settings.train.validation:,} held out, "
+        f"images: {len(data.train) - _held_out(settings, data):,} to train on, {_held_out(settings, data):,} held out, "
         f"{len(data.test):,} to test on, each {'x'.join(map(str, data.image_shape))}\n"
         f"model: {type(model).__name__} with {model.count_params():,} parameters\n"
         f"steps: {_steps_per_epoch(settings, data):,} an epoch"
@@ -102,7 +87,7 @@ def train(settings: Settings, directory: Path, resume: bool = False) -> Generati
     data = load_data(settings)
     if not resume:
         model = build_model(settings, data)
-        folder.start(settings)
+        folder.start(settings, model)
     else:
         model = zoo.load_model(folder.model_file if folder.model_file.exists() else folder.checkpoint)
     if not folder.model_file.exists():
@@ -115,7 +100,7 @@ def train(settings: Settings, directory: Path, resume: bool = False) -> Generati
 
 
 def _fit(model: GenerativeModel, settings: Settings, data: Dataset, folder: RunFolder) -> None:
-    held_out = settings.train.validation
+    held_out = _held_out(settings, data)
     first_epoch = int(model.optimizer.iterations) // _steps_per_epoch(settings, data)
     batches = ShuffledImages(data.train[held_out:], settings.train.batch_size, settings.train.seed, first_epoch)
     started = time.time()
@@ -132,8 +117,13 @@ def _fit(model: GenerativeModel, settings: Settings, data: Dataset, folder: RunF
     print(f"trained for {settings.train.epochs - first_epoch} epochs in {minutes:.1f} minutes", flush=True)
 
 
+def _held_out(settings: Settings, data: Dataset) -> int:
+    """Returns how many training images are held out: a tenth at most."""
+    return min(settings.train.validation, max(1, len(data.train) // 10))
+
+
 def _steps_per_epoch(settings: Settings, data: Dataset) -> int:
-    return math.ceil((len(data.train) - settings.train.validation) / settings.train.batch_size)
+    return math.ceil((len(data.train) - _held_out(settings, data)) / settings.train.batch_size)
 
 
 def _on_terminal() -> bool:

@@ -15,3 +15,6 @@ SETTINGS = Settings(
     train=TrainSettings(epochs=200, batch_size=128, learning_rate=1e-3, validation=1000),
     evaluate=EvaluateSettings(draws=1000, images=10_000),
 )
+
+PARAMETERS = 1_706_769
+EXPECTED = {"nll": 83.90, "standard_error": 0.21, "data": "mnist", "images": 10_000, "draws": 1000}

@@ -45,7 +45,7 @@ def test_all_blocks_in_order(folder):
 
 
 def test_the_table_of_presets_is_that_of_the_registry():
-    from recipes.cli import headline
+    from recipes.figures import headline
 
     for name, entry in presets.registry().items():
         row = next(line for line in README.splitlines() if line.startswith(f"| `{name}`"))

@@ -21,8 +21,12 @@ def register_models() -> None:
         importlib.import_module(module)
 
 
-def load_model(path: str | Path) -> "GenerativeModel":
+def load_model(path: str | Path, any_model: bool = False) -> "GenerativeModel":
     """Loads a model saved with `model.save("name.keras")`, with its optimizer where it was compiled.
+
+    Args:
+        path: The file.
+        any_model: Whether a Keras model that is not one of the zoo's is accepted.
 
     Raises:
         ZooError: The file is missing or damaged, or holds no model of the zoo.
@@ -34,11 +38,15 @@ def load_model(path: str | Path) -> "GenerativeModel":
 
     if not Path(path).is_file():
         raise ZooError(f"there is no file {path}.")
+    if not zipfile.is_zipfile(path):
+        raise ZooError(f"{path} is truncated, or no .keras file. Save the model again: model.save('name.keras').")
     try:
         model = keras.models.load_model(path)
     except (ValueError, TypeError, OSError, KeyError, zipfile.BadZipFile) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ZooError(f"{path} cannot be read as a .keras file of the zoo: {reason}") from error
-    if not isinstance(model, GenerativeModel):
+        raise ZooError(
+            f"{path} cannot be read as a .keras file ({reason}). If it is damaged, save the model again."
+        ) from error
+    if not any_model and not isinstance(model, GenerativeModel):
         raise ZooError(f"{path} holds a {type(model).__name__}, not a model of the zoo.")
     return model

@@ -34,7 +34,7 @@ _FORMAT = 1
 @functools.cache
 def registry() -> dict[str, dict[str, Any]]:
     """Returns what is known of each preset that comes along, by name, without loading TensorFlow."""
-    return json.loads((FOLDER / "registry.json").read_text(encoding="utf-8"))
+    return _read_json(FOLDER / "registry.json")
 
 
 def list_presets() -> list[str]:

@@ -41,7 +41,9 @@ def load_folder(path: str, image: ImageSettings) -> Dataset:
     Raises:
         ZooError: The folder is missing or has no pictures, one cannot be read, or sizes differ.
     """
-    folder = Path(path)
+    if not path:
+        raise ZooError("folder: names no folder. For example: folder:photos")
+    folder = Path(path).expanduser()
     if not folder.is_dir():
         raise ZooError(f"there is no folder {folder}.")
     files = sorted(

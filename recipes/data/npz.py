@@ -24,7 +24,7 @@ def load_npz(path: str, image: ImageSettings) -> Dataset:
     """
     if image.size is not None or image.channels is not None:
         raise ZooError("image.size and image.channels are for folder:PATH; resize the arrays of an npz beforehand.")
-    arrays, name = read_arrays(Path(path)), f"npz:{path}"
+    arrays, name = read_arrays(Path(path).expanduser()), f"npz:{path}"
     if "x_train" in arrays and "x_test" in arrays:
         train, test = (
             as_images(arrays["x_train"], f"x_train of {path}"),

@@ -74,6 +74,15 @@ def test_from_training_to_a_verified_bundle(cli, tmp_path):
     assert cli("export", run, "-o", bundle, "--formats", "onnx", "--overwrite").code == 0
 
 
+def test_any_keras_model_can_be_exported_from_its_file(cli, user_error, tmp_path):
+    import keras
+
+    keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)]).save(tmp_path / "plain.keras")
+    assert cli("export", tmp_path / "plain.keras", "-o", tmp_path / "bundle").code == 0
+    assert export.load(tmp_path / "bundle").manifest["signatures"].keys() == {"call"}
+    assert "not a model of the zoo" in user_error("sample", tmp_path / "plain.keras")
+
+
 def test_training_on_a_folder_of_pictures(cli, tmp_path):
     (tmp_path / "photos").mkdir()
     generator = np.random.default_rng(0)
@@ -100,6 +109,10 @@ def test_training_on_a_folder_of_pictures(cli, tmp_path):
 @pytest.mark.parametrize(
     "arguments, message",
     [
+        (["sample", "vae_mnist", "-n", "0"], "greater than or equal to 1"),
+        (["frobnicate"], "No such command"),
+        (["sample", "vae_mnist", "--sed", "1"], "No such option"),
+        (["sample", "nowhere.keras"], "no file or folder nowhere.keras"),
         (["info", "vae_mnits"], "Did you mean 'vae_mnist'"),
         (["sample", "vae_mnits"], "Did you mean 'vae_mnist'"),
         (["train", "vae_mnits"], "Did you mean 'vae_mnist'"),
@@ -126,7 +139,7 @@ def test_user_errors_are_one_line(user_error, arguments, message, tmp_path, monk
 
 def test_damaged_models_are_one_line(user_error, tmp_path):
     (tmp_path / "model.keras").write_bytes(b"not a model")
-    assert "cannot be read as a .keras file" in user_error("sample", tmp_path / "model.keras")
+    assert "truncated, or no .keras file" in user_error("sample", tmp_path / "model.keras")
     (tmp_path / "folder").mkdir()
     assert "is no run folder" in user_error("sample", tmp_path / "folder")
     (tmp_path / "folder" / "settings.yaml").write_text("{")

@@ -185,7 +185,7 @@ def test_a_damaged_pixel_in_a_later_batch_stops_training(digits, damage, kind, j
         if kind == "dataset":
             model.fit(dataset, verbose=0)
         elif kind == "generator":
-            model.fit((images[start : start + 16] for start in range(0, 64, 16)), verbose=0)
+            model.fit(((images[start : start + 16],) for start in range(0, 64, 16)), verbose=0)
         else:
             model.fit(digits[:64], validation_data=dataset, verbose=0)
 
@@ -195,7 +195,7 @@ def test_a_dtype_or_shape_that_cannot_be_used_is_named_for_generators_too(digits
     model.compile("sgd")
     for batch, message in (((digits[:4] * 255).astype(np.uint8), "dtype uint8"), (digits[:4, :5], "8, 8, 1")):
         with pytest.raises(zoo.ZooError, match=message):
-            model.fit((batch for _ in range(2)), verbose=0)
+            model.fit(((batch,) for _ in range(2)), verbose=0)
 
 
 def test_what_is_not_used_is_refused(digits):
