@@ -6,6 +6,7 @@ export.verify("bundle")               whether it still does what the model did
 """
 
 import importlib
+import os
 from typing import Any
 
 _WHERE = {
@@ -27,7 +28,19 @@ def __getattr__(name: str) -> Any:
     if name not in _WHERE:
         raise AttributeError(f"module 'export' has no attribute '{name}'")
     module, attribute = _WHERE[name]
+    if name == "save":
+        _check_environment()
     return getattr(importlib.import_module(module), attribute)
+
+
+def _check_environment() -> None:
+    """Refuses set-ups in which Keras would fail, or be Keras 2, before it is imported."""
+    from export.errors import ExportError
+
+    for variable, wanted in (("KERAS_BACKEND", "tensorflow"), ("TF_USE_LEGACY_KERAS", "0")):
+        value = os.environ.get(variable, wanted)
+        if value.lower() not in (wanted, "", "false"):
+            raise ExportError(f"{variable} is '{value}', and export needs Keras 3 on TensorFlow. Unset {variable}.")
 
 
 def __dir__() -> list[str]:

@@ -12,7 +12,11 @@ import pytest
     [("KERAS_BACKEND", "jax", "KERAS_BACKEND is 'jax'"), ("TF_USE_LEGACY_KERAS", "1", "TF_USE_LEGACY_KERAS")],
 )
 def test_other_backends_are_refused(variable, value, message):
-    for command in (["-c", "import zoo; zoo.VAE"], ["-m", "recipes.cli", "sample", "vae_mnist", "-o", "x.png"]):
+    for command in (
+        ["-c", "import zoo; zoo.VAE"],
+        ["-c", "import export; export.save"],
+        ["-m", "recipes.cli", "sample", "vae_mnist", "-o", "x.png"],
+    ):
         environment = {**os.environ, variable: value}
         done = subprocess.run([sys.executable, *command], env=environment, capture_output=True, text=True)
         assert done.returncode != 0
