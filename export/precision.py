@@ -16,6 +16,9 @@ def in_float32(model: keras.Model) -> keras.Model:
     layers = model._flatten_layers() if isinstance(model, keras.Model) else []
     if all(layer.compute_dtype in (None, "float32", "float64") for layer in layers):
         return model
+    policy = keras.config.dtype_policy()
+    # Layers that a model makes for itself take the global policy, which may be the one that it was built under.
+    keras.config.set_dtype_policy("float32")
     try:
         copy = type(model).from_config(_with_float32(model.get_config()))
         copy.set_weights(model.get_weights())
@@ -24,6 +27,8 @@ def in_float32(model: keras.Model) -> keras.Model:
             f"{model.name} computes in {model.compute_dtype} and cannot be rebuilt in float32 ({error}). Give it "
             "get_config and from_config, or build it under the float32 policy and set its weights."
         ) from error
+    finally:
+        keras.config.set_dtype_policy(policy)
     return copy
 
 

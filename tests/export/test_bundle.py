@@ -91,9 +91,10 @@ def test_models_of_mixed_precision_are_exported_in_float32(tmp_path, policy):
     try:
         networks = zoo.networks
         model = zoo.VAE(networks.conv_encoder((8, 8, 1), (4,), 8), networks.conv_decoder(2, (8, 8, 1), (4,), 8))
+        export.save(model, tmp_path / "bundle")
+        assert keras.config.dtype_policy().name == policy
     finally:
         keras.config.set_dtype_policy(before)
-    export.save(model, tmp_path / "bundle")
     again = zoo.VAE(networks.conv_encoder((8, 8, 1), (4,), 8), networks.conv_decoder(2, (8, 8, 1), (4,), 8))
     again.set_weights(model.get_weights())
     np.testing.assert_allclose(export.load(tmp_path / "bundle").sample(4), again.sample(4), atol=1e-5)
