@@ -40,7 +40,7 @@ def main() -> None:
         print("\nerror: interrupted", file=sys.stderr)
         raise SystemExit(130) from None
     except _UsageError as error:
-        _fail(f"{error.format_message()} See zoo --help.")
+        _fail(f"{error.format_message().rstrip('.')}. See zoo --help.")
     except (ZooError, ExportError) as error:
         _fail(str(error))
     except OSError as error:

@@ -113,7 +113,8 @@ def validated(values: dict[str, Any]) -> Settings:
         return Settings.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
+        # Where a value may be of several types, pydantic adds the type's name, such as "constrained-int", to the place.
+        key = ".".join(str(part) for part in first["loc"] if not set("-[") & set(str(part)))
         given = f" (given: {first['input']!r})" if first["type"] != "missing" else ""
         raise ZooError(f"setting {key}: {first['msg']}{given}.") from None
 

@@ -29,7 +29,7 @@ def test_values_are_read_and_validated():
         ("train.learning_rate=-1", r"train\.learning_rate"),
         ("model.network=transformer", r"model\.network: .*'mlp' or 'conv'"),
         ("model.filters=[0]", r"model\.filters\.0"),
-        ("image.size=-3", r"image\.size"),
+        ("image.size=-3", r"image\.size: "),
         ("model.filters=[", "cannot be read"),
         ("recipe=vae_mnist", "unknown setting"),
     ],
