@@ -3,11 +3,11 @@
 from types import ModuleType
 from typing import Any
 
-from recipes import vae_digits, vae_mnist
+from recipes import vae_burda, vae_digits, vae_mnist
 from recipes.settings import Settings
 from zoo.errors import ZooError, near_miss
 
-_RECIPES = {module.SETTINGS.recipe: module for module in (vae_digits, vae_mnist)}
+_RECIPES = {module.SETTINGS.recipe: module for module in (vae_burda, vae_digits, vae_mnist)}
 
 
 def names() -> list[str]:

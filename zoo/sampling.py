@@ -13,16 +13,22 @@ from tensorflow_probability import distributions as tfd
 from zoo import random
 from zoo.random import Seed, Shape
 
+Temperature = float | tf.Tensor
+
 
 @functools.singledispatch
-def draw(distribution: tfd.Distribution, seed: Seed, sample_shape: Shape = ()) -> tf.Tensor:
+def draw(
+    distribution: tfd.Distribution, seed: Seed, sample_shape: Shape = (), temperature: Temperature = 1.0
+) -> tf.Tensor:
     """Draws samples, reparameterized wherever the distribution is (gradients reach its parameters).
 
     Args:
-        distribution: A TFP distribution of a registered class: Normal, Bernoulli, and Independent or
-            TransformedDistribution of registered ones.
+        distribution: A TFP distribution of a registered class: Normal, MultivariateNormalTriL, Bernoulli,
+            Categorical, and Independent, MixtureSameFamily and TransformedDistribution of registered ones.
         seed: An integer; equal seeds give equal draws.
         sample_shape: How many independent draws, as leading axes.
+        temperature: Above 0. Multiplies the Normal noise that a draw is made of, and divides the logits of
+            what is discrete: below 1 draws keep nearer to the mode.
 
     Returns:
         A tensor [*sample_shape, *batch_shape, *event_shape].
@@ -31,49 +37,130 @@ def draw(distribution: tfd.Distribution, seed: Seed, sample_shape: Shape = ()) -
         NotImplementedError: The class is not registered.
     """
     raise NotImplementedError(
-        f"the zoo cannot draw from a {type(distribution).__name__} with the same numbers in every format. "
-        f"Register a function (distribution, seed, sample_shape) with zoo.sampling.draw.register."
+        f"the zoo cannot draw from a {type(distribution).__name__} with the same numbers in every format. Register "
+        "a function (distribution, seed, sample_shape, temperature) with zoo.sampling.draw.register."
     )
 
 
-def _noise(
+def noise_for(
     generator: Callable[[Shape, Seed], tf.Tensor], distribution: tfd.Distribution, seed: Seed, sample_shape: Shape
 ) -> tf.Tensor:
     """Draws from a generator in the shape of a draw from the distribution, known statically as far as can be."""
     parts = [sample_shape, distribution.batch_shape_tensor(), distribution.event_shape_tensor()]
     noise = generator(tf.concat([tf.cast(part, tf.int32) for part in parts], axis=0), seed)
-    if isinstance(sample_shape, tf.Tensor):
-        known = tf.TensorShape([None] * (sample_shape.shape[0] or 0))
-    else:
-        known = tf.TensorShape([size if isinstance(size, int) else None for size in sample_shape])
-    noise.set_shape(known.concatenate(distribution.batch_shape).concatenate(distribution.event_shape))
+    noise.set_shape(_static(sample_shape).concatenate(distribution.batch_shape).concatenate(distribution.event_shape))
     return noise
 
 
+def _static(shape: Shape) -> tf.TensorShape:
+    if isinstance(shape, tf.Tensor):
+        return tf.TensorShape([None] * (shape.shape[0] or 0))
+    return tf.TensorShape([size if isinstance(size, int) else None for size in shape])
+
+
 @draw.register
-def _normal(distribution: tfd.Normal, seed: Seed, sample_shape: Shape = ()) -> tf.Tensor:
-    noise = _noise(random.normal, distribution, seed, sample_shape)
+def _normal(
+    distribution: tfd.Normal, seed: Seed, sample_shape: Shape = (), temperature: Temperature = 1.0
+) -> tf.Tensor:
+    noise = temperature * noise_for(random.normal, distribution, seed, sample_shape)
     return distribution.loc + distribution.scale * tf.cast(noise, distribution.dtype)
 
 
 @draw.register
-def _bernoulli(distribution: tfd.Bernoulli, seed: Seed, sample_shape: Shape = ()) -> tf.Tensor:
-    noise = _noise(random.uniform, distribution, seed, sample_shape)
-    probabilities = tf.cast(distribution.probs_parameter(), noise.dtype)
-    return tf.cast(noise < probabilities, distribution.dtype)
+def _multivariate_normal(
+    distribution: tfd.MultivariateNormalTriL, seed: Seed, sample_shape: Shape = (), temperature: Temperature = 1.0
+) -> tf.Tensor:
+    noise = temperature * noise_for(random.normal, distribution, seed, sample_shape)
+    # A sum of products: ONNX Runtime is slow at matrix products of matrices this small.
+    return distribution.loc + tf.reduce_sum(distribution.scale_tril * noise[..., None, :], axis=-1)
 
 
 @draw.register
-def _independent(distribution: tfd.Independent, seed: Seed, sample_shape: Shape = ()) -> tf.Tensor:
-    return draw(distribution.distribution, seed, sample_shape)
+def _bernoulli(
+    distribution: tfd.Bernoulli, seed: Seed, sample_shape: Shape = (), temperature: Temperature = 1.0
+) -> tf.Tensor:
+    noise = noise_for(random.uniform, distribution, seed, sample_shape)
+    one_is_1 = isinstance(temperature, float) and temperature == 1.0
+    probabilities = (
+        distribution.probs_parameter() if one_is_1 else tf.sigmoid(distribution.logits_parameter() / temperature)
+    )
+    return tf.cast(noise < tf.cast(probabilities, noise.dtype), distribution.dtype)
 
 
 @draw.register
-def _transformed(distribution: tfd.TransformedDistribution, seed: Seed, sample_shape: Shape = ()) -> tf.Tensor:
+def _categorical(
+    distribution: tfd.Categorical, seed: Seed, sample_shape: Shape = (), temperature: Temperature = 1.0
+) -> tf.Tensor:
+    noise = noise_for(random.uniform, distribution, seed, sample_shape)
+    return tf.cast(categories(distribution.logits_parameter() / temperature, noise), distribution.dtype)
+
+
+def categories(logits: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
+    """Returns the category that uniform noise falls on, int32 in [0, number of logits), by inversion.
+
+    Args:
+        logits: [..., categories].
+        noise: Uniform in (0, 1), broadcasting against `logits` without its last axis.
+    """
+    edges = tf.cumsum(tf.nn.softmax(logits), axis=-1)[..., :-1]
+    return tf.reduce_sum(tf.cast(noise[..., None] > edges, tf.int32), axis=-1)
+
+
+@draw.register
+def _independent(
+    distribution: tfd.Independent, seed: Seed, sample_shape: Shape = (), temperature: Temperature = 1.0
+) -> tf.Tensor:
+    return draw(distribution.distribution, seed, sample_shape, temperature)
+
+
+@draw.register
+def _mixture(
+    distribution: tfd.MixtureSameFamily, seed: Seed, sample_shape: Shape = (), temperature: Temperature = 1.0
+) -> tf.Tensor:
+    """Chooses components first, at temperature 1, and then draws from these alone. No gradient flows.
+
+    Every component has its chance at any temperature: it is the spread about them that shrinks.
+    """
+    if distribution.batch_shape.rank != 0:
+        raise NotImplementedError("the zoo draws from mixtures without batch axes only, as priors are.")
+    chosen = draw(distribution.mixture_distribution, random.fold_in(seed, 0), sample_shape)
+    return draw(_components(distribution.components_distribution, chosen), random.fold_in(seed, 1), (), temperature)
+
+
+@functools.singledispatch
+def _components(distribution: tfd.Distribution, chosen: tf.Tensor) -> tfd.Distribution:
+    """Returns the distributions at these places of the one batch axis."""
+    raise NotImplementedError(f"the zoo cannot draw from a mixture of {type(distribution).__name__}.")
+
+
+@_components.register
+def _normal_components(distribution: tfd.Normal, chosen: tf.Tensor) -> tfd.Distribution:
+    return tfd.Normal(tf.gather(distribution.loc, chosen), tf.gather(distribution.scale, chosen))
+
+
+@_components.register
+def _multivariate_normal_components(
+    distribution: tfd.MultivariateNormalTriL, chosen: tf.Tensor
+) -> tfd.Distribution:
+    return tfd.MultivariateNormalTriL(
+        tf.gather(distribution.loc, chosen), tf.gather(distribution.scale_tril, chosen)
+    )
+
+
+@_components.register
+def _independent_components(distribution: tfd.Independent, chosen: tf.Tensor) -> tfd.Distribution:
+    inner = _components(distribution.distribution, chosen)
+    return tfd.Independent(inner, distribution.reinterpreted_batch_ndims)
+
+
+@draw.register
+def _transformed(
+    distribution: tfd.TransformedDistribution, seed: Seed, sample_shape: Shape = (), temperature: Temperature = 1.0
+) -> tf.Tensor:
     base = distribution.distribution
     if not distribution.batch_shape.is_compatible_with(base.batch_shape):
         raise NotImplementedError(
             f"the bijector of {distribution.name} adds batch axes ({base.batch_shape} becomes "
             f"{distribution.batch_shape}). Give the base distribution the whole batch shape."
         )
-    return distribution.bijector.forward(draw(base, seed, sample_shape))
+    return distribution.bijector.forward(draw(base, seed, sample_shape, temperature))
