@@ -135,16 +135,14 @@ def _components(distribution: tfd.Distribution, chosen: tf.Tensor) -> tfd.Distri
 
 @_components.register
 def _normal_components(distribution: tfd.Normal, chosen: tf.Tensor) -> tfd.Distribution:
-    return tfd.Normal(tf.gather(distribution.loc, chosen), tf.gather(distribution.scale, chosen))
+    shape = distribution.batch_shape_tensor()  # the parameters may be given smaller, to be broadcast
+    loc, scale = tf.broadcast_to(distribution.loc, shape), tf.broadcast_to(distribution.scale, shape)
+    return tfd.Normal(tf.gather(loc, chosen), tf.gather(scale, chosen))
 
 
 @_components.register
-def _multivariate_normal_components(
-    distribution: tfd.MultivariateNormalTriL, chosen: tf.Tensor
-) -> tfd.Distribution:
-    return tfd.MultivariateNormalTriL(
-        tf.gather(distribution.loc, chosen), tf.gather(distribution.scale_tril, chosen)
-    )
+def _multivariate_normal_components(distribution: tfd.MultivariateNormalTriL, chosen: tf.Tensor) -> tfd.Distribution:
+    return tfd.MultivariateNormalTriL(tf.gather(distribution.loc, chosen), tf.gather(distribution.scale_tril, chosen))
 
 
 @_components.register
