@@ -30,6 +30,7 @@ MODELS = {"VAE": vae}
 LAYERS = {
     "DiagonalNormal": lambda: posteriors.DiagonalNormal(3),
     "StandardNormal": lambda: priors.StandardNormal(3),
+    "VampPrior": lambda: priors.VampPrior(3, components=7, mean=0.3),
     "Bernoulli": lambda: likelihoods.Bernoulli(binarize="threshold"),
     "Normal": lambda: likelihoods.Normal(scale=0.3, learned=True),
 }

@@ -25,14 +25,10 @@ from zoo.metrics.likelihood import LogLikelihood, importance_weighted
 from zoo.model import GenerativeModel
 from zoo.sampling import draw
 from zoo.signature import COUNT, SEED, NamedTensor, Signature, image_tensor
-from zoo.vae.likelihoods import Bernoulli, Likelihood, Normal
-from zoo.vae.posteriors import DiagonalNormal, Posterior
-from zoo.vae.priors import Prior, StandardNormal
+from zoo.vae.likelihoods import LIKELIHOODS, Likelihood
+from zoo.vae.posteriors import POSTERIORS, Posterior
+from zoo.vae.priors import PRIORS, Prior
 from zoo.validation import check_count, check_images, check_seed
-
-POSTERIORS = {"diagonal_normal": DiagonalNormal}
-PRIORS = {"standard_normal": StandardNormal}
-LIKELIHOODS = {"bernoulli": Bernoulli, "normal": Normal}
 
 
 class Encoding(NamedTuple):
@@ -90,7 +86,7 @@ class VAE(GenerativeModel):
         self._check_parts()
         for layer, shape in (
             (self.posterior_layer, encoder.output_shape),
-            (self.prior_layer, None),
+            (self.prior_layer, self._image_shape),
             (self.likelihood_layer, decoder.output_shape),
         ):
             if not layer.built:
@@ -128,7 +124,7 @@ class VAE(GenerativeModel):
 
     def prior(self) -> tfd.Distribution:
         """Returns p(z) with event shape [latent_size]."""
-        return self.prior_layer.distribution()
+        return self.prior_layer.distribution(self.posterior)
 
     def likelihood(self, latents: tf.Tensor, training: bool = False) -> tfd.Distribution:
         """Returns p(x|z) with batch shape [batch] and event shape [height, width, channels]."""

@@ -1,0 +1,42 @@
+"""The base of the likelihoods p(x|z): Keras layers from the decoder's output to a distribution over images."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tensorflow_probability import distributions as tfd
+
+from zoo.random import Seed
+
+
+class Likelihood(keras.layers.Layer):
+    """Base of the likelihoods.
+
+    The decoder gives `parameters` [..., height, width, channels * parameters_per_value], float32.
+    """
+
+    parameters_per_value = 1
+    discrete = True  # whether it gives probabilities, not densities
+
+    @property
+    def describes(self) -> str:
+        """What it is the likelihood of, in a few words for cards."""
+        raise NotImplementedError
+
+    def distribution(self, parameters: tf.Tensor) -> tfd.Distribution:
+        """Returns p(x|z) with event shape [height, width, channels]."""
+        raise NotImplementedError
+
+    def check(self, images: np.ndarray) -> None:
+        """Checks that images in [0, 1] are in the support.
+
+        Raises:
+            ZooError: They are not; the message names a likelihood that fits.
+        """
+
+    def targets(self, images: tf.Tensor, seed: Seed) -> tf.Tensor:
+        """Returns what the model is fitted to, [batch, height, width, channels], given images in [0, 1]."""
+        return images
+
+    def mean(self, parameters: tf.Tensor) -> tf.Tensor:
+        """Returns the mean image, in [0, 1]."""
+        return tf.clip_by_value(self.distribution(parameters).mean(), 0.0, 1.0)

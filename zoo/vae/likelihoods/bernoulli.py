@@ -1,0 +1,54 @@
+"""Likelihoods of binary pixels."""
+
+import keras
+import tensorflow as tf
+from tensorflow_probability import distributions as tfd
+
+from zoo.random import Seed
+from zoo.sampling import draw
+from zoo.vae.likelihoods.base import Likelihood
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class Bernoulli(Likelihood):
+    """p(x|z) = prod_i Bernoulli(x_i; sigmoid(logits_i)), over binary pixels.
+
+    Args:
+        binarize: How images in [0, 1] become the binary ones that this is a likelihood of. "sample" draws
+            each pixel anew with its intensity as the probability of 1, every time an image is seen (the
+            dynamic binarization of Burda et al. 2016, section 5); "threshold" cuts at 0.5; "none" takes
+            the intensities as they are, which trains well, but then the bound is not one on a likelihood.
+            Images that are binary already are not changed by any.
+    """
+
+    def __init__(self, binarize: str = "sample", **kwargs):
+        super().__init__(**kwargs)
+        if binarize not in ("sample", "threshold", "none"):
+            raise ValueError(f"binarize is 'sample', 'threshold' or 'none', not {binarize!r}")
+        self.binarize = binarize
+
+    @property
+    def describes(self) -> str:
+        """What it is the likelihood of, in a few words for cards."""
+        return {
+            "sample": "binary images, each pixel drawn with its intensity as the probability",
+            "threshold": "binary images, cut at 0.5",
+            "none": "intensities taken for binary pixels: comparable with itself alone",
+        }[self.binarize]
+
+    def distribution(self, parameters: tf.Tensor) -> tfd.Distribution:
+        """Returns the product of Bernoulli distributions with these logits."""
+        # Binary values, or intensities in between, are scored as they come: no check for integers.
+        return tfd.Independent(tfd.Bernoulli(logits=parameters, dtype=tf.float32), reinterpreted_batch_ndims=3)
+
+    def targets(self, images: tf.Tensor, seed: Seed) -> tf.Tensor:
+        """Returns the images made binary in the way chosen."""
+        if self.binarize == "sample":
+            return draw(tfd.Bernoulli(probs=images, dtype=tf.float32), seed)
+        if self.binarize == "threshold":
+            return tf.cast(images > 0.5, tf.float32)
+        return images
+
+    def get_config(self) -> dict:
+        """Returns the arguments of the constructor."""
+        return {**super().get_config(), "binarize": self.binarize}
