@@ -12,9 +12,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 import tensorflow as tf
 import tf2onnx
+from onnx import numpy_helper
 
 from export.errors import ExportError
 from export.ops import handlers
@@ -66,6 +68,10 @@ def convert(signature: Signature) -> onnx.ModelProto:
         raise ExportError(_explained(signature.name, errors))
     _declare(model.graph.input, signature.inputs)
     _declare(model.graph.output, signature.outputs)
+    for spec in signature.inputs:
+        if spec.default is not None:
+            # An initializer with the name of an input is what the input is when it is left out.
+            model.graph.initializer.append(numpy_helper.from_array(np.array(spec.default, spec.dtype), spec.name))
     model.producer_name = "genzoo"
     model.doc_string = signature.description
     return model

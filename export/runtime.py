@@ -14,6 +14,7 @@ import onnxruntime
 from export import manifest as manifests
 from export.errors import ExportError
 from export.session import open_session, run_session
+from zoo.labels import labels_to_draw
 from zoo.signature import NamedTensor, Signature
 
 
@@ -43,7 +44,8 @@ class Bundle:
 
         Args:
             name: A key of `signatures`.
-            **inputs: Its inputs by name: arrays, or plain numbers for scalars.
+            **inputs: Its inputs by name: arrays, or plain numbers for scalars. Those with a default may be
+                left out.
 
         Returns:
             Its outputs by name.
@@ -55,24 +57,36 @@ class Bundle:
             raise ExportError(f"the bundle has no signature '{name}'. It has: {', '.join(self.signatures)}.")
         specs = self.signatures[name].inputs
         expected = {spec.name for spec in specs}
+        inputs = {**self.signatures[name].defaults, **inputs}
         if set(inputs) != expected:
             raise ExportError(f"'{name}' takes the inputs {sorted(expected)}, got {sorted(inputs)}.")
         values = {spec.name: _checked(spec, inputs[spec.name], name) for spec in specs}
         return run_session(self._session(name), values, name)
 
-    def sample(self, n: int, seed: int = 0, label: Any = None) -> np.ndarray:
+    def sample(self, n: int, seed: int = 0, label: Any = None, **options: Any) -> np.ndarray:
         """Draws images, the same that the Keras model draws for this seed.
 
         Args:
             n: How many.
             seed: An integer in [0, 2**63).
-            label: The class to draw, for conditional models.
+            label: The class to draw, or one for each image, or None for all classes in turn; for conditional
+                models only.
+            **options: Inputs of the signature "sample" that have a default, such as `temperature`.
 
         Returns:
             float32 [n, height, width, channels], pixels in [0, 1].
+
+        Raises:
+            ExportError: The bundle cannot sample, or an argument is not as declared.
+            ZooError: The labels are none of the model's.
         """
-        chosen = {} if label is None else {"label": label}
-        (images,) = self.run("sample", n=n, seed=seed, **chosen).values()
+        inputs = {spec.name: spec for spec in self.signatures["sample"].inputs} if "sample" in self.signatures else {}
+        if "label" in inputs:
+            num_classes = int((inputs["label"].range or (0, 0))[1]) + 1
+            given = {"label": labels_to_draw(n, label, num_classes)}
+        else:
+            given = {"n": n} if label is None else {"n": n, "label": label}
+        (images,) = self.run("sample", seed=seed, **given, **options).values()
         return images
 
     def _session(self, name: str) -> onnxruntime.InferenceSession:

@@ -16,6 +16,9 @@ from zoo.signature import Signature
 def write(model: keras.Model, signatures: Iterable[Signature], path: Path) -> None:
     """Writes a SavedModel whose `signatures` are those of the model.
 
+    TensorFlow's loader knows no inputs that may be left out. A signature that has some becomes two endpoints:
+    one under its name without them, and one with all inputs, under the name that `endpoint_of` gives.
+
     It loads with `tf.saved_model.load` where neither Keras nor the zoo is installed.
 
     Args:
@@ -31,9 +34,9 @@ def write(model: keras.Model, signatures: Iterable[Signature], path: Path) -> No
     module.model_variables = [_variable(weight) for weight in model.variables]
     endpoints = {}
     for signature in signatures:
-        specs = {spec.name: tf.TensorSpec(spec.free_shape, spec.dtype, spec.name) for spec in signature.inputs}
-        function = tf.function(_outputs_only(signature), autograph=False)
-        endpoints[signature.name] = function.get_concrete_function(**specs)
+        endpoints[endpoint_of(signature)] = _endpoint(signature, {})
+        if signature.defaults:
+            endpoints[signature.name] = _endpoint(signature, signature.defaults)
     try:
         with _quiet_tensorflow():
             tf.saved_model.save(module, str(path), signatures=endpoints)
@@ -42,12 +45,24 @@ def write(model: keras.Model, signatures: Iterable[Signature], path: Path) -> No
         raise ExportError(f"the SavedModel cannot be written ({reason}). Is the disk full or read-only?") from error
 
 
-def _outputs_only(signature: Signature) -> Any:
+def endpoint_of(signature: Signature) -> str:
+    """Returns the name of the endpoint that takes all inputs of a signature."""
+    return f"{signature.name}_with_options" if signature.defaults else signature.name
+
+
+def _endpoint(signature: Signature, fixed: dict[str, float]) -> Any:
+    """Returns a concrete function of the inputs that are not fixed."""
+    specs = [spec for spec in signature.inputs if spec.name not in fixed]
+    dtypes = {spec.name: spec.dtype for spec in signature.inputs}
+
     def function(**inputs: tf.Tensor) -> dict[str, tf.Tensor]:
-        outputs = signature.function(**inputs)
+        constants = {name: tf.constant(value, dtypes[name]) for name, value in fixed.items()}
+        outputs = signature.function(**inputs, **constants)
         return {spec.name: outputs[spec.name] for spec in signature.outputs}
 
-    return function
+    return tf.function(function, autograph=False).get_concrete_function(
+        **{spec.name: tf.TensorSpec(spec.free_shape, spec.dtype, spec.name) for spec in specs}
+    )
 
 
 def _variable(weight: Any) -> tf.Variable:

@@ -108,17 +108,20 @@ def _onnx_runners(directory: Path, signatures: list[Signature]) -> dict[str, Any
 def _saved_model_runners(directory: Path, signatures: list[Signature]) -> dict[str, Any]:
     import tensorflow as tf
 
+    from export.saved_model import endpoint_of
+
+    endpoints = {signature.name: endpoint_of(signature) for signature in signatures}
     try:
         loaded = tf.saved_model.load(str(directory / "saved_model"))
     except (OSError, ValueError, tf.errors.OpError) as error:
         raise ExportError(f"the SavedModel does not load: {str(error).splitlines()[0]}") from error
-    missing = {signature.name for signature in signatures} - set(loaded.signatures)
+    missing = {*endpoints, *endpoints.values()} - set(loaded.signatures)
     if missing:
         raise ExportError(f"the SavedModel has no endpoint for {', '.join(sorted(missing))}.")
 
     def runner(name: str) -> Any:
         def run(**inputs: np.ndarray) -> dict[str, np.ndarray]:
-            outputs = loaded.signatures[name](**{key: tf.constant(value) for key, value in inputs.items()})
+            outputs = loaded.signatures[endpoints[name]](**{key: tf.constant(value) for key, value in inputs.items()})
             return {key: value.numpy() for key, value in outputs.items()}
 
         return run

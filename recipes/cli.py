@@ -1,6 +1,7 @@
 """The command line `zoo`. TensorFlow is imported by the commands that need it, not before."""
 
 import errno
+import inspect
 import json
 import sys
 from pathlib import Path
@@ -180,8 +181,10 @@ def evaluate(
     if spec.startswith("folder:"):
         height, width, channels = opened.model.image_shape
         image = ImageSettings(size=(height, width), channels=channels)
-    test = load(spec, image).test[:images]
-    figures = measure(opened.model, test, spec, draws, seed, verbose=sys.stderr.isatty() and not as_json)
+    loaded = load(spec, image)
+    labels = None if loaded.test_labels is None else loaded.test_labels[:images]
+    shown = sys.stderr.isatty() and not as_json
+    figures = measure(opened.model, loaded.test[:images], spec, draws, seed, verbose=shown, labels=labels)
     print(json.dumps(figures, indent=2) if as_json else headline(figures))
 
 
@@ -190,18 +193,29 @@ def sample(
     model: Model,
     n: Annotated[int, typer.Option("-n", min=1, help="How many images.")] = 64,
     seed: Annotated[int, typer.Option(min=0, help="Equal seeds give equal images.")] = 0,
+    label: Annotated[
+        int | None, typer.Option(min=0, help="The class to draw, for conditional models; by default all in turn.")
+    ] = None,
+    temperature: Annotated[
+        float | None, typer.Option(help="Spread of the latents: below 1 more typical, less varied.")
+    ] = None,
     out: Annotated[Path, typer.Option("-o", "--out", help=".png draws a grid, .npz saves float32 in [0, 1].")] = Path(
         "samples.png"
     ),
 ) -> None:
     """Draw images from a model."""
+    options = {key: value for key, value in (("label", label), ("temperature", temperature)) if value is not None}
     if out.suffix.lower() not in (".png", ".npz"):
         raise ZooError(f"{out} ends in '{out.suffix}', expected .png (a grid) or .npz (the arrays).")
     import_tensorflow_quietly()
     from recipes.models import open_model
     from recipes.output import save_images
 
-    save_images(open_model(model).model.sample(n, seed=seed), out)
+    opened = open_model(model).model
+    unknown = set(options) - set(inspect.signature(opened.sample).parameters)
+    if unknown:
+        raise ZooError(f"{type(opened).__name__} takes no --{unknown.pop()}. Leave it out.")
+    save_images(opened.sample(n, seed=seed, **options), out)
     print(out)
 
 

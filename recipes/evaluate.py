@@ -8,7 +8,15 @@ import numpy as np
 from zoo.errors import ZooError
 
 
-def evaluate(model: Any, images: np.ndarray, data: str, draws: int, seed: int = 0, verbose: bool = False) -> dict:
+def evaluate(
+    model: Any,
+    images: np.ndarray,
+    data: str,
+    draws: int,
+    seed: int = 0,
+    verbose: bool = False,
+    labels: np.ndarray | None = None,
+) -> dict:
     """Measures the test log-likelihood of a model that has one.
 
     Args:
@@ -18,6 +26,7 @@ def evaluate(model: Any, images: np.ndarray, data: str, draws: int, seed: int = 
         draws: Importance draws an image.
         seed: Decides the draws, and the binarization where there is one.
         verbose: Whether to show a progress bar.
+        labels: int [n], for conditional models; others do not use them.
 
     Returns:
         "nll" in nats an image and its "standard_error" over images, "bits_per_dimension" for discrete pixels,
@@ -30,7 +39,10 @@ def evaluate(model: Any, images: np.ndarray, data: str, draws: int, seed: int = 
         raise ZooError(f"{type(model).__name__} has no likelihood to evaluate.")
     if len(images) < 2:
         raise ZooError("a standard error needs at least 2 test images.")
-    estimate = model.log_likelihood(images, draws, seed=seed, verbose=verbose)
+    if model.num_classes is not None and labels is None:
+        raise ZooError(f"{type(model).__name__} is conditional, and {data} has no labels to evaluate it with.")
+    given = {} if model.num_classes is None else {"labels": labels}
+    estimate = model.log_likelihood(images, draws, seed=seed, verbose=verbose, **given)
     bits = -estimate.mean / (math.log(2) * math.prod(images.shape[1:]))
     return {
         "nll": -estimate.mean,

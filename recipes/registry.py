@@ -3,11 +3,34 @@
 from types import ModuleType
 from typing import Any
 
-from recipes import vae_burda, vae_digits, vae_mnist
+from recipes import (
+    cvae_mnist,
+    hvae_cifar10_jpeg_subset,
+    hvae_mnist,
+    iwae_burda,
+    vae_burda,
+    vae_digits,
+    vae_frey_faces,
+    vae_mnist,
+    vamp_burda,
+    vqvae_mnist,
+)
 from recipes.settings import Settings
 from zoo.errors import ZooError, near_miss
 
-_RECIPES = {module.SETTINGS.recipe: module for module in (vae_burda, vae_digits, vae_mnist)}
+_MODULES = (
+    cvae_mnist,
+    hvae_cifar10_jpeg_subset,
+    hvae_mnist,
+    iwae_burda,
+    vae_burda,
+    vae_digits,
+    vae_frey_faces,
+    vae_mnist,
+    vamp_burda,
+    vqvae_mnist,
+)
+_RECIPES = {module.SETTINGS.recipe: module for module in _MODULES}
 
 
 def names() -> list[str]:

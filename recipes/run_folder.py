@@ -123,7 +123,8 @@ class RunRecorder(keras.callbacks.Callback):
         before = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
         kept = [line for line in before if json.loads(line)["epoch"] <= epoch]
         write_text(file, "\n".join([*kept, json.dumps(record)]) + "\n")
-        if (epoch + 1) % self._every == 0:
+        # A model whose prior is fitted afterwards cannot sample yet.
+        if (epoch + 1) % self._every == 0 and "sample" in self.model.signatures():
             images = self.model.sample(_GRID_IMAGES, seed=0)
             save_images(images, self._folder.path / "samples" / f"epoch_{epoch + 1:04d}.png")
         # Last, so that whatever a checkpoint promises has been written.

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
 
 from zoo.errors import ZooError, near_miss
 
@@ -28,12 +28,75 @@ class ImageSettings(_Section):
 class VAESettings(_Section):
     """The networks and distributions of a VAE."""
 
+    kind: Literal["vae"] = "vae"
     network: Literal["mlp", "conv"] = Field(description="kind of encoder and decoder")
     latent_size: int = Field(ge=1, le=4096, description="number of latent dimensions")
     hidden: int = Field(ge=1, le=65536, description="width of the fully connected layers")
     filters: list[Size] = Field(default=[32, 64], min_length=1, max_length=5, description="filters of each convolution")
     activation: str = Field(default="elu", description="any Keras activation")
-    likelihood: Literal["bernoulli", "normal"] = Field(default="bernoulli", description="distribution of the pixels")
+    posterior: str = Field(default="diagonal_normal", description="distribution of the latents given an image")
+    prior: str = Field(default="standard_normal", description="distribution of the latents")
+    likelihood: str = Field(default="bernoulli", description="distribution of the pixels")
+    kl_warm_up: int = Field(default=0, ge=0, description="steps over which the KL gets its whole weight")
+    free_bits: float = Field(default=0.0, ge=0, description="nats a latent that the KL is not pushed below")
+
+
+class IWAESettings(VAESettings):
+    """The networks, distributions and bound of an IWAE."""
+
+    kind: Literal["iwae"] = "iwae"  # pyright: ignore[reportIncompatibleVariableOverride]
+    num_samples: int = Field(ge=1, description="draws an image")
+    gradient: Literal["reparameterized", "doubly_reparameterized"] = "reparameterized"
+
+
+class ConditionalVAESettings(VAESettings):
+    """The networks and distributions of a VAE that takes labels."""
+
+    kind: Literal["cvae"] = "cvae"  # pyright: ignore[reportIncompatibleVariableOverride]
+
+
+class HierarchicalVAESettings(_Section):
+    """The networks and levels of a hierarchical VAE."""
+
+    kind: Literal["hvae"] = "hvae"
+    filters: list[Size] = Field(min_length=1, max_length=5, description="filters at each half of the size before")
+    hidden: int = Field(default=0, ge=0, description="width of a top level that sees the whole image, or 0 for none")
+    latents: list[list[Size]] = Field(min_length=1, description="channels of the levels by resolution, coarsest first")
+    encoder_blocks: int = Field(default=1, ge=0, description="residual blocks a resolution, going up")
+    blocks: int = Field(default=1, ge=0, description="residual blocks a level, going down")
+    decoder_filters: Size = Field(default=16, description="filters at full size")
+    activation: str = Field(default="elu", description="any Keras activation")
+    likelihood: str = Field(default="bernoulli", description="distribution of the pixels")
+    kl_warm_up: int = Field(default=0, ge=0, description="steps over which the KL gets its whole weight")
+    free_bits: float = Field(default=0.0, ge=0, description="nats a level that the KL is not pushed below")
+
+
+class VQVAESettings(_Section):
+    """The networks, codes and prior of a VQ-VAE."""
+
+    kind: Literal["vqvae"] = "vqvae"
+    filters: list[Size] = Field(min_length=1, max_length=5, description="filters of each convolution")
+    channels: Size = Field(description="size of a code's vector")
+    blocks: int = Field(default=2, ge=0, description="residual blocks")
+    codes: int = Field(ge=2, le=65536, description="size of the codebook")
+    likelihood: str = Field(default="bernoulli", description="distribution of the pixels")
+    commitment: float = Field(default=0.25, ge=0, description="weight of the commitment")
+    prior_filters: Size = Field(default=64, description="filters of the PixelCNN")
+    prior_blocks: int = Field(default=6, ge=1, description="residual blocks of the PixelCNN")
+    prior_epochs: int = Field(ge=1, description="passes over the codes to fit the prior")
+
+
+Kind = (
+    Annotated[VAESettings, Tag("vae")]
+    | Annotated[IWAESettings, Tag("iwae")]
+    | Annotated[ConditionalVAESettings, Tag("cvae")]
+    | Annotated[HierarchicalVAESettings, Tag("hvae")]
+    | Annotated[VQVAESettings, Tag("vqvae")]
+)
+ModelSettings = Annotated[
+    Kind, Discriminator(lambda model: model.get("kind", "vae") if isinstance(model, dict) else model.kind)
+]
+_KINDS = ("vae", "iwae", "cvae", "hvae", "vqvae")
 
 
 class TrainSettings(_Section):
@@ -44,6 +107,7 @@ class TrainSettings(_Section):
     learning_rate: float = Field(gt=0, description="Adam's first step size; falls to 1 % along a cosine")
     seed: int = Field(default=0, ge=0, lt=2**31, description="decides weights, order and noise")
     validation: int = Field(ge=1, description="training images held out to watch the bound; a tenth at most")
+    start_from: str | None = Field(default=None, description="begin with the weights of this preset, file or run")
     images: int | None = Field(default=None, ge=2, description="use the first training images only")
     jit_compile: bool = Field(default=False, description="compile the step with XLA")
 
@@ -61,7 +125,7 @@ class Settings(_Section):
     recipe: str
     data: str = Field(description="digits, mnist, fashion_mnist, cifar10, npz:PATH or folder:PATH")
     image: ImageSettings = Field(default_factory=ImageSettings)
-    model: VAESettings
+    model: ModelSettings
     train: TrainSettings
     evaluate: EvaluateSettings
 
@@ -75,7 +139,8 @@ def smoke(settings: Settings) -> Settings:
     small = {"epochs": 1, "batch_size": min(32, settings.train.batch_size), "images": 256}
     train = settings.train.model_copy(update=small)
     evaluation = settings.evaluate.model_copy(update={"draws": 5, "images": 32})
-    return settings.model_copy(update={"train": train, "evaluate": evaluation})
+    model = settings.model.model_copy(update={"prior_epochs": 1} if isinstance(settings.model, VQVAESettings) else {})
+    return settings.model_copy(update={"train": train, "evaluate": evaluation, "model": model})
 
 
 def override(settings: Settings, assignments: Iterable[str]) -> Settings:
@@ -115,6 +180,8 @@ def validated(values: dict[str, Any]) -> Settings:
         first = error.errors()[0]
         # Where a value may be of several types, pydantic adds the type's name, such as "constrained-int", to the place.
         key = ".".join(str(part) for part in first["loc"] if not set("-[") & set(str(part)))
+        for kind in _KINDS:  # and where a model may be of several kinds, its kind
+            key = key.replace(f"model.{kind}", "model", 1)
         given = f" (given: {first['input']!r})" if first["type"] != "missing" else ""
         raise ZooError(f"setting {key}: {first['msg']}{given}.") from None
 

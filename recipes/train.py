@@ -8,13 +8,14 @@ from pathlib import Path
 import keras
 
 import zoo
+from recipes.build import build
 from recipes.data import Dataset, load
 from recipes.evaluate import evaluate
+from recipes.models import open_model
 from recipes.output import save_images
 from recipes.run_folder import RunFolder, RunRecorder
-from recipes.settings import Settings
+from recipes.settings import Settings, VQVAESettings
 from recipes.shuffling import ShuffledImages
-from recipes.vae import build
 from zoo.errors import ZooError
 from zoo.model import GenerativeModel
 
@@ -42,7 +43,9 @@ def load_data(settings: Settings) -> Dataset:
 def build_model(settings: Settings, data: Dataset) -> GenerativeModel:
     """Returns the untrained, compiled model of a run; its weights depend on the seed alone."""
     keras.utils.set_random_seed(settings.train.seed)
-    model = build(settings.model, data.image_shape, settings.train.seed)
+    model = build(settings.model, data, settings.train.seed)
+    if settings.train.start_from:
+        _copy_weights(settings.train.start_from, model)
     steps = settings.train.epochs * _steps_per_epoch(settings, data)
     schedule = keras.optimizers.schedules.CosineDecay(settings.train.learning_rate, steps, alpha=_FINAL_STEP_SHARE)
     # The average of the weights over the last steps replaces them when training ends.
@@ -52,6 +55,14 @@ def build_model(settings: Settings, data: Dataset) -> GenerativeModel:
     model.compile(optimizer, jit_compile=settings.train.jit_compile)
     optimizer.build(model.trainable_variables)  # so that a checkpoint made before the first step is whole
     return model
+
+
+def _copy_weights(name: str, model: GenerativeModel) -> None:
+    source = open_model(name).model
+    shapes, given = ([weight.shape for weight in each.weights] for each in (model, source))
+    if shapes != given:
+        raise ZooError(f"train.start_from={name} is a {type(source).__name__} with weights of other shapes.")
+    model.set_weights(source.get_weights())
 
 
 def describe(settings: Settings) -> str:
@@ -95,26 +106,55 @@ def train(settings: Settings, directory: Path, resume: bool = False) -> Generati
         save_images(model.sample(64, seed=0), folder.path / "samples" / "final.png")
         folder.save_model(model)
     test = data.test[: settings.evaluate.images]
-    folder.save_evaluation(evaluate(model, test, settings.data, settings.evaluate.draws, verbose=_on_terminal()))
+    labels = None if data.test_labels is None else data.test_labels[: settings.evaluate.images]
+    folder.save_evaluation(
+        evaluate(model, test, settings.data, settings.evaluate.draws, verbose=_on_terminal(), labels=labels)
+    )
     return model
 
 
 def _fit(model: GenerativeModel, settings: Settings, data: Dataset, folder: RunFolder) -> None:
     held_out = _held_out(settings, data)
     first_epoch = int(model.optimizer.iterations) // _steps_per_epoch(settings, data)
-    batches = ShuffledImages(data.train[held_out:], settings.train.batch_size, settings.train.seed, first_epoch)
+    labels = None if model.num_classes is None else data.train_labels
+    batches = ShuffledImages(
+        data.train[held_out:],
+        settings.train.batch_size,
+        settings.train.seed,
+        first_epoch,
+        None if labels is None else labels[held_out:],
+    )
+    validation = data.train[:held_out]
     started = time.time()
     model.fit(
         batches,
         shuffle=False,  # they are, by their own seed
         initial_epoch=first_epoch,
         epochs=settings.train.epochs,
-        validation_data=data.train[:held_out],
+        validation_data=validation if labels is None else (validation, labels[:held_out]),
         callbacks=[RunRecorder(folder, settings.train.epochs)],
         verbose=1 if _on_terminal() else 2,
     )
+    if isinstance(settings.model, VQVAESettings):
+        _fit_prior(model, settings, data)
     minutes = (time.time() - started) / 60
     print(f"trained for {settings.train.epochs - first_epoch} epochs in {minutes:.1f} minutes", flush=True)
+
+
+def _fit_prior(model: GenerativeModel, settings: Settings, data: Dataset) -> None:
+    """Fits the prior over the codes of a model whose codes are final, with Adam's step size falling to 1 %."""
+    held_out, epochs, batch_size = _held_out(settings, data), settings.model.prior_epochs, settings.train.batch_size
+    steps = epochs * math.ceil((len(data.train) - held_out) / batch_size)
+    model.fit_prior(
+        data.train[held_out:],
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=keras.optimizers.schedules.CosineDecay(
+            settings.train.learning_rate, steps, alpha=_FINAL_STEP_SHARE
+        ),
+        validation_data=data.train[:held_out],
+        verbose=1 if _on_terminal() else 2,
+    )
 
 
 def _held_out(settings: Settings, data: Dataset) -> int:

@@ -16,5 +16,5 @@ SETTINGS = Settings(
     evaluate=EvaluateSettings(draws=5000, images=10_000),
 )
 
-PARAMETERS = 426_484
+PARAMETERS = 425_284
 EXPECTED = {"nll": 0.0, "standard_error": 0.0, "data": "mnist", "images": 10_000, "draws": 5000}

@@ -4,10 +4,18 @@ import importlib
 from typing import Any
 
 _WHERE = {
+    "Autoencoder": "zoo.vae.autoencoder",
+    "BetaTCVAE": "zoo.vae.beta_tc",
+    "BetaVAE": "zoo.vae.beta",
+    "ConditionalVAE": "zoo.vae.conditional",
     "GenerativeModel": "zoo.model",
+    "HierarchicalVAE": "zoo.vae.hierarchical",
+    "IWAE": "zoo.vae.iwae",
+    "InfoVAE": "zoo.vae.info",
     "NamedTensor": "zoo.signature",
     "Signature": "zoo.signature",
     "VAE": "zoo.vae.vae",
+    "VQVAE": "zoo.vae.vqvae",
     "ZooError": "zoo.errors",
     "from_preset": "zoo.presets",
     "list_presets": "zoo.presets",

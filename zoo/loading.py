@@ -11,7 +11,17 @@ from zoo.errors import ZooError
 if TYPE_CHECKING:
     from zoo.model import GenerativeModel
 
-_FAMILIES = ("zoo.vae.vae",)
+_FAMILIES = (
+    "zoo.vae.autoencoder",
+    "zoo.vae.beta",
+    "zoo.vae.beta_tc",
+    "zoo.vae.conditional",
+    "zoo.vae.hierarchical",
+    "zoo.vae.info",
+    "zoo.vae.iwae",
+    "zoo.vae.vae",
+    "zoo.vae.vqvae",
+)
 
 
 def register_models() -> None:

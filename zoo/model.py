@@ -12,8 +12,9 @@ from typing_extensions import Self
 from zoo import presets, random
 from zoo.backend import require_keras_on_tensorflow
 from zoo.errors import ZooError
+from zoo.labels import check_labels
 from zoo.signature import Signature
-from zoo.validation import check_count, check_images, check_seed
+from zoo.validation import check_images
 
 require_keras_on_tensorflow()
 
@@ -36,6 +37,7 @@ class GenerativeModel(keras.Model):
     """
 
     objective_names: tuple[str, ...] = ("loss",)
+    num_classes: int | None = None  # of conditional models
 
     def __init__(self, seed: int | None = None, **kwargs: Any):
         super().__init__(**kwargs)
@@ -56,9 +58,21 @@ class GenerativeModel(keras.Model):
         """Returns the inference functions of the model by name; they are what is exported."""
         raise NotImplementedError
 
-    def objective(self, images: tf.Tensor, seed: random.Seed, training: bool) -> dict[str, tf.Tensor]:
-        """Returns named values [batch] for one batch; "loss" is minimized, all are reported as metrics."""
+    def objective(
+        self, images: tf.Tensor, seed: random.Seed, training: bool, labels: tf.Tensor | None = None
+    ) -> dict[str, tf.Tensor]:
+        """Returns named values [batch] for one batch; "loss" is minimized, all are reported as metrics.
+
+        Conditional models get int64 labels [batch].
+        """
         raise NotImplementedError
+
+    def _check_content(self, images: np.ndarray) -> None:
+        """Checks images in [0, 1] further, before training.
+
+        Raises:
+            ZooError: The model is not one of such images.
+        """
 
     # Inference.
 
@@ -77,6 +91,7 @@ class GenerativeModel(keras.Model):
             raise ZooError(f"{type(self).__name__} has no signature '{name}'. It has: {', '.join(signatures)}.")
         signature = signatures[name]
         expected = [spec.name for spec in signature.inputs]
+        inputs = {**signature.defaults, **inputs}
         if sorted(inputs) != sorted(expected):
             raise ZooError(f"'{name}' takes the inputs {sorted(expected)}, got {sorted(inputs)}.")
         if name not in self._compiled_signatures:
@@ -109,7 +124,7 @@ class GenerativeModel(keras.Model):
         Args:
             n: How many, at least 1.
             seed: An integer in [0, 2**63).
-            label: The class to draw, for conditional models only.
+            label: The class to draw, or one for each image, or None for all in turn; conditional models only.
 
         Returns:
             float32 [n, height, width, channels], pixels in [0, 1].
@@ -117,12 +132,11 @@ class GenerativeModel(keras.Model):
         Raises:
             ZooError: An argument is out of its range, or a label is given to a model without classes.
         """
-        if label is not None:
-            raise ZooError(f"{type(self).__name__} is not conditional: it takes no label. Leave label out.")
-        return self._sample(check_count(n, "n"), check_seed(seed))
-
-    def _sample(self, n: int, seed: int) -> np.ndarray:
         raise NotImplementedError
+
+    def _refuse_label(self, label: Any) -> None:
+        if label is not None and self.num_classes is None:
+            raise ZooError(f"{type(self).__name__} is not conditional: it takes no label. Leave label out.")
 
     # Presets.
 
@@ -176,18 +190,19 @@ class GenerativeModel(keras.Model):
 
         Args:
             x: Images as an array [n, height, width, channels] in [0, 1], or a `tf.data.Dataset` (or another
-                source that Keras takes) of such batches. Labels or targets beside them are not used.
-            y: Ignored, so that `fit(x, x)`, as in other code for autoencoders, works.
-            validation_data: The same kinds as `x`.
+                source that Keras takes) of such batches; for conditional models of (images, labels).
+            y: Labels, int [n], for conditional models. Else ignored, so that `fit(x, x)`, as in other code for
+                autoencoders, works.
+            validation_data: The same kinds as `x`, or (x, y).
             **kwargs: As in `keras.Model.fit`.
 
         Raises:
-            ZooError: The images are not as described, or the loss is no longer finite.
+            ZooError: The images or labels are not as described, or the loss is no longer finite.
         """
         if kwargs.get("class_weight") is not None:
             raise ZooError("class_weight is for classifiers; give sample_weight, one weight an image.")
         x = self._checked_source(x, "x")
-        y = _placeholder_targets(x, kwargs.get("sample_weight"))
+        y = self._targets(x, y, kwargs.get("sample_weight"), "y")
         validation_data = self._checked_source(validation_data, "validation_data")
         kwargs["callbacks"] = _guarded(kwargs.get("callbacks"))
         return super().fit(x, y, validation_data=validation_data, **kwargs)
@@ -200,23 +215,39 @@ class GenerativeModel(keras.Model):
         """
         x = self._checked_source(x, "x")
         kwargs["callbacks"] = _guarded(kwargs.get("callbacks"))
-        return super().evaluate(x, _placeholder_targets(x, kwargs.get("sample_weight")), **kwargs)
+        return super().evaluate(x, self._targets(x, y, kwargs.get("sample_weight"), "y"), **kwargs)
 
     def _checked_source(self, source: Any, name: str) -> Any:
         if isinstance(source, tuple) and source and isinstance(source[0], np.ndarray):
-            images, _, sample_weight = keras.utils.unpack_x_y_sample_weight(source)
-            images = check_images(images, self.image_shape, name)
-            targets = _placeholder_targets(images, sample_weight)
-            return images if sample_weight is None else (images, targets, sample_weight)
+            images, labels, sample_weight = keras.utils.unpack_x_y_sample_weight(source)
+            images = self._checked_images(images, name)
+            targets = self._targets(images, labels, sample_weight, f"labels of {name}")
+            return images if targets is None else tuple(v for v in (images, targets, sample_weight) if v is not None)
         if isinstance(source, np.ndarray | list) or (tf.is_tensor(source) and hasattr(source, "numpy")):
-            return check_images(source, self.image_shape, name)
+            return self._checked_images(source, name)
         if isinstance(source, tf.data.Dataset):
             first = next(iter(source.take(1)), None)
             if first is None:
                 raise ZooError(f"{name} is an empty dataset: it gives no batch. Check the filter or the file pattern.")
-            images = first[0] if isinstance(first, tuple | list) else first
-            check_images(images, self.image_shape, f"images of {name}")
+            images, labels, _ = keras.utils.unpack_x_y_sample_weight(first)
+            self._targets(self._checked_images(images, f"images of {name}"), labels, None, f"labels of {name}")
         return source
+
+    def _checked_images(self, images: Any, name: str) -> np.ndarray:
+        images = check_images(images, self.image_shape, name)
+        self._check_content(images)
+        return images
+
+    def _targets(self, images: Any, labels: Any, sample_weight: Any, name: str) -> np.ndarray | None:
+        """Returns the labels of a conditional model; else nothing, or what nothing reads beside sample weights."""
+        if not isinstance(images, np.ndarray):
+            return None  # labels come with the images
+        if self.num_classes is None:
+            # Keras drops sample weights where there are no targets.
+            return None if sample_weight is None else np.zeros(len(images))
+        if labels is None:
+            raise ZooError(f"{type(self).__name__} is conditional, but {name} is missing. Call fit(images, labels).")
+        return check_labels(labels, self.num_classes, len(images), name)
 
     def _step_seed(self, step: tf.Tensor, purpose: int) -> tf.Tensor:
         """Returns an int64 seed that depends on the model's seed, the step, its purpose and the replica.
@@ -227,17 +258,29 @@ class GenerativeModel(keras.Model):
         context = tf.distribute.get_replica_context()
         return seed if context is None else random.fold_in(seed, context.replica_id_in_sync_group)
 
-    def _checked_values(self, images: tf.Tensor, seed: tf.Tensor, training: bool) -> dict[str, tf.Tensor]:
-        """Returns the objective; "loss" is NaN, which stops training, if a pixel is NaN or outside [0, 1]."""
+    def _checked_values(
+        self, images: tf.Tensor, seed: tf.Tensor, training: bool, labels: tf.Tensor | None
+    ) -> dict[str, tf.Tensor]:
+        """Returns the objective; "loss" is NaN, which stops training, if a pixel or label is out of its range."""
         if not images.dtype.is_floating or not images.shape[1:].is_compatible_with(self.image_shape):
             raise ZooError(
                 f"a batch has dtype {images.dtype.name} and shape {images.shape.as_list()}, expected float32 "
                 f"{[None, *self.image_shape]} in [0, 1]. Convert it in the input pipeline."
             )
-        values = self.objective(images, seed, training)
         good = tf.reduce_all((images >= 0) & (images <= 1))
+        if self.num_classes is None:
+            values = self.objective(images, seed, training)
+        else:
+            labels = self._flat_labels(labels)
+            good &= tf.reduce_all((labels >= 0) & (labels < self.num_classes))
+            values = self.objective(images, seed, training, labels)
         loss = values["loss"] + sum(self.losses)
         return {**values, "loss": tf.where(good, loss, tf.constant(np.nan, loss.dtype))}
+
+    def _flat_labels(self, labels: tf.Tensor | None) -> tf.Tensor:
+        if labels is None:
+            raise ZooError(f"{type(self).__name__} is conditional, but batches hold no labels: give (images, labels).")
+        return tf.cast(tf.reshape(labels, [-1]), tf.int64)
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
@@ -246,10 +289,10 @@ class GenerativeModel(keras.Model):
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """Takes one optimizer step on a batch."""
-        images, _, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        images, labels, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         with tf.GradientTape() as tape:
             seed = self._step_seed(self.optimizer.iterations, _TRAINING)
-            values = self._checked_values(images, seed, training=True)
+            values = self._checked_values(images, seed, True, labels)
             loss = _weighted_mean(values["loss"], sample_weight)
             # `tf.distribute` adds the gradients of its replicas up.
             scaled = self.optimizer.scale_loss(loss / tf.distribute.get_strategy().num_replicas_in_sync)
@@ -259,19 +302,14 @@ class GenerativeModel(keras.Model):
 
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
         """Evaluates the objective on a batch; every evaluation draws the same noise."""
-        images, _, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        images, labels, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         seed = self._step_seed(self._objective_metrics["loss"].count, _EVALUATION)
-        return self._update_metrics(self._checked_values(images, seed, training=False), sample_weight)
+        return self._update_metrics(self._checked_values(images, seed, False, labels), sample_weight)
 
     def _update_metrics(self, values: dict[str, tf.Tensor], sample_weight: tf.Tensor | None) -> dict[str, tf.Tensor]:
         for name, metric in self._objective_metrics.items():
             metric.update_state(values[name], sample_weight=sample_weight)
         return self.get_metrics_result()
-
-
-def _placeholder_targets(x: Any, sample_weight: Any) -> np.ndarray | None:
-    """Returns targets that nothing reads: Keras drops sample weights where there are no targets."""
-    return None if sample_weight is None else np.zeros(len(x))
 
 
 def _guarded(callbacks: Any) -> Any:
@@ -303,6 +341,6 @@ class StopOnNonFiniteLoss(keras.callbacks.Callback):
         if broken:
             raise ZooError(
                 f"{what} stopped at batch {batch + 1}: {', '.join(sorted(broken))} is not finite. Either pixels of "
-                "that batch are NaN or outside [0, 1], or training diverged: lower the learning rate, or clip "
-                "gradients (optimizer argument global_clipnorm)."
+                "that batch are NaN or outside [0, 1], or its labels out of range; or training diverged: lower the "
+                "learning rate, or clip gradients (optimizer argument global_clipnorm)."
             )

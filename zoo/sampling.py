@@ -24,11 +24,12 @@ def draw(
 
     Args:
         distribution: A TFP distribution of a registered class: Normal, MultivariateNormalTriL, Bernoulli,
-            Categorical, and Independent, MixtureSameFamily and TransformedDistribution of registered ones.
+            Categorical, ContinuousBernoulli, and Independent, MixtureSameFamily and TransformedDistribution of
+            registered ones.
         seed: An integer; equal seeds give equal draws.
         sample_shape: How many independent draws, as leading axes.
-        temperature: Above 0. Multiplies the Normal noise that a draw is made of, and divides the logits of
-            what is discrete: below 1 draws keep nearer to the mode.
+        temperature: Above 0. Multiplies the Normal or logistic noise that a draw is made of, and divides the
+            logits of what has logits instead: below 1 draws keep nearer to the mode.
 
     Returns:
         A tensor [*sample_shape, *batch_shape, *event_shape].
@@ -107,6 +108,28 @@ def categories(logits: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
 
 
 @draw.register
+def _continuous_bernoulli(
+    distribution: tfd.ContinuousBernoulli, seed: Seed, sample_shape: Shape = (), temperature: Temperature = 1.0
+) -> tf.Tensor:
+    noise = noise_for(random.uniform, distribution, seed, sample_shape)
+    logits = distribution.logits_parameter() / temperature
+    return tf.cast(_continuous_bernoulli_quantile(noise, logits), distribution.dtype)
+
+
+def _continuous_bernoulli_quantile(probability: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    """Returns x with P(X <= x) = probability, log(1 + p (exp(s) - 1)) / s (Loaiza-Ganem and Cunningham 2019).
+
+    It is worked out for s < 0, where nothing overflows; x(p, s) = 1 - x(1 - p, -s). Near s = 0 it is a series.
+    """
+    small = tf.abs(logits) < 1e-3
+    slope = -tf.where(small, 1.0, tf.abs(logits))
+    from_below = tf.where(logits < 0, probability, 1 - probability)
+    value = tf.math.log1p(from_below * tf.math.expm1(slope)) / slope
+    series = probability + 0.5 * logits * probability * (1 - probability)
+    return tf.where(small, series, tf.where(logits < 0, value, 1 - value))
+
+
+@draw.register
 def _independent(
     distribution: tfd.Independent, seed: Seed, sample_shape: Shape = (), temperature: Temperature = 1.0
 ) -> tf.Tensor:
@@ -151,7 +174,9 @@ def _independent_components(distribution: tfd.Independent, chosen: tf.Tensor) ->
     return tfd.Independent(inner, distribution.reinterpreted_batch_ndims)
 
 
-@draw.register
+# A transformed distribution is an instance of TFP's public class only where its bijector is a composite tensor, and
+# of the base of that class otherwise.
+@draw.register(tfd.TransformedDistribution.__base__)
 def _transformed(
     distribution: tfd.TransformedDistribution, seed: Seed, sample_shape: Shape = (), temperature: Temperature = 1.0
 ) -> tf.Tensor:

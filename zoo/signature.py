@@ -25,6 +25,7 @@ class NamedTensor:
         description: A few words for cards, with the unit.
         examples: The smallest and the largest value to check a bundle with, by default those of `range`. Without
             either, checks draw from the standard Normal, or 0 and 1 for integers.
+        default: The value of a scalar input that may be left out, or None where it may not.
 
     Raises:
         ValueError: The name is not an identifier, by which a function can be called.
@@ -36,10 +37,13 @@ class NamedTensor:
     range: tuple[float, float] | None = None
     description: str = ""
     examples: tuple[float, float] | None = None
+    default: float | None = None
 
     def __post_init__(self) -> None:
         if not self.name.isidentifier() or keyword.iskeyword(self.name) or self.name == "self":
             raise ValueError(f"'{self.name}' cannot name a tensor of a signature: use a Python identifier.")
+        if self.default is not None and self.shape:
+            raise ValueError(f"'{self.name}' has the shape {self.shape}: only scalars may have a default.")
 
     @property
     def free_shape(self) -> tuple[int | None, ...]:
@@ -77,6 +81,11 @@ class Signature:
         if len(set(names)) < len(names):
             # ONNX has one space of names for both.
             raise ValueError(f"signature '{self.name}': names of inputs and outputs must differ, got {names}.")
+
+    @property
+    def defaults(self) -> dict[str, float]:
+        """The values of the inputs that may be left out."""
+        return {spec.name: spec.default for spec in self.inputs if spec.default is not None}
 
     @property
     def stochastic(self) -> bool:

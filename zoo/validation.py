@@ -55,6 +55,18 @@ def check_count(value: Any, name: str, least: int = 1) -> int:
     return int(value)
 
 
+def check_positive(value: Any, name: str, or_zero: bool = False) -> float:
+    """Returns a real argument after checking that it is finite and above 0, or at least 0.
+
+    Raises:
+        ZooError: It is not.
+    """
+    is_real = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+    if not is_real or not math.isfinite(value) or value < 0 or (value == 0 and not or_zero):
+        raise ZooError(f"{name} is {value!r}, expected a number {'of at least' if or_zero else 'above'} 0.")
+    return float(value)
+
+
 def check_seed(seed: Any) -> int:
     """Returns a seed after checking that it is an integer in [0, 2**63).
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from export.errors import ExportError
 from export.ops.elementwise import expm1, log1p, mul_no_nan
+from export.ops.linear_algebra import matrix_triangular_solve
 from export.ops.random import stateless_random_uniform_full_int
 from export.ops.shapes import broadcast_args, shape_n
 
@@ -19,6 +20,7 @@ _HANDLERS: dict[str, Handler] = {
     "BroadcastArgs": broadcast_args,
     "Expm1": expm1,
     "Log1p": log1p,
+    "MatrixTriangularSolve": matrix_triangular_solve,
     "MulNoNan": mul_no_nan,
     "ShapeN": shape_n,
     "StatelessRandomUniformFullIntV2": stateless_random_uniform_full_int,

@@ -1,15 +1,18 @@
 """Data sets known by name: scikit-learn's digits, and those of keras.datasets."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from recipes.data.dataset import Dataset, as_images, split
-from recipes.data.npz import read_arrays
+from recipes.data.npz import load_npz, read_arrays
+from recipes.settings import ImageSettings
 from zoo.errors import ZooError
 
-NAMES = ("digits", "mnist", "fashion_mnist", "cifar10")
+NAMES = ("digits", "mnist", "fashion_mnist", "cifar10", "cifar10_jpeg_subset", "frey_faces")
+_LOCAL_ONLY = ("cifar10_jpeg_subset", "frey_faces")  # keras.datasets has none of them
 
 
 def load_named(name: str) -> Dataset:
@@ -20,6 +23,8 @@ def load_named(name: str) -> Dataset:
     """
     if name == "digits":
         return _digits()
+    if name in _LOCAL_ONLY:
+        return _local_only(name)
     arrays = _local(name) or _downloaded(name)
     return Dataset(
         name,
@@ -36,6 +41,17 @@ def _digits() -> Dataset:
     digits = load_digits()
     images = (digits.images / 16).astype(np.float32)[..., None]
     return split("digits", images, digits.target.astype(np.int64))
+
+
+def _local_only(name: str) -> Dataset:
+    folder = os.environ.get("ZOO_DATA_DIR")
+    path = Path(folder or ".", f"{name}.npz")
+    if folder is None or not path.exists():
+        raise ZooError(
+            f"{name} cannot be downloaded, and there is no {name}.npz in ZOO_DATA_DIR ({folder or 'not set'}). "
+            "Set ZOO_DATA_DIR to a folder with that file."
+        )
+    return replace(load_npz(str(path), ImageSettings()), name=name)
 
 
 def _local(name: str) -> dict[str, np.ndarray] | None:

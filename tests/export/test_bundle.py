@@ -29,6 +29,7 @@ def test_contents(small_bundle, small_vae):
     assert [(spec["name"], spec["shape"], spec["dtype"]) for spec in sample["inputs"]] == [
         ("seed", [], "int64"),
         ("n", [], "int64"),
+        ("temperature", [], "float32"),
     ]
     encode = manifest["signatures"]["encode"]
     assert [spec["name"] for spec in encode["outputs"]] == ["loc", "scale"]

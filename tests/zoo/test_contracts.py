@@ -7,32 +7,25 @@ import sys
 import keras
 import numpy as np
 import pytest
+from example_models import MODELS, images
 
 import zoo
 from zoo.model import GenerativeModel
-from zoo.networks import conv_decoder, conv_encoder, mlp_decoder, mlp_encoder
-from zoo.vae import likelihoods, posteriors, priors
+from zoo.networks import mlp_decoder, mlp_encoder
+from zoo.vae import likelihoods, posteriors, priors, quantizers
 
-
-def vae() -> zoo.VAE:
-    """A VAE in which no argument has its default."""
-    return zoo.VAE(
-        conv_encoder((8, 6, 1), (4,), 8),
-        conv_decoder(3, (8, 6, 1), (4,), 8),
-        posterior=posteriors.DiagonalNormal(3),
-        prior=priors.StandardNormal(3),
-        likelihood=likelihoods.Normal(scale=0.3, learned=True),
-        seed=11,
-    )
-
-
-MODELS = {"VAE": vae}
 LAYERS = {
     "DiagonalNormal": lambda: posteriors.DiagonalNormal(3),
+    "FiniteScalarQuantizer": lambda: quantizers.FiniteScalarQuantizer((3, 4)),
+    "VectorQuantizer": lambda: quantizers.VectorQuantizer(6, 0.9, 1e-3, 7),
     "StandardNormal": lambda: priors.StandardNormal(3),
     "VampPrior": lambda: priors.VampPrior(3, components=7, mean=0.3),
     "Bernoulli": lambda: likelihoods.Bernoulli(binarize="threshold"),
+    "Categorical": lambda: likelihoods.Categorical(levels=17),
+    "ContinuousBernoulli": lambda: likelihoods.ContinuousBernoulli(),
+    "DiscretizedLogisticMixture": lambda: likelihoods.DiscretizedLogisticMixture(components=3, levels=17),
     "Normal": lambda: likelihoods.Normal(scale=0.3, learned=True),
+    "Normal, per pixel": lambda: likelihoods.Normal(scale=0.3, per_pixel=True),
 }
 
 
@@ -41,8 +34,10 @@ def model(request) -> GenerativeModel:
     return MODELS[request.param]()
 
 
-def images(model: GenerativeModel, count: int = 12) -> np.ndarray:
-    return np.random.default_rng(0).random((count, *model.image_shape), np.float32)
+def fit(model: GenerativeModel, **options) -> dict:
+    """Trains on random images, with labels where the model takes them."""
+    labels = None if model.num_classes is None else np.arange(12) % model.num_classes
+    return model.fit(images(model), labels, batch_size=4, verbose=0, **options).history
 
 
 def test_every_public_model_and_layer_is_covered():
@@ -52,14 +47,20 @@ def test_every_public_model_and_layer_is_covered():
         if inspect.isclass(getattr(zoo, name)) and issubclass(getattr(zoo, name), GenerativeModel)
     }
     assert public - {"GenerativeModel"} == set(MODELS)
-    bases = (posteriors.Posterior, priors.Prior, likelihoods.Likelihood)
+    bases = (posteriors.Posterior, priors.Prior, likelihoods.Likelihood, quantizers.Quantizer)
     layers = {
         name
-        for module in (posteriors, priors, likelihoods)
+        for module in (posteriors, priors, likelihoods, quantizers)
         for name, value in vars(module).items()
         if inspect.isclass(value) and issubclass(value, bases) and value not in bases
     }
-    assert layers == set(LAYERS)
+    assert layers == {name.partition(",")[0] for name in LAYERS}
+
+
+def arguments_of(layer: type) -> dict[str, inspect.Parameter]:
+    """The arguments of a layer that are not Keras's own, which are keyword-only."""
+    parameters = inspect.signature(layer.__init__).parameters
+    return {name: value for name, value in parameters.items() if value.kind is value.POSITIONAL_OR_KEYWORD}
 
 
 @pytest.mark.parametrize("name", LAYERS)
@@ -69,10 +70,16 @@ def test_layers_keep_every_argument(name):
         layer.get_config(),
         keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer)),
     )
-    for argument, parameter in inspect.signature(type(layer).__init__).parameters.items():
-        if parameter.kind is not parameter.VAR_KEYWORD and argument != "self":
-            assert getattr(again, argument) == config[argument]
-            assert config[argument] != parameter.default, f"{argument} is tested at its default"
+    for argument in arguments_of(type(layer)).keys() - {"self"}:
+        assert getattr(again, argument) == config[argument]
+
+
+@pytest.mark.parametrize("kind", sorted({type(make()) for make in LAYERS.values()}, key=lambda kind: kind.__name__))
+def test_layers_are_tested_with_every_argument_away_from_its_default(kind):
+    layers = [make() for name, make in LAYERS.items() if name.partition(",")[0] == kind.__name__]
+    for argument, parameter in arguments_of(kind).items():
+        if argument != "self":
+            assert any(layer.get_config()[argument] != parameter.default for layer in layers), argument
 
 
 def test_models_keep_every_argument(model):
@@ -102,7 +109,8 @@ def test_samples_are_images_and_depend_on_the_seed_alone(model):
     assert 0 <= first.min() <= first.max() <= 1
     np.testing.assert_array_equal(first, model.sample(5, seed=3))
     assert not np.array_equal(first, model.sample(5, seed=4))
-    np.testing.assert_allclose(first, model.run("sample", n=5, seed=3)["image"], atol=1e-6)
+    asked = {"n": 5} if model.num_classes is None else {"label": np.arange(5) % model.num_classes}
+    np.testing.assert_allclose(first, model.run("sample", seed=3, **asked)["image"], atol=1e-6)
 
 
 def test_many_samples_come_in_batches_and_are_the_same(model):
@@ -112,22 +120,30 @@ def test_many_samples_come_in_batches_and_are_the_same(model):
 
 def test_keras_file_round_trip_keeps_samples_and_optimizer(model, tmp_path):
     model.compile(keras.optimizers.Adam(1e-3))
-    model.fit(images(model), batch_size=4, epochs=1, verbose=0)
+    fit(model, epochs=1)
     model.save(tmp_path / "model.keras")
     again = keras.models.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(again.sample(4), model.sample(4))
     assert int(again.optimizer.iterations) == 3
     for one, other in zip(again.optimizer.variables, model.optimizer.variables, strict=True):
         np.testing.assert_array_equal(one, other)
-    again.fit(images(model), batch_size=4, epochs=1, verbose=0)
+    fit(again, epochs=1)
 
 
-def test_a_fresh_process_loads_a_keras_file(model, tmp_path):
-    model.save(tmp_path / "model.keras")
-    code = "import sys, numpy, zoo; numpy.save(sys.argv[2], zoo.load_model(sys.argv[1]).sample(3))"
-    arguments = [str(tmp_path / "model.keras"), str(tmp_path / "samples.npy")]
-    subprocess.run([sys.executable, "-c", code, *arguments], check=True, capture_output=True)
-    np.testing.assert_array_equal(np.load(tmp_path / "samples.npy"), model.sample(3))
+def test_a_fresh_process_loads_keras_files(tmp_path):
+    expected = {}
+    for name, make in MODELS.items():
+        model = make()
+        model.save(tmp_path / f"{name}.keras")
+        expected[name] = model.sample(3)
+    code = (
+        "import sys, pathlib, numpy, zoo\n"
+        "for file in pathlib.Path(sys.argv[1]).glob('*.keras'):\n"
+        "    numpy.save(file.with_suffix('.npy'), zoo.load_model(file).sample(3))\n"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True, capture_output=True)
+    for name, samples in expected.items():
+        np.testing.assert_array_equal(np.load(tmp_path / f"{name}.npy"), samples)
 
 
 @pytest.mark.parametrize("jit_compile", [False, True])
@@ -137,8 +153,7 @@ def test_training_with_one_seed_repeats_itself(model, jit_compile):
         again = type(model).from_config(model.get_config())
         again.set_weights(model.get_weights())
         again.compile(keras.optimizers.SGD(1e-4), jit_compile=jit_compile)
-        history = again.fit(images(model), batch_size=4, epochs=2, verbose=0, shuffle=False)
-        losses.append(history.history["loss"])
+        losses.append(fit(again, epochs=2, shuffle=False)["loss"])
     np.testing.assert_allclose(losses[0], losses[1], rtol=1e-6)
 
 
@@ -149,8 +164,7 @@ def test_mixed_bfloat16_trains_and_samples_float32():
         for make in MODELS.values():
             model = make()
             model.compile("adam")
-            history = model.fit(images(model), batch_size=4, epochs=1, verbose=0)
-            assert np.isfinite(history.history["loss"]).all()
+            assert np.isfinite(fit(model, epochs=1)["loss"]).all()
             assert model.sample(2).dtype == np.float32
     finally:
         keras.config.set_dtype_policy(before)
@@ -161,7 +175,8 @@ def test_bad_arguments_of_sample(model):
         ({"n": 0}, "n is 0"),
         ({"n": 2.5}, "n is 2.5"),
         ({"n": 1, "seed": -1}, "seed is -1"),
-        ({"n": 1, "label": 3}, "takes no label"),
+        ({"n": 1, "label": 3}, "takes no label" if model.num_classes is None else "expected 0 to 2"),
+        ({"n": 1, "temperature": -1.0}, "temperature is -1.0"),
     ):
         with pytest.raises(zoo.ZooError, match=message):
             model.sample(**arguments)
@@ -170,10 +185,11 @@ def test_bad_arguments_of_sample(model):
 def test_fit_refuses_what_it_cannot_use(model):
     model.compile("adam")
     good = images(model)
+    labels = None if model.num_classes is None else np.arange(12) % model.num_classes
     with pytest.raises(zoo.ZooError, match="uint8"):
-        model.fit((good * 255).astype(np.uint8))
+        model.fit((good * 255).astype(np.uint8), labels)
     with pytest.raises(zoo.ZooError, match=r"validation_data.*divide by 255"):
-        model.fit(good, validation_data=good * 255)
+        model.fit(good, labels, validation_data=good * 255 if labels is None else (good * 255, labels))
     with pytest.raises(zoo.ZooError, match="leave loss out"):
         model.compile("adam", loss="mse")
 

@@ -23,22 +23,25 @@ class LogLikelihood(NamedTuple):
 
 
 def importance_weighted(
-    log_weights: Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor],
+    log_weights: Callable[..., tf.Tensor],
     targets: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
     images: np.ndarray,
     num_samples: int,
     seed: int,
     verbose: bool = False,
+    labels: np.ndarray | None = None,
 ) -> LogLikelihood:
     """Estimates log p(x) as the log of the mean importance weight, Burda et al. (2016), equation 8.
 
     Args:
-        log_weights: Maps (targets [batch, ...], number of draws, seed) to log-weights [draws, batch].
+        log_weights: Maps (targets [batch, ...], number of draws, seed), and labels [batch] where there are
+            some, to log-weights [draws, batch].
         targets: Maps (images, seed) to what the likelihood scores (binarized images, for instance).
         images: [n, height, width, channels] in [0, 1].
         num_samples: Draws an image.
         seed: An integer at least 0.
         verbose: Whether to show a progress bar.
+        labels: int64 [n], for models of p(x|label).
 
     Returns:
         The mean over images, the standard error of that mean, and the value of each image.
@@ -47,12 +50,12 @@ def importance_weighted(
         ZooError: An estimate is not finite.
     """
 
-    def estimate(batch: tf.Tensor, batch_seed: tf.Tensor) -> tf.Tensor:
+    def estimate(batch: tf.Tensor, batch_seed: tf.Tensor, *batch_labels: tf.Tensor) -> tf.Tensor:
         fixed = targets(batch, random.fold_in(batch_seed, 0))
 
         def add(drawn: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             now = tf.minimum(DRAWS_AT_ONCE, num_samples - drawn)
-            fresh = log_weights(fixed, now, random.fold_in(batch_seed, 1 + tf.cast(drawn, tf.int64)))
+            fresh = log_weights(fixed, now, random.fold_in(batch_seed, 1 + tf.cast(drawn, tf.int64)), *batch_labels)
             return drawn + now, tf.reduce_logsumexp(tf.concat([total[None], fresh], axis=0), axis=0)
 
         nothing = tf.fill([tf.shape(fixed)[0]], -math.inf)
@@ -62,14 +65,17 @@ def importance_weighted(
 
     # One concrete function: TensorFlow takes a new `tf.function` a call for an accident, and warns.
     traced = tf.function(estimate, autograph=False).get_concrete_function(
-        tf.TensorSpec([None, *images.shape[1:]]), tf.TensorSpec([], tf.int64)
+        tf.TensorSpec([None, *images.shape[1:]]),
+        tf.TensorSpec([], tf.int64),
+        *([] if labels is None else [tf.TensorSpec([None], tf.int64)]),
     )
     starts = range(0, len(images), IMAGES_AT_ONCE)
     progress = keras.utils.Progbar(len(starts), unit_name="batch") if verbose else None
     parts = []
     for index, start in enumerate(starts):
-        batch = tf.constant(images[start : start + IMAGES_AT_ONCE])
-        parts.append(traced(batch, random.fold_in(seed, index)).numpy())
+        chunk = slice(start, start + IMAGES_AT_ONCE)
+        given = [] if labels is None else [tf.constant(labels[chunk])]
+        parts.append(traced(tf.constant(images[chunk]), random.fold_in(seed, index), *given).numpy())
         if progress is not None:
             progress.add(1)
     values = np.concatenate(parts).astype(np.float64)

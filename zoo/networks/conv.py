@@ -4,6 +4,9 @@ from collections.abc import Sequence
 
 import keras
 
+from zoo.networks.mlp import with_labels
+from zoo.networks.residual import crop_to
+
 # Kernels twice the stride cover each pixel equally often, so that transposed ones leave no checkerboard.
 KERNEL, STRIDE = 4, 2
 
@@ -14,17 +17,19 @@ def conv_encoder(
     hidden: int = 256,
     activation: str = "elu",
     name: str = "encoder",
+    num_classes: int | None = None,
 ) -> keras.Model:
     """Returns a network from images [batch, height, width, channels], in [0, 1], to features [batch, hidden].
 
-    Each entry of `filters` is a convolution that halves height and width, rounding up.
+    Each entry of `filters` is a convolution that halves height and width, rounding up. With `num_classes` it takes a
+    second input, one-hot labels [batch, num_classes].
     """
     images = keras.Input(tuple(image_shape), name="image")
     features = images
     for count in filters:
         features = keras.layers.Conv2D(count, KERNEL, STRIDE, padding="same", activation=activation)(features)
-    features = keras.layers.Dense(hidden, activation)(keras.layers.Flatten()(features))
-    return keras.Model(images, features, name=name)
+    inputs, features = with_labels(images, keras.layers.Flatten()(features), num_classes)
+    return keras.Model(inputs, keras.layers.Dense(hidden, activation)(features), name=name)
 
 
 def conv_decoder(
@@ -34,26 +39,23 @@ def conv_decoder(
     hidden: int = 256,
     activation: str = "elu",
     name: str = "decoder",
+    num_classes: int | None = None,
 ) -> keras.Model:
     """Returns a network from latents [batch, latent_size] to real numbers [batch, height, width, channels].
 
-    Each entry of `filters` is a layer that doubles height and width; what goes past `output_shape` is cut off.
+    Each entry of `filters` is a layer that doubles height and width; what goes past `output_shape` is cut off. With
+    `num_classes` it takes a second input, one-hot labels [batch, num_classes].
     """
     height, width, channels = output_shape
     scale = STRIDE ** len(filters)
     rows, columns = -(-height // scale), -(-width // scale)
     latents = keras.Input((latent_size,), name="latent")
-    features = keras.layers.Dense(hidden, activation)(latents)
+    inputs, features = with_labels(latents, latents, num_classes)
+    features = keras.layers.Dense(hidden, activation)(features)
     features = keras.layers.Dense(rows * columns * filters[0], activation)(features)
     features = keras.layers.Reshape((rows, columns, filters[0]))(features)
     for count in filters[1:]:
         features = keras.layers.Conv2DTranspose(count, KERNEL, STRIDE, padding="same", activation=activation)(features)
     features = keras.layers.Conv2DTranspose(channels, KERNEL, STRIDE, padding="same")(features)
-    extra_rows, extra_columns = rows * scale - height, columns * scale - width
-    if extra_rows or extra_columns:
-        cut = (
-            (extra_rows // 2, extra_rows - extra_rows // 2),
-            (extra_columns // 2, extra_columns - extra_columns // 2),
-        )
-        features = keras.layers.Cropping2D(cut)(features)
-    return keras.Model(latents, features, name=name)
+    features = crop_to(features, height, width)
+    return keras.Model(inputs, features, name=name)

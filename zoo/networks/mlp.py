@@ -2,19 +2,27 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 
 
 def mlp_encoder(
-    image_shape: Sequence[int], hidden: Sequence[int] = (512, 512), activation: str = "elu", name: str = "encoder"
+    image_shape: Sequence[int],
+    hidden: Sequence[int] = (512, 512),
+    activation: str = "elu",
+    name: str = "encoder",
+    num_classes: int | None = None,
 ) -> keras.Model:
-    """Returns a network from images [batch, *image_shape], pixels in [0, 1], to features [batch, hidden[-1]]."""
+    """Returns a network from images [batch, *image_shape], pixels in [0, 1], to features [batch, hidden[-1]].
+
+    With `num_classes` it takes a second input, one-hot labels [batch, num_classes].
+    """
     images = keras.Input(tuple(image_shape), name="image")
-    features = keras.layers.Flatten()(images)
+    inputs, features = with_labels(images, keras.layers.Flatten()(images), num_classes)
     for width in hidden:
         features = keras.layers.Dense(width, activation)(features)
-    return keras.Model(images, features, name=name)
+    return keras.Model(inputs, features, name=name)
 
 
 def mlp_decoder(
@@ -23,11 +31,23 @@ def mlp_decoder(
     hidden: Sequence[int] = (512, 512),
     activation: str = "elu",
     name: str = "decoder",
+    num_classes: int | None = None,
 ) -> keras.Model:
-    """Returns a network from latents [batch, latent_size] to real numbers [batch, *output_shape]."""
+    """Returns a network from latents [batch, latent_size] to real numbers [batch, *output_shape].
+
+    With `num_classes` it takes a second input, one-hot labels [batch, num_classes].
+    """
     latents = keras.Input((latent_size,), name="latent")
-    features = latents
+    inputs, features = with_labels(latents, latents, num_classes)
     for width in hidden:
         features = keras.layers.Dense(width, activation)(features)
     features = keras.layers.Dense(math.prod(output_shape))(features)
-    return keras.Model(latents, keras.layers.Reshape(tuple(output_shape))(features), name=name)
+    return keras.Model(inputs, keras.layers.Reshape(tuple(output_shape))(features), name=name)
+
+
+def with_labels(values: Any, features: Any, num_classes: int | None) -> tuple[Any, Any]:
+    """Returns the inputs of a network, and features [batch, size] with one-hot labels joined on where there are any."""
+    if num_classes is None:
+        return values, features
+    labels = keras.Input((num_classes,), name="label")
+    return [values, labels], keras.layers.Concatenate()([features, labels])

@@ -12,48 +12,41 @@ summed over pixels and latent dimensions.
 """
 
 import copy
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from zoo import random
-from zoo.errors import ZooError, near_miss
-from zoo.metrics.likelihood import LogLikelihood, importance_weighted
-from zoo.model import GenerativeModel
+from zoo.errors import ZooError
 from zoo.sampling import draw
-from zoo.signature import COUNT, SEED, NamedTensor, Signature, image_tensor
+from zoo.vae.latent_variable import LatentVariableModel
 from zoo.vae.likelihoods import LIKELIHOODS, Likelihood
+from zoo.vae.parts import find_layer, known_shape
 from zoo.vae.posteriors import POSTERIORS, Posterior
 from zoo.vae.priors import PRIORS, Prior
-from zoo.validation import check_count, check_images, check_seed
-
-
-class Encoding(NamedTuple):
-    """What `VAE.encode` returns: the posterior's location and scale, float32 [batch, latent_size]."""
-
-    loc: np.ndarray
-    scale: np.ndarray
 
 
 @keras.saving.register_keras_serializable(package="zoo")
-class VAE(GenerativeModel):
+class VAE(LatentVariableModel):
     """A variational autoencoder from any two Keras networks.
 
     Args:
         encoder: Maps images [batch, height, width, channels] in [0, 1] to features of any shape. Its input
             shape must be known (a functional model, or a Sequential one that starts with `keras.Input`).
         decoder: Maps latents [batch, latent_size] to the likelihood's parameters, [batch, height, width,
-            channels] for those of this module; logits for Bernoulli, means for Normal. No final activation.
+            likelihood.parameters_for(channels)]: logits for Bernoulli, means for Normal. No final activation.
         posterior: "diagonal_normal", or a `Posterior` layer.
         prior: "standard_normal", or a `Prior` layer.
-        likelihood: "bernoulli", "normal", or a `Likelihood` layer.
+        likelihood: A key of `zoo.vae.likelihoods.LIKELIHOODS`, or a `Likelihood` layer.
+        kl_warm_up: Steps over which the weight of the KL term rises from 0 to 1.
+        free_bits: Nats a latent dimension (or all together, where the KL has no closed form) that the KL is not
+            pushed below.
         seed: Seed of the noise in training, or None for one drawn from Keras's global seed.
 
     Raises:
-        ZooError: The parts do not fit together, or a name is not known.
+        ZooError: The parts do not fit together, a name is not known, or an option is negative.
 
     Example:
         >>> model = zoo.VAE(networks.mlp_encoder((8, 8, 1)), networks.mlp_decoder(16, (8, 8, 1)))
@@ -63,8 +56,6 @@ class VAE(GenerativeModel):
         (64, 8, 8, 1)
     """
 
-    objective_names = ("loss", "elbo", "reconstruction", "kl")
-
     def __init__(
         self,
         encoder: keras.Model,
@@ -72,17 +63,19 @@ class VAE(GenerativeModel):
         posterior: str | Posterior = "diagonal_normal",
         prior: str | Prior = "standard_normal",
         likelihood: str | Likelihood = "bernoulli",
+        kl_warm_up: int = 0,
+        free_bits: float = 0.0,
         seed: int | None = None,
         **kwargs: Any,
     ):
-        super().__init__(seed=seed, **kwargs)
+        super().__init__(kl_warm_up=kl_warm_up, free_bits=free_bits, seed=seed, **kwargs)
         self.encoder, self.decoder = encoder, decoder
-        height, width, channels = _known_shape(encoder, "encoder", "keras.Input((28, 28, 1))", rank=3)
+        height, width, channels = known_shape(encoder, "encoder", "keras.Input((28, 28, 1))", rank=3)
         self._image_shape = (height, width, channels)
-        (self.latent_size,) = _known_shape(decoder, "decoder", "keras.Input((latent_size,))", rank=1)
-        self.posterior_layer = _layer(posterior, POSTERIORS, Posterior, "posterior", self.latent_size)
-        self.prior_layer = _layer(prior, PRIORS, Prior, "prior", self.latent_size)
-        self.likelihood_layer = _layer(likelihood, LIKELIHOODS, Likelihood, "likelihood")
+        (self.latent_size,) = known_shape(decoder, "decoder", "keras.Input((latent_size,))", rank=1)
+        self.posterior_layer = find_layer(posterior, POSTERIORS, Posterior, "posterior", self.latent_size)
+        self.prior_layer = find_layer(prior, PRIORS, Prior, "prior", self.latent_size)
+        self.likelihood_layer = find_layer(likelihood, LIKELIHOODS, Likelihood, "likelihood")
         self._check_parts()
         for layer, shape in (
             (self.posterior_layer, encoder.output_shape),
@@ -102,7 +95,7 @@ class VAE(GenerativeModel):
                     f"size {self.latent_size}. Give both the same."
                 )
         height, width, channels = self.image_shape
-        wanted = (height, width, channels * self.likelihood_layer.parameters_per_value)
+        wanted = (height, width, self.likelihood_layer.parameters_for(channels))
         given = tuple(self.decoder.output_shape[1:])
         if given != wanted:
             raise ZooError(
@@ -117,170 +110,85 @@ class VAE(GenerativeModel):
 
     # The distributions.
 
-    def posterior(self, images: tf.Tensor, training: bool = False) -> tfd.Distribution:
+    def posterior(self, images: tf.Tensor, training: bool = False, labels: tf.Tensor | None = None) -> tfd.Distribution:
         """Returns q(z|x) with batch shape [batch] and event shape [latent_size]."""
-        features = self.encoder(images, training=training)
+        features = self.encoder(self._with_labels(images, labels), training=training)
         return self.posterior_layer.distribution(tf.cast(self.posterior_layer(features), tf.float32))
 
     def prior(self) -> tfd.Distribution:
         """Returns p(z) with event shape [latent_size]."""
         return self.prior_layer.distribution(self.posterior)
 
-    def likelihood(self, latents: tf.Tensor, training: bool = False) -> tfd.Distribution:
+    def likelihood(
+        self, latents: tf.Tensor, training: bool = False, labels: tf.Tensor | None = None
+    ) -> tfd.Distribution:
         """Returns p(x|z) with batch shape [batch] and event shape [height, width, channels]."""
-        return self.likelihood_layer.distribution(self._parameters(latents, training))
+        return self.likelihood_layer.distribution(self._parameters(latents, training, labels))
 
-    def _parameters(self, latents: tf.Tensor, training: bool = False) -> tf.Tensor:
-        return tf.cast(self.decoder(latents, training=training), tf.float32)
+    def _parameters(self, latents: tf.Tensor, training: bool = False, labels: tf.Tensor | None = None) -> tf.Tensor:
+        return tf.cast(self.decoder(self._with_labels(latents, labels), training=training), tf.float32)
 
-    def _mean_image(self, latents: tf.Tensor) -> tf.Tensor:
-        return self.likelihood_layer.mean(self._parameters(latents))
+    def _with_labels(self, values: tf.Tensor, labels: tf.Tensor | None) -> Any:
+        """Returns what a network takes: the values alone, for a model without labels."""
+        return values
 
     # The bound.
 
-    def elbo(self, images: tf.Tensor, seed: random.Seed, training: bool = False) -> dict[str, tf.Tensor]:
-        """Returns the bound and its terms, estimated with one draw of z an image.
-
-        Args:
-            images: [batch, height, width, channels] in [0, 1].
-            seed: An integer; decides the draw of z, and of x where the likelihood binarizes at random.
-            training: As in Keras.
-
-        Returns:
-            "elbo" = "reconstruction" - "kl", each [batch], in nats.
-        """
+    def terms(
+        self, images: tf.Tensor, seed: random.Seed, training: bool = False, labels: tf.Tensor | None = None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns log p(x|z) [batch] at one draw of z, and the KL by latent dimension, or in all, [batch, groups]."""
         targets = self.likelihood_layer.targets(tf.cast(images, tf.float32), random.fold_in(seed, 0))
-        posterior = self.posterior(targets, training)
+        posterior = self.posterior(targets, training, labels)
         latents = draw(posterior, random.fold_in(seed, 1))
-        reconstruction = self.likelihood(latents, training).log_prob(targets)
-        kl = self._kl(posterior, latents)
-        return {"elbo": reconstruction - kl, "reconstruction": reconstruction, "kl": kl}
+        reconstruction = self.likelihood(latents, training, labels).log_prob(targets)
+        return reconstruction, self._kl(posterior, latents)
 
     def _kl(self, posterior: tfd.Distribution, latents: tf.Tensor) -> tf.Tensor:
         """Returns KL(q || p) in closed form where TFP knows one, else its one-draw estimate log q - log p."""
         prior = self.prior()
+        if all(isinstance(part, tfd.Independent) for part in (posterior, prior)):
+            posterior, prior = posterior.distribution, prior.distribution
         try:
-            return tfd.kl_divergence(posterior, prior)
+            kl = tfd.kl_divergence(posterior, prior)
         except NotImplementedError:
-            return posterior.log_prob(latents) - prior.log_prob(latents)
+            kl = posterior.log_prob(latents) - prior.log_prob(latents)
+        return kl if kl.shape.rank == 2 else kl[:, None]
 
-    def objective(self, images: tf.Tensor, seed: random.Seed, training: bool) -> dict[str, tf.Tensor]:
-        """Returns the loss, -elbo, and the terms of the bound, each [batch], in nats."""
-        terms = self.elbo(images, seed, training)
-        return {"loss": -terms["elbo"], **terms}
-
-    def log_weights(self, targets: tf.Tensor, num_samples: random.Seed, seed: random.Seed) -> tf.Tensor:
+    def log_weights(
+        self, targets: tf.Tensor, num_samples: random.Seed, seed: random.Seed, labels: tf.Tensor | None = None
+    ) -> tf.Tensor:
         """Returns log p(x, z) - log q(z|x), [num_samples, batch], at draws z of q, given binarized images."""
-        posterior = self.posterior(targets)
+        posterior = self.posterior(targets, labels=labels)
         latents = draw(posterior, seed, [num_samples])
+        rate = posterior.log_prob(latents) - self.prior().log_prob(latents)
+        return self._log_likelihoods(targets, latents, False, labels) - rate
+
+    def _log_likelihoods(
+        self, targets: tf.Tensor, latents: tf.Tensor, training: bool, labels: tf.Tensor | None
+    ) -> tf.Tensor:
+        """Returns log p(x|z), [num_samples, batch], given latents [num_samples, batch, latent_size]."""
+        count = tf.shape(latents)[0]
         flat = tf.reshape(latents, [-1, self.latent_size])
-        parameters = self._parameters(flat)
+        repeated = None if labels is None else tf.tile(labels, [count])
+        parameters = self._parameters(flat, training, repeated)
         by_draw = tf.reshape(parameters, tf.concat([tf.shape(latents)[:2], tf.shape(parameters)[1:]], axis=0))
-        likelihood = self.likelihood_layer.distribution(by_draw)
-        return likelihood.log_prob(targets) + self.prior().log_prob(latents) - posterior.log_prob(latents)
+        by_draw = tf.ensure_shape(by_draw, [None, None, *parameters.shape[1:]])
+        return self.likelihood_layer.distribution(by_draw).log_prob(targets)
 
-    # The verbs.
+    # Codes.
 
-    def call(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Returns reconstructions [batch, height, width, channels] in [0, 1], through the posterior's location."""
-        posterior = self.posterior(images, training)
-        return self._mean_image(self.posterior_layer.statistics(posterior)["loc"])
+    def code(self, images: tf.Tensor, labels: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
+        """Returns "loc" and "scale" of the posterior, [batch, latent_size] each."""
+        return self.posterior_layer.statistics(self.posterior(images, labels=labels))
 
-    def encode(self, images: np.ndarray) -> Encoding:
-        """Returns the posterior's location and scale, float32 [batch, latent_size] each."""
-        return Encoding(**self.run_in_batches("encode", image=check_images(images, self.image_shape)))
+    def draw_latents(self, n: random.Seed, seed: random.Seed, temperature: float | tf.Tensor = 1.0) -> tf.Tensor:
+        """Draws latents [n, latent_size] from the prior."""
+        return draw(self.prior(), seed, tf.reshape(tf.cast(n, tf.int32), [1]), temperature)
 
-    def decode(self, latents: np.ndarray) -> np.ndarray:
-        """Returns the mean images of latents [batch, latent_size], float32 in [0, 1].
-
-        Raises:
-            ZooError: The latents have another shape, or hold NaN.
-        """
-        latents = np.asarray(latents, np.float32)
-        if latents.ndim != 2 or latents.shape[1] != self.latent_size or not len(latents):
-            raise ZooError(f"latents have shape {list(latents.shape)}, expected [batch, {self.latent_size}].")
-        if not np.isfinite(latents).all():
-            raise ZooError("latents hold values that are not finite.")
-        return self.run_in_batches("decode", latent=latents)["image"]
-
-    def reconstruct(self, images: np.ndarray) -> np.ndarray:
-        """Returns what the model makes of images, through the posterior's location: float32 in [0, 1]."""
-        return self.run_in_batches("reconstruct", image=check_images(images, self.image_shape))["reconstruction"]
-
-    def _sample(self, n: int, seed: int) -> np.ndarray:
-        latents = draw(self.prior(), seed, [n]).numpy()
-        return self.run_in_batches("decode", latent=latents)["image"]
-
-    def log_likelihood(
-        self, images: np.ndarray, num_samples: int = 1000, seed: int = 0, verbose: bool = False
-    ) -> LogLikelihood:
-        """Estimates log p(x) by importance sampling from q(z|x), with Burda et al. (2016), equation 8.
-
-        The estimate is a lower bound in expectation, which rises to log p(x) with the number of draws.
-        Images are binarized once, with `seed`, where the likelihood binarizes at random.
-
-        Args:
-            images: [n, height, width, channels] in [0, 1].
-            num_samples: Draws of z an image, k in the paper.
-            seed: An integer; equal seeds give equal estimates.
-            verbose: Whether to show a progress bar.
-
-        Returns:
-            The mean over images, its standard error and the value of each image, in nats.
-        """
-        images = check_images(images, self.image_shape)
-        num_samples = check_count(num_samples, "num_samples")
-        return importance_weighted(
-            self.log_weights, self.likelihood_layer.targets, images, num_samples, check_seed(seed), verbose
-        )
-
-    # Export and serialization.
-
-    def signatures(self) -> dict[str, Signature]:
-        """Returns `encode`, `decode`, `reconstruct`, `sample` and `elbo`."""
-        image, copy = image_tensor("image", self.image_shape), image_tensor("reconstruction", self.image_shape)
-        latent = NamedTensor("latent", ("batch", self.latent_size), description="latent code")
-        loc = NamedTensor("loc", ("batch", self.latent_size), description="location of the posterior")
-        scale = NamedTensor("scale", ("batch", self.latent_size), "float32", (0.0, np.inf), "scale of the posterior")
-        nats = tuple(
-            NamedTensor(name, ("batch",), description=f"{text}, in nats")
-            for name, text in (
-                ("elbo", "lower bound on the log-likelihood"),
-                ("reconstruction", "expected log-likelihood given the code"),
-                ("kl", "divergence of the posterior from the prior"),
-            )
-        )
-        return {
-            signature.name: signature
-            for signature in (
-                Signature("encode", self._encode, (image,), (loc, scale), description="Image to code."),
-                Signature("decode", self._decode, (latent,), (image,), description="Code to mean image."),
-                Signature("reconstruct", self._reconstruct, (image,), (copy,), description="Image to mean image."),
-                Signature(
-                    "sample",
-                    self._sample_tensors,
-                    (SEED, COUNT),
-                    (image_tensor("image", self.image_shape, "n"),),
-                    description="New images.",
-                ),
-                Signature("elbo", self._elbo, (image, SEED), nats, description="Bound on the log-likelihood."),
-            )
-        }
-
-    def _encode(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
-        return self.posterior_layer.statistics(self.posterior(image))
-
-    def _decode(self, latent: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"image": self._mean_image(latent)}
-
-    def _reconstruct(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"reconstruction": self.call(image)}
-
-    def _sample_tensors(self, seed: tf.Tensor, n: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"image": self._mean_image(draw(self.prior(), seed, tf.reshape(n, [1])))}
-
-    def _elbo(self, image: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
-        return self.elbo(image, seed)
+    def mean_image(self, latents: tf.Tensor, labels: tf.Tensor | None = None) -> tf.Tensor:
+        """Returns the mean images of latents, in [0, 1]."""
+        return self.likelihood_layer.mean(self._parameters(latents, labels=labels))
 
     def get_config(self) -> dict:
         """Returns the arguments of the constructor, serialized."""
@@ -292,7 +200,7 @@ class VAE(GenerativeModel):
             "likelihood": self.likelihood_layer,
         }
         serialized = {name: keras.saving.serialize_keras_object(part) for name, part in parts.items()}
-        return {**super().get_config(), **serialized, "seed": self.seed}
+        return {**super().get_config(), **serialized}
 
     @classmethod
     def from_config(cls, config: dict, custom_objects: dict | None = None) -> "VAE":
@@ -303,27 +211,3 @@ class VAE(GenerativeModel):
             name: keras.saving.deserialize_keras_object(config[name], custom_objects=custom_objects) for name in parts
         }
         return cls(**{**config, **built})
-
-
-def _known_shape(network: keras.Model, name: str, example: str, rank: int) -> tuple[int, ...]:
-    """Returns the input shape of a network without the batch axis."""
-    if not isinstance(network, keras.Model):
-        raise ZooError(f"the {name} is a {type(network).__name__}, expected a keras.Model.")
-    try:
-        shape = tuple(network.input_shape[1:])
-    except (AttributeError, ValueError):
-        raise ZooError(f"the {name} does not know its input shape yet. Start it with {example}.") from None
-    if len(shape) != rank or not all(isinstance(size, int) for size in shape):
-        raise ZooError(f"the {name} takes inputs {list(shape)}, expected {rank} known sizes, as from {example}.")
-    return shape
-
-
-def _layer(choice: Any, known: dict[str, type], base: type, name: str, *arguments: Any) -> Any:
-    """Returns the layer that a name stands for, or the layer itself."""
-    if isinstance(choice, base):
-        return choice
-    if not isinstance(choice, str):
-        raise ZooError(f"{name} is a {type(choice).__name__}, expected a name or a {base.__name__} layer.")
-    if choice not in known:
-        raise ZooError(f"unknown {name} '{choice}'. Known: {', '.join(known)}.{near_miss(choice, known)}")
-    return known[choice](*arguments)

@@ -56,6 +56,35 @@ def test_shapes(shapes):
     np.testing.assert_allclose(got, values["x"] + values["y"])
 
 
+@pytest.mark.parametrize("lower", [True, False])
+@pytest.mark.parametrize("adjoint", [True, False])
+@pytest.mark.parametrize("batch", [((), ()), ((5,), (5,)), ((4, 1), (3,))])
+def test_triangular_systems(lower, adjoint, batch):
+    generator, size = np.random.default_rng(0), 6
+    shapes = {"a": (*batch[0], size, size), "b": (*batch[1], size, 2)}
+    values = {name: generator.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
+    values["a"] += 3 * np.eye(size, dtype=np.float32)
+
+    def function(a, b):
+        return {"x": tf.raw_ops.MatrixTriangularSolve(matrix=a, rhs=b, lower=lower, adjoint=adjoint)}
+
+    specs = tuple(
+        NamedTensor(name, (*(f"{name}{axis}" for axis in range(len(shape) - 2)), *shape[-2:]))
+        for name, shape in shapes.items()
+    )
+    rank = max(map(len, batch))
+    got = run(function, values, specs, NamedTensor("x", (*(f"x{axis}" for axis in range(rank)), size, 2)))
+    triangle = np.tril(values["a"]) if lower else np.triu(values["a"])
+    triangle = np.swapaxes(triangle, -1, -2) if adjoint else triangle
+    np.testing.assert_allclose(triangle @ got, np.broadcast_to(values["b"], got.shape), atol=1e-5)
+
+
+def test_a_triangular_system_of_unknown_size_is_refused():
+    specs = (NamedTensor("a", ("size", "size")), NamedTensor("b", ("size", "columns")))
+    with pytest.raises(export.ExportError, match="MatrixTriangularSolve"):
+        run(lambda a, b: {"x": tf.linalg.triangular_solve(a, b)}, {}, specs, NamedTensor("x", ("size", "columns")))
+
+
 @pytest.mark.parametrize("dtype", ["uint32", "int32"])
 def test_random_bits_are_those_of_tensorflow(dtype):
     def function(key, counter, n):
@@ -83,7 +112,7 @@ def test_random_bits_are_those_of_tensorflow(dtype):
 
 
 def test_every_handler_is_tested():
-    tested = {*ELEMENTWISE, "ShapeN", "BroadcastArgs", "StatelessRandomUniformFullIntV2"}
+    tested = {*ELEMENTWISE, "MatrixTriangularSolve", "ShapeN", "BroadcastArgs", "StatelessRandomUniformFullIntV2"}
     assert set(handlers()) == tested
 
 

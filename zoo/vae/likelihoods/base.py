@@ -11,16 +11,19 @@ from zoo.random import Seed
 class Likelihood(keras.layers.Layer):
     """Base of the likelihoods.
 
-    The decoder gives `parameters` [..., height, width, channels * parameters_per_value], float32.
+    The decoder gives `parameters` [..., height, width, parameters_for(channels)], float32.
     """
 
-    parameters_per_value = 1
     discrete = True  # whether it gives probabilities, not densities
 
     @property
     def describes(self) -> str:
         """What it is the likelihood of, in a few words for cards."""
         raise NotImplementedError
+
+    def parameters_for(self, channels: int) -> int:
+        """Returns how many numbers a pixel the decoder gives, for images of so many channels."""
+        return channels
 
     def distribution(self, parameters: tf.Tensor) -> tfd.Distribution:
         """Returns p(x|z) with event shape [height, width, channels]."""

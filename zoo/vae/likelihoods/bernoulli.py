@@ -1,9 +1,11 @@
 """Likelihoods of binary pixels."""
 
 import keras
+import numpy as np
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
+from zoo.errors import ZooError
 from zoo.random import Seed
 from zoo.sampling import draw
 from zoo.vae.likelihoods.base import Likelihood
@@ -17,8 +19,8 @@ class Bernoulli(Likelihood):
         binarize: How images in [0, 1] become the binary ones that this is a likelihood of. "sample" draws
             each pixel anew with its intensity as the probability of 1, every time an image is seen (the
             dynamic binarization of Burda et al. 2016, section 5); "threshold" cuts at 0.5; "none" takes
-            the intensities as they are, which trains well, but then the bound is not one on a likelihood.
-            Images that are binary already are not changed by any.
+            the pixels as they are, which must be binary already: for intensities in between the bound is not
+            one on a likelihood, and `check` refuses them. Binary images are not changed by any.
     """
 
     def __init__(self, binarize: str = "sample", **kwargs):
@@ -33,13 +35,27 @@ class Bernoulli(Likelihood):
         return {
             "sample": "binary images, each pixel drawn with its intensity as the probability",
             "threshold": "binary images, cut at 0.5",
-            "none": "intensities taken for binary pixels: comparable with itself alone",
+            "none": "binary images",
         }[self.binarize]
 
     def distribution(self, parameters: tf.Tensor) -> tfd.Distribution:
         """Returns the product of Bernoulli distributions with these logits."""
-        # Binary values, or intensities in between, are scored as they come: no check for integers.
         return tfd.Independent(tfd.Bernoulli(logits=parameters, dtype=tf.float32), reinterpreted_batch_ndims=3)
+
+    def check(self, images: np.ndarray) -> None:
+        """Checks that images are binary, where nothing makes them so.
+
+        Raises:
+            ZooError: A pixel is neither 0 nor 1.
+        """
+        if self.binarize != "none":
+            return
+        grey = images[(images != 0) & (images != 1)]
+        if grey.size:
+            raise ZooError(
+                f"images hold pixels such as {grey[0]:.4g}, but Bernoulli(binarize='none') is a likelihood of 0 and 1 "
+                "alone. Use Bernoulli(binarize='sample'), which makes them binary, or ContinuousBernoulli()."
+            )
 
     def targets(self, images: tf.Tensor, seed: Seed) -> tf.Tensor:
         """Returns the images made binary in the way chosen."""

@@ -11,39 +11,68 @@ from zoo.vae.likelihoods.base import Likelihood
 
 @keras.saving.register_keras_serializable(package="zoo")
 class Normal(Likelihood):
-    """p(x|z) = prod_i Normal(x_i; loc_i, scale^2), over real pixels, with one scale for all.
+    """p(x|z) = prod_i Normal(x_i; loc_i, scale_i^2), over real pixels.
+
+    The scale is one fixed number, one weight, or given by the decoder for each value (Kingma and Welling 2014,
+    appendix C.2). In the last case the decoder gives all locations first and then as many raw scales, and
+    scale_i = 0.001 + softplus(raw_i + shift), with the shift that makes it `scale` at raw_i = 0. Without the
+    bound the density of a pixel that never changes would have no largest value; 0.001 is a quarter of the
+    distance between two 8-bit pixels.
 
     Args:
-        scale: The standard deviation, in units of the pixel range [0, 1]; the first value where it is learned.
+        scale: The standard deviation, in units of the pixel range [0, 1]; the first value where it is learned
+            or given by the decoder.
         learned: Whether the scale is a weight, fitted with the rest (Rybkin et al. 2021).
+        per_pixel: Whether the decoder gives a scale for each value; not together with `learned`.
     """
 
     discrete = False
+    _SMALLEST = 1e-3
 
-    def __init__(self, scale: float = 0.1, learned: bool = False, **kwargs):
+    def __init__(self, scale: float = 0.1, learned: bool = False, per_pixel: bool = False, **kwargs):
         super().__init__(**kwargs)
         if not scale > 0:
             raise ValueError(f"scale is a standard deviation, above 0, not {scale!r}")
+        if learned and per_pixel:
+            raise ValueError("the scale is either learned, one for all, or per_pixel, from the decoder: choose one")
+        if per_pixel and not scale > self._SMALLEST:
+            raise ValueError(f"scales per pixel stay above {self._SMALLEST}, and cannot start at {scale!r}")
         self.scale = scale
         self.learned = learned
+        self.per_pixel = per_pixel
 
     @property
     def describes(self) -> str:
         """What it is the likelihood of, in a few words for cards."""
         return "real pixels in [0, 1], a density"
 
+    def parameters_for(self, channels: int) -> int:
+        """Returns how many numbers a pixel the decoder gives: a location a channel, and a scale if it is asked to."""
+        return 2 * channels if self.per_pixel else channels
+
     def build(self, parameters_shape: tuple | None = None) -> None:
-        """Creates the weight of a learned scale."""
-        start = keras.initializers.Constant(math.log(self.scale))
+        """Creates the weight of a scale that is one for all."""
+        if self.per_pixel:
+            return
         self._log_scale = self.add_weight(
-            shape=(), initializer=start, trainable=self.learned, dtype="float32", name="log_scale"
+            shape=(),
+            initializer=keras.initializers.Constant(math.log(self.scale)),
+            trainable=self.learned,
+            dtype="float32",
+            autocast=False,
+            name="log_scale",
         )
 
     def distribution(self, parameters: tf.Tensor) -> tfd.Distribution:
-        """Returns the product of Normal distributions with these means."""
-        scale = tf.exp(tf.convert_to_tensor(self._log_scale))
-        return tfd.Independent(tfd.Normal(parameters, scale), reinterpreted_batch_ndims=3)
+        """Returns the product of Normal distributions with these parameters."""
+        if self.per_pixel:
+            loc, raw_scale = tf.split(parameters, 2, axis=-1)
+            shift = math.log(math.expm1(self.scale - self._SMALLEST))
+            scale = self._SMALLEST + tf.math.softplus(raw_scale + shift)
+        else:
+            loc, scale = parameters, tf.exp(tf.convert_to_tensor(self._log_scale))
+        return tfd.Independent(tfd.Normal(loc, scale), reinterpreted_batch_ndims=3)
 
     def get_config(self) -> dict:
         """Returns the arguments of the constructor."""
-        return {**super().get_config(), "scale": self.scale, "learned": self.learned}
+        return {**super().get_config(), "scale": self.scale, "learned": self.learned, "per_pixel": self.per_pixel}

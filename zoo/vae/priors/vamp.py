@@ -5,6 +5,7 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from zoo.vae.priors.base import PosteriorFunction, Prior
+from zoo.vae.priors.components import as_components
 
 
 @keras.saving.register_keras_serializable(package="zoo")
@@ -52,7 +53,7 @@ class VampPrior(Prior):
         if posterior is None:
             raise ValueError("a VampPrior is made of the posterior: distribution(model.posterior)")
         weights = tfd.Categorical(logits=tf.zeros([self.components]))
-        return tfd.MixtureSameFamily(weights, posterior(self.pseudo_inputs))
+        return tfd.MixtureSameFamily(weights, as_components(posterior(self.pseudo_inputs)))
 
     def get_config(self) -> dict:
         """Returns the arguments of the constructor."""

@@ -1,0 +1,128 @@
+"""Builds the models that settings describe."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+import zoo
+from recipes.data import Dataset
+from recipes.settings import (
+    ConditionalVAESettings,
+    HierarchicalVAESettings,
+    IWAESettings,
+    VAESettings,
+    VQVAESettings,
+)
+from zoo.errors import ZooError
+from zoo.model import GenerativeModel
+from zoo.vae.likelihoods import LIKELIHOODS, Likelihood
+from zoo.vae.parts import find_layer
+from zoo.vae.quantizers import VectorQuantizer
+
+Shape = tuple[int, int, int]
+
+
+def build(settings: Any, data: Dataset, seed: int) -> GenerativeModel:
+    """Returns an untrained model for images of this data.
+
+    Raises:
+        ZooError: A name is not known, the parts do not fit together, or labels are needed and there are none.
+    """
+    if hasattr(settings, "activation"):
+        _check_activation(settings.activation)
+    return _BUILDERS[type(settings)](settings, data, seed)
+
+
+def _check_activation(name: str) -> None:
+    try:
+        keras.activations.get(name)
+    except ValueError:
+        raise ZooError(f"setting model.activation: Keras has no activation '{name}'. For example: elu, relu.") from None
+
+
+def _likelihood(settings: Any, image_shape: Shape) -> tuple[Likelihood, Shape]:
+    """Returns the likelihood, and the shape of its parameters."""
+    layer = find_layer(settings.likelihood, LIKELIHOODS, Likelihood, "likelihood")
+    height, width, channels = image_shape
+    return layer, (height, width, layer.parameters_for(channels))
+
+
+def _networks(settings: VAESettings, image_shape: Shape, parameters: Shape, num_classes: int | None = None) -> Any:
+    size, hidden, activation, networks = settings.latent_size, settings.hidden, settings.activation, zoo.networks
+    labels = {"num_classes": num_classes}
+    if settings.network == "conv":
+        filters = settings.filters
+        return (
+            networks.conv_encoder(image_shape, filters, hidden, activation, **labels),
+            networks.conv_decoder(size, parameters, filters[::-1], hidden, activation, **labels),
+        )
+    return (
+        networks.mlp_encoder(image_shape, (hidden, hidden), activation, **labels),
+        networks.mlp_decoder(size, parameters, (hidden, hidden), activation, **labels),
+    )
+
+
+def _vae(settings: VAESettings, data: Dataset, seed: int) -> GenerativeModel:
+    likelihood, parameters = _likelihood(settings, data.image_shape)
+    parts: dict[str, Any] = {
+        "likelihood": likelihood,
+        **{name: getattr(settings, name) for name in ("posterior", "prior", "kl_warm_up")},
+    }
+    if isinstance(settings, ConditionalVAESettings):
+        num_classes = _classes(data)
+        encoder, decoder = _networks(settings, data.image_shape, parameters, num_classes)
+        return zoo.ConditionalVAE(encoder, decoder, **parts, free_bits=settings.free_bits, seed=seed)
+    encoder, decoder = _networks(settings, data.image_shape, parameters)
+    if isinstance(settings, IWAESettings):
+        options = {"num_samples": settings.num_samples, "gradient": settings.gradient}
+        return zoo.IWAE(encoder, decoder, **parts, **options, seed=seed)
+    return zoo.VAE(encoder, decoder, **parts, free_bits=settings.free_bits, seed=seed)
+
+
+def _classes(data: Dataset) -> int:
+    if data.train_labels is None:
+        raise ZooError(
+            f"{data.name} has no labels, which a conditional model needs. An npz holds them as y or y_train."
+        )
+    return int(data.train_labels.max()) + 1
+
+
+def _hierarchical(settings: HierarchicalVAESettings, data: Dataset, seed: int) -> GenerativeModel:
+    likelihood, parameters = _likelihood(settings, data.image_shape)
+    encoder = zoo.networks.residual_encoder(
+        data.image_shape, settings.filters, settings.encoder_blocks, settings.hidden, settings.activation
+    )
+    decoder = zoo.networks.residual_decoder(
+        encoder.output_shape[-1][1:], parameters, settings.decoder_filters, activation=settings.activation
+    )
+    return zoo.HierarchicalVAE(
+        encoder,
+        decoder,
+        settings.latents,
+        likelihood,
+        settings.blocks,
+        settings.activation,
+        settings.kl_warm_up,
+        settings.free_bits,
+        seed,
+    )
+
+
+def _vector_quantized(settings: VQVAESettings, data: Dataset, seed: int) -> GenerativeModel:
+    likelihood, parameters = _likelihood(settings, data.image_shape)
+    encoder = zoo.networks.grid_encoder(data.image_shape, settings.filters, settings.channels, settings.blocks)
+    grid = encoder.output_shape[1:]
+    decoder = zoo.networks.grid_decoder(grid, parameters, settings.filters[::-1], settings.blocks)
+    prior = zoo.networks.pixelcnn(grid[:2], settings.codes, settings.prior_filters, settings.prior_blocks)
+    quantizer = VectorQuantizer(settings.codes)
+    return zoo.VQVAE(encoder, decoder, quantizer, prior, likelihood, settings.commitment, seed)
+
+
+_BUILDERS: dict[type, Callable[[Any, Dataset, int], GenerativeModel]] = {
+    VAESettings: _vae,
+    IWAESettings: _vae,
+    ConditionalVAESettings: _vae,
+    HierarchicalVAESettings: _hierarchical,
+    VQVAESettings: _vector_quantized,
+}

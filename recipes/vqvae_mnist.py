@@ -1,0 +1,19 @@
+"""A VQ-VAE on MNIST with a PixelCNN over its 7x7 grids of codes.
+
+    zoo train vqvae_mnist
+
+The figure is a bound: the code of an image is one grid, so that no draws can tighten it.
+"""
+
+from recipes.settings import EvaluateSettings, Settings, TrainSettings, VQVAESettings
+
+SETTINGS = Settings(
+    recipe="vqvae_mnist",
+    data="mnist",
+    model=VQVAESettings(filters=[32, 64], channels=16, blocks=1, codes=128, prior_filters=64, prior_epochs=40),
+    train=TrainSettings(epochs=40, batch_size=128, learning_rate=1e-3, validation=1000),
+    evaluate=EvaluateSettings(draws=1, images=10_000),
+)
+
+PARAMETERS = 500_000
+EXPECTED = {"nll": 0.0, "standard_error": 0.0, "data": "mnist", "images": 10_000, "draws": 1}

@@ -1,0 +1,89 @@
+"""Small examples of every public model, in which no argument has its default. A new model is added here."""
+
+import keras
+import numpy as np
+
+import zoo
+from zoo.model import GenerativeModel
+from zoo.networks import (
+    conv_decoder,
+    conv_encoder,
+    grid_decoder,
+    grid_encoder,
+    mlp_decoder,
+    mlp_encoder,
+    pixelcnn,
+    residual_decoder,
+    residual_encoder,
+)
+from zoo.vae import likelihoods, posteriors, priors, quantizers
+
+
+def images(model: GenerativeModel, count: int = 12) -> np.ndarray:
+    return np.random.default_rng(0).random((count, *model.image_shape), np.float32)
+
+
+def vae() -> zoo.VAE:
+    """A VAE in which no argument has its default."""
+    return zoo.VAE(
+        conv_encoder((8, 6, 1), (4,), 8),
+        conv_decoder(3, (8, 6, 1), (4,), 8),
+        posterior=posteriors.DiagonalNormal(3),
+        prior=priors.StandardNormal(3),
+        likelihood=likelihoods.Normal(scale=0.3, learned=True),
+        kl_warm_up=5,
+        free_bits=0.1,
+        seed=11,
+    )
+
+
+def networks(num_classes: int | None = None) -> tuple[keras.Model, keras.Model]:
+    shape = (8, 6, 1)
+    encoder = mlp_encoder(shape, (8,), num_classes=num_classes)
+    return encoder, mlp_decoder(3, shape, (8,), num_classes=num_classes)
+
+
+def hierarchical() -> zoo.HierarchicalVAE:
+    encoder = residual_encoder((8, 6, 1), (4,), 0, 6, "relu")
+    decoder = residual_decoder((4, 3, 4), (8, 6, 1), 3)
+    likelihood = likelihoods.Normal(scale=0.3)
+    return zoo.HierarchicalVAE(encoder, decoder, ((2,), (1, 1)), likelihood, 0, "relu", 5, 0.1, 11)
+
+
+def vector_quantized() -> zoo.VQVAE:
+    encoder = grid_encoder((8, 6, 1), (4,), 3, 0)
+    decoder = grid_decoder((4, 3, 3), (8, 6, 1), (4,), 0)
+    quantizer, prior = quantizers.VectorQuantizer(6), pixelcnn((4, 3), 6, 4, 1)
+    model = zoo.VQVAE(encoder, decoder, quantizer, prior, likelihoods.Normal(scale=0.3), 0.5, 11)
+    model.fit_prior(images(model), epochs=1, verbose=0)
+    return model
+
+
+def autoencoder() -> zoo.Autoencoder:
+    density = priors.GaussianMixture(3, components=2)
+    model = zoo.Autoencoder(*networks(), likelihoods.Normal(scale=0.3), "gaussian", 0.1, 0.1, density, 11)
+    model.fit_latent_density(images(model))
+    return model
+
+
+def options(**given) -> dict:
+    """Options that all variants of the VAE share, away from their defaults."""
+    shared = {"posterior": posteriors.DiagonalNormal(3), "prior": priors.StandardNormal(3), "kl_warm_up": 5}
+    return {**shared, "likelihood": likelihoods.Normal(scale=0.3), "seed": 11, **given}
+
+
+MODELS = {
+    "Autoencoder": autoencoder,
+    "BetaTCVAE": lambda: zoo.BetaTCVAE(*networks(), **options(dataset_size=12, alpha=0.9, beta=2.0, gamma=1.1)),
+    "BetaVAE": lambda: zoo.BetaVAE(*networks(), **options(beta=2.0, capacity=3.0, capacity_steps=7)),
+    "ConditionalVAE": lambda: zoo.ConditionalVAE(*networks(num_classes=3), **options(free_bits=0.1)),
+    "HierarchicalVAE": hierarchical,
+    "IWAE": lambda: zoo.IWAE(
+        *networks(), **options(num_samples=2, bound="piwae", repeats=3, beta=0.1, gradient="doubly_reparameterized")
+    ),
+    "InfoVAE": lambda: zoo.InfoVAE(
+        *networks(), **options(alpha=0.5, mmd_weight=10.0, kernel="gaussian", free_bits=0.1)
+    ),
+    "VAE": vae,
+    "VQVAE": vector_quantized,
+}

@@ -1,0 +1,78 @@
+"""Diagnostics of latents, and paths through them."""
+
+import numpy as np
+import pytest
+
+import zoo
+from zoo.vae import PosteriorCollapse, diagnose
+from zoo.vae.paths import spherical
+
+
+def test_diagnostics_add_up(small_vae, digits):
+    found = diagnose(small_vae, digits[:300])
+    elbo = small_vae.evaluate(digits[:300], verbose=0, return_dict=True)["elbo"]
+    assert found.rate + found.distortion == pytest.approx(-elbo, abs=0.5)
+    assert found.kl.shape == (4,)
+    assert found.rate == pytest.approx(found.kl.sum(), rel=1e-5)
+    assert found.active_units == (found.location_variance > 0.01).sum() > 0
+
+
+def test_inactive_units_are_told_and_a_collapse_is_warned_of(small_vae, digits):
+    model = type(small_vae).from_config(small_vae.get_config())
+    kernel, bias = small_vae.posterior_layer.get_weights()
+    model.set_weights(small_vae.get_weights())
+    kernel[:, 1] = 0
+    model.posterior_layer.set_weights([kernel, bias])
+    assert diagnose(model, digits[:100]).location_variance[1] < 1e-9
+    model.posterior_layer.set_weights([0 * kernel, 0 * bias])
+    with pytest.warns(PosteriorCollapse, match="free_bits"):
+        assert diagnose(model, digits[:100]).active_units == 0
+
+
+def test_spherical_paths_keep_the_norm_and_the_ends():
+    start, end = np.array([[3.0, 0, 0], [1, 2, 2]]), np.array([[0, 3.0, 0], [2, -1, 2]])
+    path = spherical(start, end, 5)
+    np.testing.assert_allclose(path[:, 0], start, atol=1e-12)
+    np.testing.assert_allclose(path[:, -1], end, atol=1e-12)
+    np.testing.assert_allclose(np.linalg.norm(path, axis=-1), 3)
+    np.testing.assert_allclose(path[0, 2], [3 / np.sqrt(2), 3 / np.sqrt(2), 0])
+
+
+@pytest.mark.parametrize("end", [[2.0, 0], [-1.0, 0], [0, 0]])
+def test_paths_without_a_great_circle_are_straight(end):
+    path = spherical(np.array([[1.0, 0]]), np.array([end]), 3)
+    np.testing.assert_allclose(path[0, 1], (np.array([1.0, 0]) + end) / 2)
+
+
+def test_interpolate_and_traverse(small_vae, digits):
+    path = small_vae.interpolate(digits[:2], digits[2:4], steps=5)
+    assert path.shape == (2, 5, 8, 8, 1)
+    np.testing.assert_allclose(path[:, 0], small_vae.reconstruct(digits[:2]), atol=1e-5)
+    np.testing.assert_allclose(path[:, -1], small_vae.reconstruct(digits[2:4]), atol=1e-5)
+    moved = small_vae.traverse(digits[0], dimensions=[2, 0], extent=2.0, steps=3)
+    assert moved.shape == (2, 3, 8, 8, 1)
+    latents = np.repeat(small_vae.encode(digits[:1]).loc, 3, axis=0)
+    latents[:, 2] = [-2, 0, 2]
+    np.testing.assert_allclose(moved[0], small_vae.decode(latents), atol=1e-6)
+
+
+def test_temperature_scales_the_noise(small_vae):
+    hot, cool = small_vae.draw_latents(50, 3, 1.0).numpy(), small_vae.draw_latents(50, 3, 0.25).numpy()
+    np.testing.assert_allclose(cool, 0.25 * hot, rtol=1e-6)
+    np.testing.assert_allclose(
+        small_vae.run("sample", n=4, seed=3, temperature=0.25)["image"], small_vae.sample(4, 3, temperature=0.25)
+    )
+
+
+def test_bad_arguments(small_vae, digits):
+    for call, message in (
+        (lambda: small_vae.sample(1, temperature=0.0), "temperature is 0.0"),
+        (lambda: small_vae.sample(1, temperature=float("nan")), "temperature is nan"),
+        (lambda: small_vae.interpolate(digits[:2], digits[:1]), "as many of both"),
+        (lambda: small_vae.interpolate(digits[:1], digits[:1], steps=1), "steps is 1"),
+        (lambda: small_vae.traverse(digits[0], dimensions=[4]), "0 to 3"),
+        (lambda: small_vae.decode(np.zeros((2, 5), np.float32)), r"expected \[batch, 4\]"),
+        (lambda: small_vae.log_likelihood(digits[:2], num_samples=0), "num_samples is 0"),
+    ):
+        with pytest.raises(zoo.ZooError, match=message):
+            call()

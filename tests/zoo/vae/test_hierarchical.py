@@ -1,0 +1,98 @@
+"""The hierarchy: its bound, its densities, its verbs."""
+
+import keras
+import numpy as np
+import pytest
+
+import zoo
+from zoo.networks import residual_decoder, residual_encoder
+from zoo.vae.hierarchical import HierarchicalVAE
+
+SHAPE = (6, 4, 1)
+
+
+def model(shape=SHAPE, latents=((2,), (1, 2)), hidden=6, filters=4, **options) -> HierarchicalVAE:
+    keras.utils.set_random_seed(1)
+    encoder = residual_encoder(shape, (filters,), 1, hidden)
+    return HierarchicalVAE(
+        encoder, residual_decoder(encoder.output_shape[-1][1:], shape, 3), latents, seed=0, **options
+    )
+
+
+def stirred(**options) -> HierarchicalVAE:
+    """A model whose weights are away from their start, where posteriors equal priors."""
+    made = model(**options)
+    generator = np.random.default_rng(0)
+    made.set_weights([weight + 0.3 * generator.normal(size=weight.shape) for weight in made.get_weights()])
+    return made
+
+
+def test_likelihood_over_all_binary_images_sums_to_one():
+    """With weights away from their start: densities of every level have to be right for this."""
+    shape = (2, 2, 1)
+    made = stirred(shape=shape, latents=((1,), (1,)))
+    every = np.array([[(index >> bit) & 1 for bit in range(4)] for index in range(16)], np.float32).reshape(-1, *shape)
+    assert np.exp(made.log_likelihood(every, 20_000).per_image).sum() == pytest.approx(1, abs=0.02)
+
+
+def test_the_elbo_is_the_mean_log_weight():
+    made, images = stirred(), np.random.default_rng(1).integers(0, 2, (3, *SHAPE)).astype(np.float32)
+    elbo = np.array([made.elbo(images, seed)["elbo"] for seed in range(400)])
+    weights = made.log_weights(images, 4000, 7).numpy()
+    error = np.hypot(elbo.std(axis=0) / 20, weights.std(axis=0) / np.sqrt(4000))
+    assert (np.abs(elbo.mean(axis=0) - weights.mean(axis=0)) < 4.5 * error).all()
+
+
+def test_latents_are_one_vector_outside():
+    made = stirred()
+    assert made.latent_size == 2 + 3 * 2 * (1 + 2)
+    images = np.random.default_rng(0).random((5, *SHAPE), np.float32)
+    loc, scale = made.encode(images)
+    assert loc.shape == scale.shape == (5, made.latent_size)
+    assert (scale > 0).all()
+    np.testing.assert_allclose(made.decode(loc), made.reconstruct(images), atol=1e-6)
+
+
+def test_draws_follow_the_priors_down():
+    """At temperature 1 the latents of the first level have the prior's moments, wherever its weights put it."""
+    made = stirred()
+    latents = made.draw_latents(20_000, 3).numpy()[:, :2]
+    _, prior = made.levels[0].read_prior(np.asarray(made._first_state)[None])
+    loc, scale = prior.distribution.loc.numpy().ravel(), prior.distribution.scale.numpy().ravel()
+    assert (np.abs(latents.mean(axis=0) - loc) < 4.5 * scale / np.sqrt(20_000)).all()
+    np.testing.assert_allclose(latents.std(axis=0), scale, rtol=0.03)
+    cool = made.draw_latents(20_000, 3, 0.5).numpy()[:, :2]
+    np.testing.assert_allclose(cool - loc, 0.5 * (latents - loc), atol=1e-5)
+
+
+def test_posteriors_start_at_the_priors():
+    kl = model().elbo(np.random.default_rng(0).random((5, *SHAPE), np.float32), 1)["kl"]
+    np.testing.assert_allclose(kl, 0, atol=1e-3)
+
+
+@pytest.mark.parametrize("shape", [(28, 28, 1), (28, 20, 1), (32, 32, 3)])
+def test_any_height_width_and_channels(shape):
+    keras.utils.set_random_seed(0)
+    encoder = residual_encoder(shape, (4, 6), 1, 8)
+    made = HierarchicalVAE(encoder, residual_decoder(encoder.output_shape[-1][1:], shape, 3), ((2,), (1,), (1,)))
+    assert made.sample(2).shape == (2, *shape)
+
+
+def test_training_raises_the_bound(digits):
+    made = model(shape=(8, 8, 1), hidden=32, filters=16, free_bits=1.0)
+    made.compile(keras.optimizers.Adam(3e-3))
+    history = made.fit(digits[:1280], epochs=12, batch_size=32, verbose=0).history
+    assert history["elbo"][-1] > history["elbo"][0] + 5
+    assert history["kl"][-1] > 3
+
+
+def test_parts_that_do_not_fit():
+    encoder = residual_encoder(SHAPE, (4,), 1, 6)
+    decoder = residual_decoder((3, 2, 4), SHAPE, 3)
+    for arguments, message in (
+        ((encoder, decoder, ((2,),)), "2 resolutions, and latents name 1"),
+        ((encoder, decoder, ((2,), ())), "two or more levels"),
+        ((encoder, residual_decoder((3, 2, 5), SHAPE, 3), ((2,), (1,))), r"finest features are \[3, 2, 4\]"),
+    ):
+        with pytest.raises(zoo.ZooError, match=message):
+            HierarchicalVAE(*arguments)

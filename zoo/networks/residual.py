@@ -1,0 +1,118 @@
+"""Residual convolutional networks, without batch statistics, for images of any height and width."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class ResidualBlock(keras.layers.Layer):
+    """x + a bottleneck of 1x1, 3x3, 3x3 and 1x1 convolutions, half as wide (He et al. 2016; Child 2021, figure 3).
+
+    The last convolution starts at 0, so that a deep stack of blocks starts as the identity.
+
+    Args:
+        activation: Any Keras activation.
+    """
+
+    def __init__(self, activation: str = "elu", **kwargs):
+        super().__init__(**kwargs)
+        self.activation = activation
+
+    def build(self, shape: tuple) -> None:
+        """Creates the weights for [batch, height, width, filters]."""
+        filters = shape[-1]
+        narrow, kernel = max(1, filters // 2), 1 if shape[1] == shape[2] == 1 else 3
+        sizes = ((narrow, 1, "glorot_uniform"), (narrow, kernel, "glorot_uniform"), (narrow, kernel, "glorot_uniform"))
+        self._convolutions = [
+            keras.layers.Conv2D(count, size, padding="same", kernel_initializer=initializer, name=f"conv_{index}")
+            for index, (count, size, initializer) in enumerate((*sizes, (filters, 1, "zeros")))
+        ]
+        for convolution in self._convolutions:
+            convolution.build(shape)
+            shape = convolution.compute_output_shape(shape)
+
+    def call(self, values: tf.Tensor) -> tf.Tensor:
+        """Maps [batch, height, width, filters] to the same shape."""
+        activation, features = keras.activations.get(self.activation), values
+        for convolution in self._convolutions:
+            features = convolution(activation(features))
+        return values + features
+
+    def compute_output_shape(self, shape: tuple) -> tuple:
+        """Returns the shape, which stays."""
+        return shape
+
+    def get_config(self) -> dict:
+        """Returns the arguments of the constructor."""
+        return {**super().get_config(), "activation": self.activation}
+
+
+def residual_encoder(
+    image_shape: Sequence[int],
+    filters: Sequence[int] = (32, 64),
+    blocks: int = 2,
+    hidden: int = 0,
+    activation: str = "elu",
+    name: str = "encoder",
+) -> keras.Model:
+    """Returns a network from images to features at every resolution, the coarsest first.
+
+    Args:
+        image_shape: Height, width and channels.
+        filters: For each resolution, every one half of the one before it, rounded up; the first is half the image.
+        blocks: Residual blocks a resolution.
+        hidden: If above 0, the width of one more output, [batch, 1, 1, hidden], that sees the whole image.
+        activation: Any Keras activation.
+        name: The network's name.
+    """
+    images = keras.Input(tuple(image_shape), name="image")
+    features, outputs = images, []
+    for count in filters:
+        features = keras.layers.Conv2D(count, 4, 2, padding="same")(features)
+        for _ in range(blocks):
+            features = ResidualBlock(activation)(features)
+        outputs.insert(0, features)
+    if hidden:
+        flat = keras.layers.Flatten()(keras.layers.Activation(activation)(features))
+        whole = keras.layers.Dense(hidden)(keras.layers.Dense(hidden, activation)(flat))
+        outputs.insert(0, keras.layers.Reshape((1, 1, hidden))(whole))
+    return keras.Model(images, outputs, name=name)
+
+
+def residual_decoder(
+    features_shape: Sequence[int],
+    output_shape: Sequence[int],
+    filters: int = 32,
+    blocks: int = 0,
+    activation: str = "elu",
+    name: str = "decoder",
+) -> keras.Model:
+    """Returns a network from features [batch, height, width, channels], half as large as images, to real numbers.
+
+    Args:
+        features_shape: Height, width and channels of the features.
+        output_shape: Height, width and channels of what it gives.
+        filters: Channels at full resolution.
+        blocks: Residual blocks at full resolution; they cost four times those at half of it.
+        activation: Any Keras activation.
+        name: The network's name.
+    """
+    height, width, channels = output_shape
+    inputs = keras.Input(tuple(features_shape), name="features")
+    features = keras.layers.Activation(activation)(inputs)
+    features = crop_to(keras.layers.Conv2DTranspose(filters, 4, 2, padding="same")(features), height, width)
+    for _ in range(blocks):
+        features = ResidualBlock(activation)(features)
+    features = keras.layers.Activation(activation)(features)
+    return keras.Model(inputs, keras.layers.Conv2D(channels, 3, padding="same")(features), name=name)
+
+
+def crop_to(features: Any, height: int, width: int) -> Any:
+    """Cuts a symbolic [batch, height, width, channels] tensor to a size, evenly at both sides."""
+    rows, columns = features.shape[1] - height, features.shape[2] - width
+    if not rows and not columns:
+        return features
+    return keras.layers.Cropping2D(((rows // 2, rows - rows // 2), (columns // 2, columns - columns // 2)))(features)

@@ -1,0 +1,69 @@
+"""The beta-VAE (Higgins et al. 2017), with a capacity that rises (Burgess et al. 2018)."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from zoo.errors import ZooError
+from zoo.vae.likelihoods import Likelihood
+from zoo.vae.posteriors import Posterior
+from zoo.vae.priors import Prior
+from zoo.vae.vae import VAE
+from zoo.validation import check_count, check_positive
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class BetaVAE(VAE):
+    """A VAE whose KL term has another weight.
+
+        loss = -E_q[log p(x|z)] + beta KL                 (Higgins et al., equation 4)
+        loss = -E_q[log p(x|z)] + beta |KL - C|           (Burgess et al., equation 8), C from 0 to `capacity`
+
+    The loss is a bound on the likelihood at beta = 1 without a capacity only; "elbo" is reported beside it.
+
+    Args:
+        encoder, decoder, posterior, prior, likelihood: As in `VAE`.
+        beta: The weight of the KL, above 0; gamma of Burgess et al. where there is a capacity.
+        capacity: The KL to aim at in the end, in nats, or None for the plain beta-VAE.
+        capacity_steps: Steps over which C rises to `capacity`.
+        kl_warm_up, free_bits, seed: As in `VAE`.
+
+    Raises:
+        ZooError: An option is out of its range, or both a capacity and free bits are given.
+    """
+
+    def __init__(
+        self,
+        encoder: keras.Model,
+        decoder: keras.Model,
+        posterior: str | Posterior = "diagonal_normal",
+        prior: str | Prior = "standard_normal",
+        likelihood: str | Likelihood = "bernoulli",
+        beta: float = 4.0,
+        capacity: float | None = None,
+        capacity_steps: int = 100_000,
+        kl_warm_up: int = 0,
+        free_bits: float = 0.0,
+        seed: int | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(encoder, decoder, posterior, prior, likelihood, kl_warm_up, free_bits, seed, **kwargs)
+        self.beta = check_positive(beta, "beta")
+        self.capacity = None if capacity is None else check_positive(capacity, "capacity")
+        self.capacity_steps = check_count(capacity_steps, "capacity_steps")
+        if capacity is not None and free_bits:
+            raise ZooError("a capacity and free_bits both say how large the KL is to be: give one of them.")
+
+    def kl_penalty(self, kl: tf.Tensor, training: bool) -> tf.Tensor:
+        """Returns beta times the KL, or times its distance from the capacity, [batch]."""
+        if self.capacity is None:
+            return self.beta * super().kl_penalty(kl, training)
+        share = tf.minimum(tf.cast(self.optimizer.iterations, tf.float32) / self.capacity_steps, 1.0)
+        weight = self._warm_up() if training else 1.0
+        return self.beta * weight * tf.abs(tf.reduce_sum(kl, axis=-1) - share * self.capacity)
+
+    def get_config(self) -> dict:
+        """Returns the arguments of the constructor, serialized."""
+        options = {"beta": self.beta, "capacity": self.capacity, "capacity_steps": self.capacity_steps}
+        return {**super().get_config(), **options}

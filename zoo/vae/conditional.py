@@ -1,0 +1,72 @@
+"""The conditional VAE (Kingma et al. 2014, model M2 with all labels seen; Sohn et al. 2015).
+
+    log p(x|y) >= E_q[log p(x|z, y)] - KL(q(z|x, y) || p(z))
+
+with labels y, integers from 0 to num_classes - 1. The prior does not depend on y, so that z carries what labels do
+not say, such as the style.
+"""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from zoo.errors import ZooError
+from zoo.vae.likelihoods import Likelihood
+from zoo.vae.posteriors import Posterior
+from zoo.vae.priors import Prior, VampPrior
+from zoo.vae.vae import VAE
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class ConditionalVAE(VAE):
+    """A VAE that is told the class: `fit(images, labels)`, `sample(n, seed, label=3)`.
+
+    Args:
+        encoder: Maps [images, one-hot labels [batch, num_classes]] to features, as `networks.mlp_encoder(...,
+            num_classes=10)` does.
+        decoder: Maps [latents, one-hot labels] to the likelihood's parameters.
+        posterior, prior, likelihood, kl_warm_up, free_bits, seed: As in `VAE`; no VampPrior, whose pseudo-inputs
+            have no labels.
+
+    Raises:
+        ZooError: The networks do not both take labels of as many classes, or the prior is a VampPrior.
+    """
+
+    def __init__(
+        self,
+        encoder: keras.Model,
+        decoder: keras.Model,
+        posterior: str | Posterior = "diagonal_normal",
+        prior: str | Prior = "standard_normal",
+        likelihood: str | Likelihood = "bernoulli",
+        kl_warm_up: int = 0,
+        free_bits: float = 0.0,
+        seed: int | None = None,
+        **kwargs: Any,
+    ):
+        classes = {name: _classes(network, name) for name, network in (("encoder", encoder), ("decoder", decoder))}
+        if classes["encoder"] != classes["decoder"]:
+            raise ZooError(
+                f"the encoder takes labels of {classes['encoder']} classes and the decoder of {classes['decoder']}: "
+                "give both the same num_classes."
+            )
+        super().__init__(encoder, decoder, posterior, prior, likelihood, kl_warm_up, free_bits, seed, **kwargs)
+        self.num_classes = classes["encoder"]
+        if isinstance(self.prior_layer, VampPrior):
+            raise ZooError("a VampPrior is made of pseudo-inputs, which have no labels: give another prior.")
+
+    def _with_labels(self, values: tf.Tensor, labels: tf.Tensor | None) -> list[tf.Tensor]:
+        if labels is None:
+            raise ZooError("a ConditionalVAE needs labels: integers [batch].")
+        return [values, tf.one_hot(labels, self.num_classes)]
+
+
+def _classes(network: keras.Model, name: str) -> int:
+    shapes = network.input_shape if isinstance(network, keras.Model) else None
+    if not isinstance(shapes, list) or len(shapes) != 2 or len(shapes[1]) != 2 or not shapes[1][1]:
+        raise ZooError(
+            f"the {name} of a ConditionalVAE takes two inputs, values and one-hot labels [batch, num_classes]. "
+            "The networks of zoo.networks do with num_classes=10."
+        )
+    return shapes[1][1]

@@ -1,0 +1,223 @@
+"""A VAE with a hierarchy of latents, top-down (Sonderby et al. 2016; Kingma et al. 2016; Child 2021).
+
+    p(z)   = p(z_1) p(z_2|z_1) ... p(z_L|z_<L)            z_1 at the coarsest resolution
+    q(z|x) = q(z_1|x) q(z_2|z_1, x) ... q(z_L|z_<L, x)
+    elbo   = E_q[log p(x|z)] - sum_l E_q[KL(q(z_l|z_<l, x) || p(z_l|z_<l))]
+
+The encoder goes up once, from the image to features at every resolution. The levels go down, and the same ones
+draw new images (from the priors) and explain given ones (from the posteriors).
+
+Outside, z is one vector [batch, latent_size]: the latents of all levels, flattened and joined, z_1 first.
+"""
+
+import copy
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+from tensorflow_probability import distributions as tfd
+
+from zoo import random
+from zoo.errors import ZooError
+from zoo.sampling import draw
+from zoo.vae.latent_variable import LatentVariableModel
+from zoo.vae.likelihoods import LIKELIHOODS, Likelihood
+from zoo.vae.parts import find_layer, known_shape
+from zoo.vae.top_down import TopDownLevel
+
+# Maps (index of the level, state, prior there) to a latent [rows, height, width, channels].
+Choice = Callable[[int, tf.Tensor, tfd.Distribution], tf.Tensor]
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class HierarchicalVAE(LatentVariableModel):
+    """A VAE with two or more levels of latents.
+
+    Args:
+        encoder: Maps images [batch, height, width, channels] in [0, 1] to a list of features [batch, height,
+            width, filters], the coarsest first, each about twice as large as the one before it (or any size after
+            one of 1x1), as `zoo.networks.residual_encoder` does.
+        decoder: Maps the state, of the shape of the finest features, to the likelihood's parameters, as
+            `zoo.networks.residual_decoder` does.
+        latents: For each resolution, the channels of its levels: ((32,), (8, 8), (4,)) is a level at the coarsest
+            resolution, two at the next and one at the finest.
+        likelihood: As in `VAE`.
+        blocks: Residual blocks a level.
+        activation: Any Keras activation, of the levels.
+        kl_warm_up: Steps over which the weight of the KL term rises from 0 to 1.
+        free_bits: Nats a level that the KL is not pushed below.
+        seed: Seed of the noise in training, or None for one drawn from Keras's global seed.
+
+    Raises:
+        ZooError: The parts do not fit together, or an option is out of its range.
+    """
+
+    def __init__(
+        self,
+        encoder: keras.Model,
+        decoder: keras.Model,
+        latents: Sequence[Sequence[int]],
+        likelihood: str | Likelihood = "bernoulli",
+        blocks: int = 1,
+        activation: str = "elu",
+        kl_warm_up: int = 0,
+        free_bits: float = 0.0,
+        seed: int | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(kl_warm_up=kl_warm_up, free_bits=free_bits, seed=seed, **kwargs)
+        self.encoder, self.decoder = encoder, decoder
+        height, width, channels = known_shape(encoder, "encoder", "keras.Input((28, 28, 1))", rank=3)
+        self._image_shape = (height, width, channels)
+        self.latents = [[int(count) for count in counts] for counts in latents]
+        self.blocks, self.activation = blocks, activation
+        self.likelihood_layer = find_layer(likelihood, LIKELIHOODS, Likelihood, "likelihood")
+        shapes = self._checked_shapes()
+        self._resolutions = [index for index, counts in enumerate(self.latents) for _ in counts]
+        self.levels = [
+            TopDownLevel(count, blocks, activation, name=f"level_{index}")
+            for index, count in enumerate(count for counts in self.latents for count in counts)
+        ]
+        state_shape = shapes[0]
+        self._first_state = self.add_weight(shape=state_shape[1:], initializer="zeros", name="first_state")
+        for level, resolution in zip(self.levels, self._resolutions, strict=True):
+            level.build(state_shape, shapes[resolution])
+            level.built = True
+            state_shape = level.state_shape
+        self._sizes = [math.prod(level.latent_shape) for level in self.levels]
+        self.latent_size = sum(self._sizes)
+        if not self.likelihood_layer.built:
+            self.likelihood_layer.build(decoder.output_shape)
+            self.likelihood_layer.built = True
+        self.built = True
+
+    def _checked_shapes(self) -> list[tuple]:
+        shapes = self.encoder.output_shape
+        if not isinstance(shapes, list) or len(shapes) != len(self.latents):
+            given = len(shapes) if isinstance(shapes, list) else 1
+            raise ZooError(
+                f"the encoder gives features at {given} resolutions, and latents name {len(self.latents)}: "
+                "give one list of channels for each output of the encoder, the coarsest first."
+            )
+        if sum(map(len, self.latents)) < 2 or min(map(min, self.latents), default=0) < 1:
+            raise ZooError(f"latents are {self.latents}, expected two or more levels of at least 1 channel each.")
+        if any(len(shape) != 4 or None in shape[1:] for shape in shapes):
+            raise ZooError(f"the encoder gives {shapes}, expected features [batch, height, width, filters], all known.")
+        if tuple(self.decoder.input_shape[1:]) != tuple(shapes[-1][1:]):
+            raise ZooError(
+                f"the decoder takes {list(self.decoder.input_shape[1:])}, but the finest features are "
+                f"{list(shapes[-1][1:])}. Give both the same."
+            )
+        return [tuple(shape) for shape in shapes]
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of the images."""
+        return self._image_shape
+
+    # Down the hierarchy.
+
+    def _descend(self, rows: tf.Tensor, choose: Choice) -> tf.Tensor:
+        """Goes through the levels with the latents chosen, and returns the state below the last."""
+        first = tf.convert_to_tensor(self._first_state)
+        state = tf.tile(first[None], [rows, 1, 1, 1])
+        state = tf.cast(state, self.compute_dtype)
+        for index, level in enumerate(self.levels):
+            state, prior = level.read_prior(state)
+            state = level.absorb(state, choose(index, state, prior))
+        return state
+
+    def _explain(
+        self, features: list[tf.Tensor], pick: Callable[[int, tfd.Distribution], tf.Tensor]
+    ) -> tuple[tf.Tensor, list[tuple[tf.Tensor, tfd.Distribution, tfd.Distribution]]]:
+        """Goes down along the posteriors; returns the state, and each level's latent, posterior and prior."""
+        path = []
+
+        def choose(index: int, state: tf.Tensor, prior: tfd.Distribution) -> tf.Tensor:
+            posterior = self.levels[index].posterior(state, features[self._resolutions[index]], prior)
+            path.append((pick(index, posterior), posterior, prior))
+            return path[-1][0]
+
+        return self._descend(tf.shape(features[0])[0], choose), path
+
+    def _parameters(self, state: tf.Tensor, training: bool = False) -> tf.Tensor:
+        return tf.cast(self.decoder(state, training=training), tf.float32)
+
+    # The bound.
+
+    def terms(
+        self, images: tf.Tensor, seed: random.Seed, training: bool = False, labels: tf.Tensor | None = None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns log p(x|z) [batch] at one draw of z, and the KL by level [batch, levels]."""
+        targets = self.likelihood_layer.targets(tf.cast(images, tf.float32), random.fold_in(seed, 0))
+        features = self.encoder(targets, training=training)
+        draws = random.fold_in(seed, 1)
+        state, path = self._explain(features, lambda index, posterior: draw(posterior, random.fold_in(draws, index)))
+        likelihood = self.likelihood_layer.distribution(self._parameters(state, training))
+        kl = tf.stack([tfd.kl_divergence(posterior, prior) for _, posterior, prior in path], axis=-1)
+        return likelihood.log_prob(targets), kl
+
+    def log_weights(
+        self, targets: tf.Tensor, num_samples: random.Seed, seed: random.Seed, labels: tf.Tensor | None = None
+    ) -> tf.Tensor:
+        """Returns log p(x, z) - log q(z|x), [num_samples, batch], at draws z of q, given binarized images."""
+        features = [tf.tile(values, [num_samples, 1, 1, 1]) for values in self.encoder(targets)]
+        state, path = self._explain(features, lambda index, posterior: draw(posterior, random.fold_in(seed, index)))
+        repeated = tf.tile(targets, [num_samples, 1, 1, 1])
+        weights = self.likelihood_layer.distribution(self._parameters(state)).log_prob(repeated)
+        for latent, posterior, prior in path:
+            weights += prior.log_prob(latent) - posterior.log_prob(latent)
+        return tf.reshape(weights, [num_samples, -1])
+
+    # Codes.
+
+    def code(self, images: tf.Tensor, labels: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
+        """Returns "loc" and "scale" [batch, latent_size] of the posteriors, each given the locations above it."""
+        _, path = self._explain(self.encoder(images), lambda _, posterior: posterior.distribution.loc)
+        posteriors = [posterior.distribution for _, posterior, _ in path]
+        return {
+            "loc": _joined([posterior.loc for posterior in posteriors]),
+            "scale": _joined([posterior.scale for posterior in posteriors]),
+        }
+
+    def draw_latents(self, n: random.Seed, seed: random.Seed, temperature: float | tf.Tensor = 1.0) -> tf.Tensor:
+        """Draws latents [n, latent_size] from the priors, down the hierarchy."""
+        drawn = []
+
+        def choose(index: int, _: tf.Tensor, prior: tfd.Distribution) -> tf.Tensor:
+            drawn.append(draw(prior, random.fold_in(seed, index), (), temperature))
+            return drawn[-1]
+
+        self._descend(tf.cast(n, tf.int32), choose)
+        return _joined(drawn)
+
+    def mean_image(self, latents: tf.Tensor, labels: tf.Tensor | None = None) -> tf.Tensor:
+        """Returns the mean images of latents [batch, latent_size], in [0, 1]."""
+        parts = tf.split(latents, self._sizes, axis=-1)
+
+        shaped = [tf.reshape(part, [-1, *level.latent_shape]) for part, level in zip(parts, self.levels, strict=True)]
+        state = self._descend(tf.shape(latents)[0], lambda index, *_: shaped[index])
+        return self.likelihood_layer.mean(self._parameters(state))
+
+    def get_config(self) -> dict:
+        """Returns the arguments of the constructor, serialized."""
+        parts = {"encoder": self.encoder, "decoder": self.decoder, "likelihood": self.likelihood_layer}
+        serialized = {name: keras.saving.serialize_keras_object(part) for name, part in parts.items()}
+        options = {"latents": self.latents, "blocks": self.blocks, "activation": self.activation}
+        return {**super().get_config(), **serialized, **options}
+
+    @classmethod
+    def from_config(cls, config: dict, custom_objects: dict | None = None) -> "HierarchicalVAE":
+        """Builds a model from `get_config`."""
+        config = copy.deepcopy(config)  # Keras empties parts of what it deserializes
+        parts = ("encoder", "decoder", "likelihood")
+        built = {
+            name: keras.saving.deserialize_keras_object(config[name], custom_objects=custom_objects) for name in parts
+        }
+        return cls(**{**config, **built})
+
+
+def _joined(values: list[tf.Tensor]) -> tf.Tensor:
+    return tf.concat([tf.reshape(value, [-1, math.prod(value.shape[1:])]) for value in values], axis=-1)

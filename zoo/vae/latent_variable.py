@@ -1,0 +1,379 @@
+"""The base of the models with latents z and a bound on log p(x): their verbs, signatures and training objective.
+
+    log p(x) >= elbo(x) = E_q[log p(x|z)] - KL(q(z|x) || p(z))
+
+Shapes: x is [batch, height, width, channels], z is [batch, latent_size], labels are int64 [batch] (conditional
+models only). All values are in nats an image: summed over pixels and latent dimensions.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from zoo import random
+from zoo.errors import ZooError
+from zoo.labels import check_labels, labels_to_draw
+from zoo.metrics.likelihood import LogLikelihood, importance_weighted
+from zoo.model import GenerativeModel
+from zoo.signature import COUNT, SEED, NamedTensor, Signature, image_tensor
+from zoo.vae.collapse import PosteriorCollapseWarning
+from zoo.vae.likelihoods import Likelihood
+from zoo.vae.paths import spherical
+from zoo.validation import check_count, check_images, check_positive, check_seed
+
+TEMPERATURE = NamedTensor(
+    "temperature", (), "float32", (0.0, np.inf), "spread of the latents", examples=(0.3, 1.0), default=1.0
+)
+
+
+class Encoding(NamedTuple):
+    """What `encode` returns: the posterior's location and scale, float32 [batch, latent_size]."""
+
+    loc: np.ndarray
+    scale: np.ndarray
+
+
+class LatentVariableModel(GenerativeModel):
+    """A model with latents. A family implements `terms`, `log_weights`, `code`, `draw_latents` and `mean_image`.
+
+    Args:
+        kl_warm_up: Steps over which the weight of the KL term rises from 0 to 1 (Bowman et al. 2016).
+        free_bits: Nats below which the KL of a group of latents, averaged over the batch, is not pushed further
+            down (Kingma et al. 2016, equation 16). A group is a latent dimension where the KL is known for each, a
+            level of a hierarchy, or all latents.
+        seed: Seed of the noise in training, or None for one drawn from Keras's global seed.
+
+    Raises:
+        ZooError: An option is negative.
+    """
+
+    objective_names = ("loss", "elbo", "reconstruction", "kl")
+    latent_size: int
+    likelihood_layer: Likelihood
+
+    def __init__(self, kl_warm_up: int = 0, free_bits: float = 0.0, seed: int | None = None, **kwargs: Any):
+        super().__init__(seed=seed, **kwargs)
+        self.kl_warm_up = check_count(kl_warm_up, "kl_warm_up", least=0)
+        self.free_bits = check_positive(free_bits, "free_bits", or_zero=True)
+
+    # What a family implements.
+
+    def terms(
+        self, images: tf.Tensor, seed: random.Seed, training: bool = False, labels: tf.Tensor | None = None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns log p(x|z) [batch] at one draw of z, and the KL in groups of latents [batch, groups]."""
+        raise NotImplementedError
+
+    def log_weights(
+        self, targets: tf.Tensor, num_samples: random.Seed, seed: random.Seed, labels: tf.Tensor | None = None
+    ) -> tf.Tensor:
+        """Returns log p(x, z) - log q(z|x), [num_samples, batch], at draws z of q; `targets` are what is scored."""
+        raise NotImplementedError
+
+    def code(self, images: tf.Tensor, labels: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
+        """Returns "loc" and "scale" of the posterior, [batch, latent_size] each."""
+        raise NotImplementedError
+
+    def draw_latents(self, n: random.Seed, seed: random.Seed, temperature: float | tf.Tensor = 1.0) -> tf.Tensor:
+        """Draws latents [n, latent_size] from the prior."""
+        raise NotImplementedError
+
+    def mean_image(self, latents: tf.Tensor, labels: tf.Tensor | None = None) -> tf.Tensor:
+        """Returns the mean images of latents, in [0, 1]."""
+        raise NotImplementedError
+
+    # The bound.
+
+    def elbo(
+        self, images: tf.Tensor, seed: random.Seed, training: bool = False, labels: tf.Tensor | None = None
+    ) -> dict[str, tf.Tensor]:
+        """Returns the bound and its terms, estimated with one draw of z an image.
+
+        Args:
+            images: [batch, height, width, channels] in [0, 1].
+            seed: An integer; decides the draw of z, and of x where the likelihood binarizes at random.
+            training: As in Keras.
+            labels: int64 [batch], for conditional models.
+
+        Returns:
+            "elbo" = "reconstruction" - "kl", each [batch], in nats.
+        """
+        return _bound(*self.terms(images, seed, training, labels))
+
+    def objective(
+        self, images: tf.Tensor, seed: random.Seed, training: bool, labels: tf.Tensor | None = None
+    ) -> dict[str, tf.Tensor]:
+        """Returns the loss and the terms of the bound, each [batch], in nats."""
+        reconstruction, kl = self.terms(images, seed, training, labels)
+        return {"loss": self.kl_penalty(kl, training) - reconstruction, **_bound(reconstruction, kl)}
+
+    def kl_penalty(self, kl: tf.Tensor, training: bool) -> tf.Tensor:
+        """Returns what the loss holds of the KL, [batch], given it in groups [batch, groups]."""
+        if not training:
+            return tf.reduce_sum(kl, axis=-1)
+        if self.free_bits:
+            kl = tf.maximum(tf.reduce_mean(kl, axis=0, keepdims=True), self.free_bits) + tf.zeros_like(kl)
+        return self._warm_up() * tf.reduce_sum(kl, axis=-1)
+
+    def _warm_up(self) -> tf.Tensor:
+        if not self.kl_warm_up:
+            return tf.ones([])
+        return tf.minimum(tf.cast(self.optimizer.iterations, tf.float32) / self.kl_warm_up, 1.0)
+
+    # The verbs.
+
+    def call(self, images: tf.Tensor, training: bool = False, labels: tf.Tensor | None = None) -> tf.Tensor:
+        """Returns reconstructions [batch, height, width, channels] in [0, 1], through the posterior's location."""
+        return self.mean_image(self.code(images, labels)["loc"], labels)
+
+    def encode(self, images: np.ndarray, labels: np.ndarray | None = None) -> Encoding:
+        """Returns the posterior's location and scale, float32 [batch, latent_size] each.
+
+        Raises:
+            ZooError: The images or labels are not as described.
+        """
+        return Encoding(**self.run_in_batches("encode", **self._checked_batch(images, labels)))
+
+    def decode(self, latents: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
+        """Returns the mean images of latents [batch, latent_size], float32 in [0, 1].
+
+        Raises:
+            ZooError: The latents have another shape, or hold NaN; or the labels are not as described.
+        """
+        latents = self._checked_latents(latents)
+        return self.run_in_batches("decode", latent=latents, **self._checked_labels(labels, len(latents)))["image"]
+
+    def reconstruct(self, images: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
+        """Returns what the model makes of images, through the posterior's location: float32 in [0, 1].
+
+        Raises:
+            ZooError: The images or labels are not as described.
+        """
+        return self.run_in_batches("reconstruct", **self._checked_batch(images, labels))["reconstruction"]
+
+    def sample(self, n: int, seed: int = 0, label: Any = None, temperature: float = 1.0) -> np.ndarray:
+        """Draws images: the mean images of latents drawn from the prior.
+
+        The same `n` and `seed` give the same images here, from the exported SavedModel and from ONNX.
+
+        Args:
+            n: How many, at least 1.
+            seed: An integer in [0, 2**63).
+            label: The class to draw, or one for each image, or None for all classes in turn; for conditional
+                models only.
+            temperature: Above 0. Multiplies the standard deviation of the noise that latents are made of: below 1
+                images are more typical and less varied.
+
+        Returns:
+            float32 [n, height, width, channels], pixels in [0, 1].
+
+        Raises:
+            ZooError: An argument is out of its range, or a label is given to a model without classes.
+        """
+        n, seed = check_count(n, "n"), check_seed(seed)
+        self._refuse_label(label)
+        latents = self.draw_latents(n, seed, check_positive(temperature, "temperature")).numpy()
+        labels = {} if self.num_classes is None else {"label": labels_to_draw(n, label, self.num_classes)}
+        return self.run_in_batches("decode", latent=latents, **labels)["image"]
+
+    def interpolate(
+        self, first: np.ndarray, second: np.ndarray, steps: int = 8, labels: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Returns images on the way from the first images to the second, along great circles of the latent space.
+
+        Args:
+            first: Images [batch, height, width, channels] in [0, 1].
+            second: As many images.
+            steps: Images a path, with both ends, at least 2.
+            labels: int [batch], for conditional models.
+
+        Returns:
+            float32 [batch, steps, height, width, channels]. The ends are reconstructions.
+
+        Raises:
+            ZooError: The images are not as described, or not as many.
+        """
+        steps = check_count(steps, "steps", least=2)
+        if len(first) != len(second):
+            raise ZooError(f"first has {len(first)} images and second {len(second)}: give as many of both.")
+        start, end = self.encode(first, labels).loc, self.encode(second, labels).loc
+        latents = spherical(start, end, steps)
+        repeated = None if labels is None else np.repeat(labels, steps)
+        images = self.decode(latents.reshape(-1, self.latent_size), repeated)
+        return images.reshape(*latents.shape[:2], *self.image_shape)
+
+    def traverse(
+        self,
+        image: np.ndarray,
+        dimensions: list[int] | None = None,
+        extent: float = 3.0,
+        steps: int = 7,
+        label: int | None = None,
+    ) -> np.ndarray:
+        """Returns what becomes of one image as one latent at a time moves from -extent to extent.
+
+        Args:
+            image: One image [height, width, channels] in [0, 1].
+            dimensions: The latents to move, by default all.
+            extent: Where latents move to, above 0; 3 is three standard deviations of a standard Normal prior.
+            steps: Images a latent, at least 2.
+            label: The image's class, for conditional models.
+
+        Returns:
+            float32 [dimensions, steps, height, width, channels].
+
+        Raises:
+            ZooError: The image is not as described, or there is no such dimension.
+        """
+        steps, extent = check_count(steps, "steps", least=2), check_positive(extent, "extent")
+        chosen = np.arange(self.latent_size) if dimensions is None else np.asarray(dimensions)
+        if chosen.ndim != 1 or chosen.dtype.kind not in "iu" or not ((chosen >= 0) & (chosen < self.latent_size)).all():
+            raise ZooError(
+                f"dimensions are {dimensions}, expected a list of integers from 0 to {self.latent_size - 1}."
+            )
+        labels = None if label is None else np.array([label])
+        loc = self.encode(np.asarray(image)[None], labels).loc[0]
+        latents = np.tile(loc, (len(chosen), steps, 1))
+        latents[np.arange(len(chosen)), :, chosen] = np.linspace(-extent, extent, steps)
+        repeated = None if labels is None else np.repeat(labels, len(chosen) * steps)
+        images = self.decode(latents.reshape(-1, self.latent_size), repeated)
+        return images.reshape(len(chosen), steps, *self.image_shape)
+
+    def log_likelihood(
+        self,
+        images: np.ndarray,
+        num_samples: int = 1000,
+        seed: int = 0,
+        verbose: bool = False,
+        labels: np.ndarray | None = None,
+    ) -> LogLikelihood:
+        """Estimates log p(x) by importance sampling from q(z|x), with Burda et al. (2016), equation 8.
+
+        The estimate is a lower bound in expectation, which rises to log p(x) with the number of draws.
+        Images are binarized once, with `seed`, where the likelihood binarizes at random.
+
+        Args:
+            images: [n, height, width, channels] in [0, 1].
+            num_samples: Draws of z an image, k in the paper.
+            seed: An integer; equal seeds give equal estimates.
+            verbose: Whether to show a progress bar.
+            labels: int [n], for conditional models, which give log p(x|label).
+
+        Returns:
+            The mean over images, its standard error and the value of each image, in nats.
+
+        Raises:
+            ZooError: The images or labels are not as described, or the likelihood is not one of such pixels.
+        """
+        batch = self._checked_batch(images, labels)
+        self.likelihood_layer.check(batch["image"])
+        num_samples = check_count(num_samples, "num_samples")
+        return importance_weighted(
+            self.log_weights,
+            self.likelihood_layer.targets,
+            batch["image"],
+            num_samples,
+            check_seed(seed),
+            verbose,
+            batch.get("label"),
+        )
+
+    # Checks.
+
+    def fit(self, *arguments: Any, callbacks: Any = None, **kwargs: Any) -> Any:
+        """Trains like `keras.Model.fit`; warns when the posterior collapses. See `GenerativeModel.fit`."""
+        given = callbacks if isinstance(callbacks, list | tuple) else [callbacks] if callbacks else []
+        return super().fit(*arguments, callbacks=[PosteriorCollapseWarning(), *given], **kwargs)
+
+    def _check_content(self, images: np.ndarray) -> None:
+        self.likelihood_layer.check(images)
+
+    def _checked_latents(self, latents: np.ndarray) -> np.ndarray:
+        latents = np.asarray(latents, np.float32)
+        if latents.ndim != 2 or latents.shape[1] != self.latent_size or not len(latents):
+            raise ZooError(f"latents have shape {list(latents.shape)}, expected [batch, {self.latent_size}].")
+        if not np.isfinite(latents).all():
+            raise ZooError("latents hold values that are not finite.")
+        return latents
+
+    def _checked_batch(self, images: np.ndarray, labels: np.ndarray | None) -> dict[str, np.ndarray]:
+        images = check_images(images, self.image_shape)
+        return {"image": images, **self._checked_labels(labels, len(images))}
+
+    def _checked_labels(self, labels: np.ndarray | None, count: int) -> dict[str, np.ndarray]:
+        if self.num_classes is None:
+            if labels is not None:
+                raise ZooError(f"{type(self).__name__} is not conditional: it takes no labels. Leave labels out.")
+            return {}
+        if labels is None:
+            raise ZooError(f"{type(self).__name__} is conditional: pass labels, integers below {self.num_classes}.")
+        return {"label": check_labels(labels, self.num_classes, count)}
+
+    # Export.
+
+    def signatures(self) -> dict[str, Signature]:
+        """Returns `encode`, `decode`, `reconstruct`, `sample` and `elbo`; with labels where the model takes them."""
+        image, copy = image_tensor("image", self.image_shape), image_tensor("reconstruction", self.image_shape)
+        latent = NamedTensor("latent", ("batch", self.latent_size), description="latent code")
+        loc = NamedTensor("loc", ("batch", self.latent_size), description="location of the posterior")
+        scale = NamedTensor("scale", ("batch", self.latent_size), "float32", (0.0, np.inf), "scale of the posterior")
+        nats = tuple(
+            NamedTensor(name, ("batch",), description=f"{text}, in nats")
+            for name, text in (
+                ("elbo", "lower bound on the log-likelihood"),
+                ("reconstruction", "expected log-likelihood given the code"),
+                ("kl", "divergence of the posterior from the prior"),
+            )
+        )
+        label, count = self._label("batch"), (COUNT,) if self.num_classes is None else self._label("n")
+        drawn = (image_tensor("image", self.image_shape, "n"),)
+        return {
+            signature.name: signature
+            for signature in (
+                Signature("encode", self._encode, (image, *label), (loc, scale), description="Image to code."),
+                Signature("decode", self._decode, (latent, *label), (image,), description="Code to mean image."),
+                Signature(
+                    "reconstruct", self._reconstruct, (image, *label), (copy,), description="Image to mean image."
+                ),
+                Signature("sample", self._sample, (SEED, *count, TEMPERATURE), drawn, description="New images."),
+                Signature("elbo", self._elbo, (image, SEED, *label), nats, description="Bound on the log-likelihood."),
+            )
+        }
+
+    def _label(self, axis: str) -> tuple[NamedTensor, ...]:
+        if self.num_classes is None:
+            return ()
+        return (NamedTensor("label", (axis,), "int64", (0, self.num_classes - 1), "class to draw or drawn"),)
+
+    def _encode(self, image: tf.Tensor, label: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
+        return self.code(image, label)
+
+    def _decode(self, latent: tf.Tensor, label: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
+        return {"image": self.mean_image(latent, label)}
+
+    def _reconstruct(self, image: tf.Tensor, label: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
+        return {"reconstruction": self.call(image, labels=label)}
+
+    def _sample(
+        self,
+        seed: tf.Tensor,
+        temperature: tf.Tensor,
+        n: tf.Tensor | None = None,
+        label: tf.Tensor | None = None,
+    ) -> dict[str, tf.Tensor]:
+        count = tf.shape(label)[0] if label is not None else tf.reshape(n, [])
+        return {"image": self.mean_image(self.draw_latents(count, seed, temperature), label)}
+
+    def _elbo(self, image: tf.Tensor, seed: tf.Tensor, label: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
+        return self.elbo(image, seed, labels=label)
+
+    def get_config(self) -> dict:
+        """Returns the options of training."""
+        options = {"kl_warm_up": self.kl_warm_up, "free_bits": self.free_bits, "seed": self.seed}
+        return {**super().get_config(), **options}
+
+
+def _bound(reconstruction: tf.Tensor, kl: tf.Tensor) -> dict[str, tf.Tensor]:
+    total = tf.reduce_sum(kl, axis=-1)
+    return {"elbo": reconstruction - total, "reconstruction": reconstruction, "kl": total}

@@ -1,0 +1,177 @@
+"""The vector-quantized autoencoder, VQ-VAE (van den Oord et al. 2017), and its scalar kin (Mentzer et al. 2023).
+
+    codes        c(x), a grid of integers, from the encoder and the quantizer: a deterministic posterior
+    likelihood   p(x|c), parameters from the decoder at the vectors of the codes
+    prior        p(c), an autoregressive network over grids
+
+    stage one, `fit`         minimizes -log p(x|c(x)) + commitment * |encoder(x) - sg[vectors]|^2     (equation 3)
+    stage two, `fit_prior`   maximizes  log p(c(x)), with everything else as it is                    (section 3.3)
+
+    log p(x) = log sum_c p(c) p(x|c) >= log p(c(x)) + log p(x|c(x)) = elbo(x)
+
+The distance in the commitment is summed over places and channels, as the likelihood is summed over pixels; the
+paper averages it over places. The gradient of the likelihood passes the quantizer unchanged.
+
+Shapes: x is [batch, height, width, channels], codes are int32 [batch, rows, columns]. All values are in nats an
+image.
+"""
+
+import copy
+from typing import Any
+
+import keras
+import tensorflow as tf
+from tensorflow_probability import distributions as tfd
+
+from zoo import random
+from zoo.errors import ZooError
+from zoo.vae.code_model import CodeModel
+from zoo.vae.likelihoods import LIKELIHOODS, Likelihood
+from zoo.vae.parts import find_layer, known_shape
+from zoo.vae.quantizers import QUANTIZERS, Quantized, Quantizer, perplexity
+from zoo.validation import check_positive
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class VQVAE(CodeModel):
+    """An autoencoder whose latents are grids of codes, with a prior over grids that is fitted afterwards.
+
+    Train it with `fit`, then `fit_prior`. Until `fit_prior` has run there are no samples and no bound. A later
+    `fit` changes what the codes mean: call `fit_prior` again after it.
+
+    Args:
+        encoder: Maps images [batch, height, width, channels] in [0, 1] to features [batch, rows, columns, d], for
+            example `networks.grid_encoder`.
+        decoder: Maps vectors [batch, rows, columns, d] to the likelihood's parameters, for example
+            `networks.grid_decoder`.
+        quantizer: "ema" for `VectorQuantizer()`, "fsq" for `FiniteScalarQuantizer()`, or a `Quantizer` layer.
+        prior: A network from codes int32 [batch, rows, columns] to logits [batch, rows, columns, number of codes],
+            each from the codes before it, row by row; None for `networks.pixelcnn` with its defaults.
+        likelihood: "bernoulli", "normal", or a `Likelihood` layer.
+        commitment: The weight of the commitment, at least 0. Beta in the paper.
+        seed: Seed of the noise in training, or None for one drawn from Keras's global seed.
+
+    Raises:
+        ZooError: The parts do not fit together, a name is not known, or the weight is negative.
+
+    Example:
+        >>> encoder = networks.grid_encoder((28, 28, 1), channels=16)
+        >>> model = VQVAE(encoder, networks.grid_decoder(encoder.output_shape[1:], (28, 28, 1)))
+        >>> model.compile(optimizer="adam")
+        >>> model.fit(images, epochs=10)
+        >>> model.fit_prior(images, epochs=10)
+        >>> model.sample(64, seed=0, temperature=0.9).shape
+        (64, 28, 28, 1)
+    """
+
+    objective_names = ("loss", "reconstruction", "commitment", "perplexity")
+
+    def __init__(
+        self,
+        encoder: keras.Model,
+        decoder: keras.Model,
+        quantizer: str | Quantizer = "ema",
+        prior: keras.Model | None = None,
+        likelihood: str | Likelihood = "bernoulli",
+        commitment: float = 0.25,
+        seed: int | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(seed=seed, **kwargs)
+        height, width, channels = known_shape(encoder, "encoder", "keras.Input((28, 28, 1))", rank=3)
+        self._image_shape = (height, width, channels)
+        self.encoder, self.decoder = encoder, decoder
+        self.quantizer = find_layer(quantizer, QUANTIZERS, Quantizer, "quantizer")
+        self.likelihood_layer = find_layer(likelihood, LIKELIHOODS, Likelihood, "likelihood")
+        self.commitment = check_positive(commitment, "commitment", or_zero=True)
+        self._check_networks()
+        for layer, shape in ((self.quantizer, encoder.output_shape), (self.likelihood_layer, decoder.output_shape)):
+            if not layer.built:
+                layer.build(shape)
+                layer.built = True
+        self.grid_shape = tuple(encoder.output_shape[1:3])
+        self.num_codes = self.quantizer.num_codes
+        self._set_prior(prior)
+        self.built = True
+
+    def _check_networks(self) -> None:
+        known_shape(self.decoder, "decoder", "keras.Input((7, 7, 64))", rank=3)
+        features, taken = tuple(self.encoder.output_shape[1:]), tuple(self.decoder.input_shape[1:])
+        if len(features) != 3 or None in features or features != taken:
+            raise ZooError(
+                f"the encoder gives features {list(features)} and the decoder takes {list(taken)}, expected the same "
+                "rows, columns and channels. See networks.grid_encoder and networks.grid_decoder."
+            )
+        height, width, channels = self.image_shape
+        wanted = (height, width, self.likelihood_layer.parameters_for(channels))
+        given = tuple(self.decoder.output_shape[1:])
+        if given != wanted:
+            raise ZooError(
+                f"the decoder gives {list(given)}, but {type(self.likelihood_layer).__name__} for images "
+                f"{list(self.image_shape)} needs {list(wanted)}. Change the decoder's last layer."
+            )
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of the images."""
+        return self._image_shape
+
+    # The distributions.
+
+    def quantized(self, images: tf.Tensor, training: bool = False, seed: random.Seed = 0) -> Quantized:
+        """Returns the vectors, codes and commitment of images; in training the codebook learns from them."""
+        features = tf.cast(self.encoder(images, training=training), tf.float32)
+        return self.quantizer(features, training=training, seed=seed)
+
+    def codes(self, images: tf.Tensor) -> tf.Tensor:
+        """Returns c(x), int32 [batch, rows, columns]."""
+        return self.quantized(images).codes
+
+    def likelihood(self, codes: tf.Tensor) -> tfd.Distribution:
+        """Returns p(x|c) with batch shape [batch] and event shape [height, width, channels]."""
+        return self.likelihood_layer.distribution(self._parameters(self.quantizer.look_up(codes)))
+
+    def mean_image(self, codes: tf.Tensor) -> tf.Tensor:
+        """Returns the mean images of codes, in [0, 1]."""
+        return self.likelihood_layer.mean(self._parameters(self.quantizer.look_up(codes)))
+
+    def _parameters(self, vectors: tf.Tensor, training: bool = False) -> tf.Tensor:
+        return tf.cast(self.decoder(vectors, training=training), tf.float32)
+
+    def objective(
+        self, images: tf.Tensor, seed: random.Seed, training: bool, labels: tf.Tensor | None = None
+    ) -> dict[str, tf.Tensor]:
+        """Returns what stage one minimizes and its terms, [batch], in nats, and the perplexity of the batch's codes."""
+        targets = self.likelihood_layer.targets(tf.cast(images, tf.float32), random.fold_in(seed, 0))
+        found = self.quantized(targets, training, random.fold_in(seed, 1))
+        parameters = self._parameters(found.vectors, training)
+        reconstruction = self.likelihood_layer.distribution(parameters).log_prob(targets)
+        used = perplexity(found.codes, self.num_codes)
+        return {
+            "loss": self.commitment * found.commitment - reconstruction,
+            "reconstruction": reconstruction,
+            "commitment": found.commitment,
+            "perplexity": used + tf.zeros_like(reconstruction),
+        }
+
+    def get_config(self) -> dict:
+        """Returns the arguments of the constructor, serialized."""
+        parts = {
+            "encoder": self.encoder,
+            "decoder": self.decoder,
+            "quantizer": self.quantizer,
+            "prior": self.prior_network,
+            "likelihood": self.likelihood_layer,
+        }
+        serialized = {name: keras.saving.serialize_keras_object(part) for name, part in parts.items()}
+        return {**super().get_config(), **serialized, "commitment": self.commitment, "seed": self.seed}
+
+    @classmethod
+    def from_config(cls, config: dict, custom_objects: dict | None = None) -> "VQVAE":
+        """Builds a model from `get_config`."""
+        parts = ("encoder", "decoder", "quantizer", "prior", "likelihood")
+        config = copy.deepcopy(config)  # Keras empties parts of what it deserializes
+        built = {
+            name: keras.saving.deserialize_keras_object(config[name], custom_objects=custom_objects) for name in parts
+        }
+        return cls(**{**config, **built})
