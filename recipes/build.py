@@ -91,7 +91,12 @@ def _classes(data: Dataset) -> int:
 def _hierarchical(settings: HierarchicalVAESettings, data: Dataset, seed: int) -> GenerativeModel:
     likelihood, parameters = _likelihood(settings, data.image_shape)
     encoder = zoo.networks.residual_encoder(
-        data.image_shape, settings.filters, settings.encoder_blocks, settings.hidden, settings.activation
+        data.image_shape,
+        settings.filters,
+        settings.encoder_blocks,
+        settings.hidden,
+        settings.resolutions,
+        settings.activation,
     )
     decoder = zoo.networks.residual_decoder(
         encoder.output_shape[-1][1:], parameters, settings.decoder_filters, activation=settings.activation

@@ -15,5 +15,5 @@ SETTINGS = Settings(
     evaluate=EvaluateSettings(draws=1000, images=10_000),
 )
 
-PARAMETERS = 1_700_000
+PARAMETERS = 1_705_729
 EXPECTED = {"nll": 0.0, "standard_error": 0.0, "data": "mnist", "images": 10_000, "draws": 1000}

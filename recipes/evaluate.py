@@ -7,6 +7,8 @@ import numpy as np
 
 from zoo.errors import ZooError
 
+_ESTIMATOR = "importance-weighted bound (Burda et al. 2016, equation 8)"
+
 
 def evaluate(
     model: Any,
@@ -23,7 +25,7 @@ def evaluate(
         model: A model with `log_likelihood`.
         images: Test images [n, height, width, channels] in [0, 1].
         data: What the images are, for the record.
-        draws: Importance draws an image.
+        draws: Importance draws an image, for models whose estimate has any.
         seed: Decides the draws, and the binarization where there is one.
         verbose: Whether to show a progress bar.
         labels: int [n], for conditional models; others do not use them.
@@ -51,8 +53,8 @@ def evaluate(
         **({"bits_per_dimension": bits} if model.likelihood_layer.discrete else {}),
         "unit": "nats an image",
         "likelihood_of": model.likelihood_layer.describes,
-        "estimator": "importance-weighted bound (Burda et al. 2016, equation 8)",
-        "draws": draws,
+        "estimator": getattr(model, "likelihood_estimator", _ESTIMATOR),
+        "draws": 1 if hasattr(model, "likelihood_estimator") else draws,
         "images": len(images),
         "data": data,
         "split": "test",

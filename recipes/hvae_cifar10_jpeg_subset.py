@@ -15,7 +15,7 @@ SETTINGS = Settings(
         filters=[48, 64],
         hidden=128,
         latents=[[32], [8, 8], [8, 8]],
-        decoder_filters=32,
+        decoder_filters=[32],
         likelihood="discretized_logistic_mixture",
         kl_warm_up=1000,
     ),
@@ -23,5 +23,5 @@ SETTINGS = Settings(
     evaluate=EvaluateSettings(draws=100, images=2000),
 )
 
-PARAMETERS = 1_500_000
+PARAMETERS = 1_456_730
 EXPECTED = {"nll": 0.0, "standard_error": 0.0, "data": "cifar10_jpeg_subset", "images": 2000, "draws": 100}

@@ -62,6 +62,11 @@ def expected_of(name: str) -> dict[str, Any]:
     return _recipe(name).EXPECTED
 
 
+def published_of(name: str) -> str:
+    """Returns the figure that a recipe is to be measured against, with its source, or ""."""
+    return getattr(_recipe(name), "PUBLISHED", "")
+
+
 def _recipe(name: str) -> ModuleType:
     if name not in _RECIPES:
         raise ZooError(f"unknown recipe '{name}'.{near_miss(name, _RECIPES)} Known: {', '.join(names())}.")

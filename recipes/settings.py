@@ -61,10 +61,11 @@ class HierarchicalVAESettings(_Section):
     kind: Literal["hvae"] = "hvae"
     filters: list[Size] = Field(min_length=1, max_length=5, description="filters at each half of the size before")
     hidden: int = Field(default=0, ge=0, description="width of a top level that sees the whole image, or 0 for none")
+    resolutions: int | None = Field(default=None, ge=1, description="coarsest ones that have levels; None: all")
     latents: list[list[Size]] = Field(min_length=1, description="channels of the levels by resolution, coarsest first")
     encoder_blocks: int = Field(default=1, ge=0, description="residual blocks a resolution, going up")
     blocks: int = Field(default=1, ge=0, description="residual blocks a level, going down")
-    decoder_filters: Size = Field(default=16, description="filters at full size")
+    decoder_filters: list[Size] = Field(default=[16], description="filters at each doubling after the levels")
     activation: str = Field(default="elu", description="any Keras activation")
     likelihood: str = Field(default="bernoulli", description="distribution of the pixels")
     kl_warm_up: int = Field(default=0, ge=0, description="steps over which the KL gets its whole weight")

@@ -12,9 +12,10 @@ SETTINGS = Settings(
     recipe="vae_burda",
     data="mnist",
     model=VAESettings(network="mlp", latent_size=50, hidden=200, activation="tanh"),
-    train=TrainSettings(epochs=600, batch_size=128, learning_rate=1e-3, validation=1000, jit_compile=True),
+    train=TrainSettings(epochs=1000, batch_size=128, learning_rate=2e-3, validation=1000, jit_compile=True),
     evaluate=EvaluateSettings(draws=5000, images=10_000),
 )
 
 PARAMETERS = 425_284
 EXPECTED = {"nll": 0.0, "standard_error": 0.0, "data": "mnist", "images": 10_000, "draws": 5000}
+PUBLISHED = "86.76 (Burda et al. 2016)"

@@ -22,5 +22,5 @@ SETTINGS = Settings(
     evaluate=EvaluateSettings(draws=1000, images=393),
 )
 
-PARAMETERS = 1_300_000
+PARAMETERS = 1_254_303
 EXPECTED = {"nll": 0.0, "standard_error": 0.0, "data": "frey_faces", "images": 393, "draws": 1000}

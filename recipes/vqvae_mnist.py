@@ -15,5 +15,5 @@ SETTINGS = Settings(
     evaluate=EvaluateSettings(draws=1, images=10_000),
 )
 
-PARAMETERS = 500_000
+PARAMETERS = 636_242
 EXPECTED = {"nll": 0.0, "standard_error": 0.0, "data": "mnist", "images": 10_000, "draws": 1}

@@ -44,8 +44,8 @@ def networks(num_classes: int | None = None) -> tuple[keras.Model, keras.Model]:
 
 
 def hierarchical() -> zoo.HierarchicalVAE:
-    encoder = residual_encoder((8, 6, 1), (4,), 0, 6, "relu")
-    decoder = residual_decoder((4, 3, 4), (8, 6, 1), 3)
+    encoder = residual_encoder((8, 6, 1), (4,), 0, 6, activation="relu")
+    decoder = residual_decoder((4, 3, 4), (8, 6, 1), (3,))
     likelihood = likelihoods.Normal(scale=0.3)
     return zoo.HierarchicalVAE(encoder, decoder, ((2,), (1, 1)), likelihood, 0, "relu", 5, 0.1, 11)
 

@@ -73,7 +73,7 @@ def _multivariate_normal(
 ) -> tf.Tensor:
     noise = temperature * noise_for(random.normal, distribution, seed, sample_shape)
     # A sum of products: ONNX Runtime is slow at matrix products of matrices this small.
-    return distribution.loc + tf.reduce_sum(distribution.scale_tril * noise[..., None, :], axis=-1)
+    return distribution.loc + tf.reduce_sum(distribution.scale_tril * tf.expand_dims(noise, -2), axis=-1)
 
 
 @draw.register
@@ -104,7 +104,7 @@ def categories(logits: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
         noise: Uniform in (0, 1), broadcasting against `logits` without its last axis.
     """
     edges = tf.cumsum(tf.nn.softmax(logits), axis=-1)[..., :-1]
-    return tf.reduce_sum(tf.cast(noise[..., None] > edges, tf.int32), axis=-1)
+    return tf.reduce_sum(tf.cast(tf.expand_dims(noise, -1) > edges, tf.int32), axis=-1)
 
 
 @draw.register

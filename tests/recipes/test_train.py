@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 import yaml
 
+from recipes.build import build
+from recipes.data import Dataset
 from recipes.registry import names, parameters_of, settings_of
 from recipes.run_folder import RunFolder
 from recipes.settings import override, smoke
 from recipes.train import build_model, load_data, train
-from recipes.vae import build
 from zoo.errors import ZooError
 
 QUICK = ["train.epochs=4", "train.batch_size=64", "model.hidden=16", "evaluate.draws=3", "train.jit_compile=false"]
@@ -133,8 +134,10 @@ def test_one_seed_gives_one_model():
 def test_every_recipe_has_a_smoke_run_and_states_its_size(name):
     settings = smoke(settings_of(name))
     assert settings.train.epochs == 1
-    shape = (8, 8, 1) if name == "vae_digits" else (28, 28, 1)
-    assert build(settings.model, shape, 0).count_params() == parameters_of(name)
+    shapes = {"digits": (8, 8, 1), "frey_faces": (28, 20, 1), "cifar10_jpeg_subset": (32, 32, 3)}
+    images = np.zeros((10, *shapes.get(settings.data, (28, 28, 1))), np.float32)
+    data = Dataset(settings.data, images, images, np.arange(10), np.arange(10))
+    assert build(settings.model, data, 0).count_params() == parameters_of(name)
 
 
 def test_ctrl_c_keeps_a_checkpoint(tmp_path):

@@ -16,9 +16,14 @@ from zoo.vae import likelihoods, posteriors, priors, quantizers
 
 LAYERS = {
     "DiagonalNormal": lambda: posteriors.DiagonalNormal(3),
+    "FullCovarianceNormal": lambda: posteriors.FullCovarianceNormal(3),
+    "InverseAutoregressiveFlow": lambda: posteriors.InverseAutoregressiveFlow(3, flows=1, hidden=(8, 6)),
     "FiniteScalarQuantizer": lambda: quantizers.FiniteScalarQuantizer((3, 4)),
     "VectorQuantizer": lambda: quantizers.VectorQuantizer(6, 0.9, 1e-3, 7),
     "StandardNormal": lambda: priors.StandardNormal(3),
+    "AutoregressiveFlow": lambda: priors.AutoregressiveFlow(3, flows=1, hidden=(8, 6)),
+    "CouplingFlow": lambda: priors.CouplingFlow(3, flows=1, hidden=(8, 6)),
+    "GaussianMixture": lambda: priors.GaussianMixture(3, components=2, covariance="full"),
     "VampPrior": lambda: priors.VampPrior(3, components=7, mean=0.3),
     "Bernoulli": lambda: likelihoods.Bernoulli(binarize="threshold"),
     "Categorical": lambda: likelihoods.Categorical(levels=17),

@@ -55,16 +55,18 @@ def residual_encoder(
     filters: Sequence[int] = (32, 64),
     blocks: int = 2,
     hidden: int = 0,
+    resolutions: int | None = None,
     activation: str = "elu",
     name: str = "encoder",
 ) -> keras.Model:
-    """Returns a network from images to features at every resolution, the coarsest first.
+    """Returns a network from images to features at several resolutions, the coarsest first.
 
     Args:
         image_shape: Height, width and channels.
         filters: For each resolution, every one half of the one before it, rounded up; the first is half the image.
         blocks: Residual blocks a resolution.
         hidden: If above 0, the width of one more output, [batch, 1, 1, hidden], that sees the whole image.
+        resolutions: How many of the coarsest of `filters` are outputs; None for all.
         activation: Any Keras activation.
         name: The network's name.
     """
@@ -75,6 +77,7 @@ def residual_encoder(
         for _ in range(blocks):
             features = ResidualBlock(activation)(features)
         outputs.insert(0, features)
+    outputs = outputs[:resolutions]
     if hidden:
         flat = keras.layers.Flatten()(keras.layers.Activation(activation)(features))
         whole = keras.layers.Dense(hidden)(keras.layers.Dense(hidden, activation)(flat))
@@ -85,28 +88,31 @@ def residual_encoder(
 def residual_decoder(
     features_shape: Sequence[int],
     output_shape: Sequence[int],
-    filters: int = 32,
+    filters: Sequence[int] = (32,),
     blocks: int = 0,
     activation: str = "elu",
     name: str = "decoder",
 ) -> keras.Model:
-    """Returns a network from features [batch, height, width, channels], half as large as images, to real numbers.
+    """Returns a network from features [batch, height, width, channels] to real numbers [batch, *output_shape].
 
     Args:
         features_shape: Height, width and channels of the features.
         output_shape: Height, width and channels of what it gives.
-        filters: Channels at full resolution.
-        blocks: Residual blocks at full resolution; they cost four times those at half of it.
+        filters: Each entry is a layer that doubles height and width; what goes past `output_shape` is cut off.
+        blocks: Residual blocks after each; each costs four times one at the resolution before.
         activation: Any Keras activation.
         name: The network's name.
     """
     height, width, channels = output_shape
     inputs = keras.Input(tuple(features_shape), name="features")
     features = keras.layers.Activation(activation)(inputs)
-    features = crop_to(keras.layers.Conv2DTranspose(filters, 4, 2, padding="same")(features), height, width)
-    for _ in range(blocks):
-        features = ResidualBlock(activation)(features)
-    features = keras.layers.Activation(activation)(features)
+    for index, count in enumerate(filters):
+        shrink = 2 ** (len(filters) - 1 - index)
+        features = keras.layers.Conv2DTranspose(count, 4, 2, padding="same")(features)
+        features = crop_to(features, -(-height // shrink), -(-width // shrink))
+        for _ in range(blocks):
+            features = ResidualBlock(activation)(features)
+        features = keras.layers.Activation(activation)(features)
     return keras.Model(inputs, keras.layers.Conv2D(channels, 3, padding="same")(features), name=name)
 
 

@@ -112,7 +112,7 @@ class BetaTCVAE(VAE):
         pairs = tfd.Normal(own.loc[None], own.scale[None]).log_prob(latents[:, None])
         weights = self._log_weights_of_batch(tf.shape(latents)[0])
         log_joint = tf.reduce_logsumexp(weights + tf.reduce_sum(pairs, axis=-1), axis=1)
-        log_marginals = tf.reduce_sum(tf.reduce_logsumexp(weights[..., None] + pairs, axis=1), axis=-1)
+        log_marginals = tf.reduce_sum(tf.reduce_logsumexp(tf.expand_dims(weights, -1) + pairs, axis=1), axis=-1)
         log_own = posterior.log_prob(latents)
         return log_own - log_joint, log_joint - log_marginals, log_marginals - self.prior().log_prob(latents)
 

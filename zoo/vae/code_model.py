@@ -43,6 +43,7 @@ class CodeModel(GenerativeModel):
     likelihood_layer: Likelihood
     grid_shape: tuple[int, int]  # rows and columns
     num_codes: int
+    likelihood_estimator = "bound from the one code of an image"  # what `log_likelihood` gives, in words
 
     # What a family implements.
 

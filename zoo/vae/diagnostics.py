@@ -57,8 +57,8 @@ def diagnose(
     reconstructions, groups = [], []
     for index, start in enumerate(range(0, len(images), _AT_ONCE)):
         chunk = slice(start, start + _AT_ONCE)
-        given = {} if labels is None else {"labels": tf.constant(labels[chunk])}
-        reconstruction, kl = model.terms(tf.constant(images[chunk]), random.fold_in(seed, index), **given)
+        given = None if labels is None else tf.constant(labels[chunk])
+        reconstruction, kl = model.terms(tf.constant(images[chunk]), random.fold_in(seed, index), labels=given)
         reconstructions.append(reconstruction.numpy())
         groups.append(kl.numpy())
     variance = locations.var(axis=0)

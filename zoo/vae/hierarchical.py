@@ -24,7 +24,7 @@ from zoo.errors import ZooError
 from zoo.sampling import draw
 from zoo.vae.latent_variable import LatentVariableModel
 from zoo.vae.likelihoods import LIKELIHOODS, Likelihood
-from zoo.vae.parts import find_layer, known_shape
+from zoo.vae.parts import copies, find_layer, known_shape
 from zoo.vae.top_down import TopDownLevel
 
 # Maps (index of the level, state, prior there) to a latent [rows, height, width, channels].
@@ -122,7 +122,7 @@ class HierarchicalVAE(LatentVariableModel):
     def _descend(self, rows: tf.Tensor, choose: Choice) -> tf.Tensor:
         """Goes through the levels with the latents chosen, and returns the state below the last."""
         first = tf.convert_to_tensor(self._first_state)
-        state = tf.tile(first[None], [rows, 1, 1, 1])
+        state = copies(first[None], rows)
         state = tf.cast(state, self.compute_dtype)
         for index, level in enumerate(self.levels):
             state, prior = level.read_prior(state)
@@ -163,9 +163,9 @@ class HierarchicalVAE(LatentVariableModel):
         self, targets: tf.Tensor, num_samples: random.Seed, seed: random.Seed, labels: tf.Tensor | None = None
     ) -> tf.Tensor:
         """Returns log p(x, z) - log q(z|x), [num_samples, batch], at draws z of q, given binarized images."""
-        features = [tf.tile(values, [num_samples, 1, 1, 1]) for values in self.encoder(targets)]
+        features = [copies(values, num_samples) for values in self.encoder(targets)]
         state, path = self._explain(features, lambda index, posterior: draw(posterior, random.fold_in(seed, index)))
-        repeated = tf.tile(targets, [num_samples, 1, 1, 1])
+        repeated = copies(targets, num_samples)
         weights = self.likelihood_layer.distribution(self._parameters(state)).log_prob(repeated)
         for latent, posterior, prior in path:
             weights += prior.log_prob(latent) - posterior.log_prob(latent)
@@ -220,4 +220,4 @@ class HierarchicalVAE(LatentVariableModel):
 
 
 def _joined(values: list[tf.Tensor]) -> tf.Tensor:
-    return tf.concat([tf.reshape(value, [-1, math.prod(value.shape[1:])]) for value in values], axis=-1)
+    return tf.concat([tf.reshape(value, [-1, math.prod(value.shape.as_list()[1:])]) for value in values], axis=-1)

@@ -122,13 +122,17 @@ def maximum_mean_discrepancy(first: tf.Tensor, second: tf.Tensor, kernel: str = 
 
 def _inverse_multiquadratic(first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
     """C / (C + |x - y|^2), C = width * 2 size, the expected squared distance of two standard Normal draws."""
-    distances, scale = _squared_distances(first, second), 2.0 * first.shape[-1]
+    distances, scale = _squared_distances(first, second), 2.0 * _size(first)
     return tf.add_n([scale * width / (scale * width + distances) for width in _WIDTHS])
 
 
 def _gaussian(first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
     """exp(-|x - y|^2 / size)."""
-    return tf.exp(-_squared_distances(first, second) / first.shape[-1])
+    return tf.exp(-_squared_distances(first, second) / _size(first))
+
+
+def _size(latents: tf.Tensor) -> tf.Tensor:
+    return tf.cast(tf.shape(latents)[-1], tf.float32)
 
 
 def _squared_distances(first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:

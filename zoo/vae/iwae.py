@@ -157,7 +157,8 @@ class IWAE(VAE):
             terms = self._weigh(targets, posterior, held, True, labels)
         to_latents = tape.gradient(terms.log_weights, held)
         generative, path, score = (tf.stop_gradient(share) for share in self._shares(terms.log_weights))
-        through_latents = tf.reshape(path, tf.shape(latents)[:2])[..., None] * tf.stop_gradient(to_latents) * latents
+        path_by_draw = tf.reshape(path, [tf.shape(latents)[0], -1, 1])
+        through_latents = path_by_draw * tf.stop_gradient(to_latents) * latents
         log_posterior = tf.reshape(posterior.log_prob(held), tf.shape(path))
         # log q(z|x) in the weights is no part of the generative objective.
         joint = terms.log_weights + self._warm_up() * log_posterior

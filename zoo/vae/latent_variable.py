@@ -362,7 +362,8 @@ class LatentVariableModel(GenerativeModel):
         n: tf.Tensor | None = None,
         label: tf.Tensor | None = None,
     ) -> dict[str, tf.Tensor]:
-        count = tf.shape(label)[0] if label is not None else tf.reshape(n, [])
+        count = n if label is None else tf.shape(label)[0]
+        assert count is not None  # one of the two is an input of every model
         return {"image": self.mean_image(self.draw_latents(count, seed, temperature), label)}
 
     def _elbo(self, image: tf.Tensor, seed: tf.Tensor, label: tf.Tensor | None = None) -> dict[str, tf.Tensor]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from zoo.errors import ZooError, near_miss
 
@@ -24,6 +25,12 @@ def known_shape(network: keras.Model, name: str, example: str, rank: int) -> tup
     if len(shape) != rank or not all(isinstance(size, int) for size in shape):
         raise ZooError(f"the {name} takes inputs {list(shape)}, expected {rank} known sizes, as from {example}.")
     return shape
+
+
+def copies(values: tf.Tensor, count: Any) -> tf.Tensor:
+    """Returns [count * batch, ...]: the whole batch, again and again."""
+    ones = tf.ones([tf.rank(values) - 1], tf.int32)
+    return tf.ensure_shape(tf.tile(values, tf.concat([[count], ones], axis=0)), [None, *values.shape[1:]])
 
 
 def find_layer(choice: Any, known: Mapping[str, type], base: type, name: str, *arguments: Any) -> Any:

@@ -23,7 +23,7 @@ from zoo.errors import ZooError
 from zoo.sampling import draw
 from zoo.vae.latent_variable import LatentVariableModel
 from zoo.vae.likelihoods import LIKELIHOODS, Likelihood
-from zoo.vae.parts import find_layer, known_shape
+from zoo.vae.parts import copies, find_layer, known_shape
 from zoo.vae.posteriors import POSTERIORS, Posterior
 from zoo.vae.priors import PRIORS, Prior
 
@@ -170,7 +170,7 @@ class VAE(LatentVariableModel):
         """Returns log p(x|z), [num_samples, batch], given latents [num_samples, batch, latent_size]."""
         count = tf.shape(latents)[0]
         flat = tf.reshape(latents, [-1, self.latent_size])
-        repeated = None if labels is None else tf.tile(labels, [count])
+        repeated = None if labels is None else copies(labels, count)
         parameters = self._parameters(flat, training, repeated)
         by_draw = tf.reshape(parameters, tf.concat([tf.shape(latents)[:2], tf.shape(parameters)[1:]], axis=0))
         by_draw = tf.ensure_shape(by_draw, [None, None, *parameters.shape[1:]])

@@ -15,7 +15,7 @@ def model(shape=SHAPE, latents=((2,), (1, 2)), hidden=6, filters=4, **options) -
     keras.utils.set_random_seed(1)
     encoder = residual_encoder(shape, (filters,), 1, hidden)
     return HierarchicalVAE(
-        encoder, residual_decoder(encoder.output_shape[-1][1:], shape, 3), latents, seed=0, **options
+        encoder, residual_decoder(encoder.output_shape[-1][1:], shape, (3,)), latents, seed=0, **options
     )
 
 
@@ -74,7 +74,7 @@ def test_posteriors_start_at_the_priors():
 def test_any_height_width_and_channels(shape):
     keras.utils.set_random_seed(0)
     encoder = residual_encoder(shape, (4, 6), 1, 8)
-    made = HierarchicalVAE(encoder, residual_decoder(encoder.output_shape[-1][1:], shape, 3), ((2,), (1,), (1,)))
+    made = HierarchicalVAE(encoder, residual_decoder(encoder.output_shape[-1][1:], shape, (3,)), ((2,), (1,), (1,)))
     assert made.sample(2).shape == (2, *shape)
 
 
@@ -88,11 +88,11 @@ def test_training_raises_the_bound(digits):
 
 def test_parts_that_do_not_fit():
     encoder = residual_encoder(SHAPE, (4,), 1, 6)
-    decoder = residual_decoder((3, 2, 4), SHAPE, 3)
+    decoder = residual_decoder((3, 2, 4), SHAPE, (3,))
     for arguments, message in (
         ((encoder, decoder, ((2,),)), "2 resolutions, and latents name 1"),
         ((encoder, decoder, ((2,), ())), "two or more levels"),
-        ((encoder, residual_decoder((3, 2, 5), SHAPE, 3), ((2,), (1,))), r"finest features are \[3, 2, 4\]"),
+        ((encoder, residual_decoder((3, 2, 5), SHAPE, (3,)), ((2,), (1,))), r"finest features are \[3, 2, 4\]"),
     ):
         with pytest.raises(zoo.ZooError, match=message):
             HierarchicalVAE(*arguments)

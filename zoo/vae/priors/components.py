@@ -36,5 +36,6 @@ class NormalComponents(tfd.Independent):
 
 def as_components(distribution: tfd.Distribution) -> tfd.Distribution:
     """Returns a distribution with one batch axis, with densities by matrix products where it is a diagonal Normal."""
-    inner = distribution.distribution if type(distribution) is tfd.Independent else None
-    return NormalComponents(inner.loc, inner.scale) if isinstance(inner, tfd.Normal) else distribution
+    if type(distribution) is tfd.Independent and isinstance(distribution.distribution, tfd.Normal):
+        return NormalComponents(distribution.distribution.loc, distribution.distribution.scale)
+    return distribution

@@ -1,0 +1,73 @@
+"""Makes the table of likelihoods in the docs from finished runs of the recipes.
+
+    python -m recipes.table runs docs/likelihoods.md
+
+`runs` holds run folders named after their recipes, with the recipes' own settings; others are refused.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from recipes import registry
+from recipes.run_folder import read_settings
+from zoo.errors import ZooError
+from zoo.files import write_text
+
+_HEAD = """# Likelihoods, measured and published
+
+Made from finished runs of the recipes by `python -m recipes.table runs docs/likelihoods.md`; each row by `zoo train
+RECIPE`. Figures are of the test split, importance-weighted bounds (Burda et al. 2016, equation 8) with the draws
+given, or the plain bound where it says 1 draw; the error is the standard error over test images. Less is better.
+Nothing was chosen by the test images. Minutes are those of training on two CPU cores, other work beside it included.
+
+| recipe | what | published | measured | draws | images | parameters | passes | minutes |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- |
+"""
+
+
+def table(runs: Path) -> str:
+    """Returns the table as Markdown, a row for each finished run below a folder.
+
+    Raises:
+        ZooError: There is none, or a run is not one of its recipe's own settings.
+    """
+    rows = [_row(name, runs / name) for name in registry.names() if (runs / name / "evaluation.json").is_file()]
+    if not rows:
+        raise ZooError(f"{runs} holds no finished run of a recipe. Train one: zoo train vae_burda -o {runs}/vae_burda")
+    return _HEAD + "\n".join(rows) + "\n"
+
+
+def _row(name: str, run: Path) -> str:
+    settings, own = read_settings(run), registry.settings_of(name)
+    # Where a run began is a place on one's own disk.
+    if settings.model_copy(update={"train": settings.train.model_copy(update={"start_from": None})}) != own:
+        raise ZooError(f"{run} was trained with other settings than those of the recipe {name}; the table is of those.")
+    figures = json.loads((run / "evaluation.json").read_text(encoding="utf-8"))
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    minutes = sum(line["seconds"] for line in lines) / 60
+    cells = [
+        f"`{name}`",
+        registry.description_of(name),
+        registry.published_of(name),
+        measured(figures),
+        f"{figures['draws']:,}",
+        f"{figures['images']:,}",
+        f"{registry.parameters_of(name):,}",
+        f"{len(lines):,}",
+        f"{minutes:.0f}",
+    ]
+    return "| " + " | ".join(cells) + " |"
+
+
+def measured(figures: dict[str, Any]) -> str:
+    """Returns a figure with its standard error: nats for binary pixels, bits per dimension for others."""
+    if "bits_per_dimension" not in figures or "binary" in figures["likelihood_of"]:
+        return f"{figures['nll']:.2f} +- {figures['standard_error']:.2f} nats"
+    scale = figures["bits_per_dimension"] / figures["nll"]
+    return f"{figures['bits_per_dimension']:.3f} +- {scale * figures['standard_error']:.3f} bits/dim"
+
+
+if __name__ == "__main__":
+    write_text(Path(sys.argv[2]), table(Path(sys.argv[1])))
