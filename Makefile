@@ -17,6 +17,7 @@ test-slow: $(VENV)/.installed
 bench: $(VENV)/.installed
 	$(RUN) tests/benchmarks/random_noise.py
 	$(RUN) tests/benchmarks/preset_load.py
+	$(RUN) tests/benchmarks/likelihood_memory.py
 
 lint: $(VENV)/.installed
 	$(RUN) -m ruff check .

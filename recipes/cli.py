@@ -82,13 +82,15 @@ def list_all(as_json: Json = False) -> None:
         }
         print(json.dumps({"presets": found, "recipes": recipes}, indent=2))
         return
+    width = max(map(len, (*found, *registry.names())))
     print("presets (zoo info NAME, zoo sample NAME):")
     for name, entry in found.items():
-        print(f"  {name:14} {entry['class']:6} {entry['bytes'] / 1e6:5.1f} MB  {headline(entry['figures'])}")
+        print(f"  {name:{width}} {entry['class']:15} {entry['bytes'] / 1e6:5.1f} MB  {headline(entry['figures'])}")
     print("recipes (zoo train NAME):")
     for name in registry.names():
-        print(f"  {name:14} {registry.description_of(name)}")
-        print(f"  {'':14} {registry.parameters_of(name):,} parameters; expect {headline(registry.expected_of(name))}")
+        print(f"  {name:{width}} {registry.description_of(name)}")
+        expected = headline(registry.expected_of(name))
+        print(f"  {'':{width}} {registry.parameters_of(name):,} parameters{expected and f'; expect {expected}'}")
 
 
 @app.command(epilog="Example: zoo info vae_mnist")

@@ -58,7 +58,7 @@ def parameters_of(name: str) -> int:
 
 
 def expected_of(name: str) -> dict[str, Any]:
-    """Returns the figures that a recipe gave when it was last run."""
+    """Returns the figures that a recipe gave when it was last run, or {} where it has not been run as it is now."""
     return _recipe(name).EXPECTED
 
 

@@ -16,4 +16,4 @@ SETTINGS = Settings(
 )
 
 PARAMETERS = 636_242
-EXPECTED = {"nll": 0.0, "standard_error": 0.0, "data": "mnist", "images": 10_000, "draws": 1}
+EXPECTED = {}

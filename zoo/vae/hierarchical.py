@@ -220,4 +220,4 @@ class HierarchicalVAE(LatentVariableModel):
 
 
 def _joined(values: list[tf.Tensor]) -> tf.Tensor:
-    return tf.concat([tf.reshape(value, [-1, math.prod(value.shape.as_list()[1:])]) for value in values], axis=-1)
+    return tf.concat([tf.reshape(value, [-1, value.shape[1:].num_elements()]) for value in values], axis=-1)

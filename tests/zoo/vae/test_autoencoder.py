@@ -224,7 +224,12 @@ def test_it_trains_in_low_precision_saves_and_exports(density, digits, tmp_path)
     assert [getattr(again, name) for name in options] == ["masking", 0.3, 0.1, 3]
     assert again.density_is_fitted
     np.testing.assert_array_equal(again.sample(4), model.sample(4))
+    assert len(again.trainable_variables) == len(model.trainable_variables) == 8
+    assert int(again.optimizer.iterations) == 4
+    kept = again.density_layer.get_weights()
     again.fit(digits[:64], batch_size=16, epochs=1, verbose=0)
+    for one, other in zip(again.density_layer.get_weights(), kept, strict=True):
+        np.testing.assert_array_equal(one, other)
     manifest = export.save(model, tmp_path / "bundle")  # raises where a format differs
     assert set(manifest["signatures"]) == {"encode", "decode", "reconstruct", "sample"}
 

@@ -27,7 +27,7 @@ class Categorical(QuantizedLikelihood):
 
     def distribution(self, parameters: tf.Tensor) -> tfd.Distribution:
         """Returns the product of categorical distributions with these logits."""
-        return CategoricalLevels(parameters, parameters.shape.as_list()[-1] // self.levels, self.levels)
+        return CategoricalLevels(parameters, (parameters.shape[-1] or 0) // self.levels, self.levels)
 
 
 class CategoricalLevels(QuantizedDistribution):

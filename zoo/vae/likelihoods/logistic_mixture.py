@@ -47,7 +47,8 @@ class DiscretizedLogisticMixture(QuantizedLikelihood):
     def distribution(self, parameters: tf.Tensor) -> tfd.Distribution:
         """Returns the product over pixels of mixtures with these parameters."""
         # parameters_for solved for the number of channels: 1 + 2c + c(c-1)/2 = (c+1)(c+2)/2.
-        channels = (math.isqrt(8 * parameters.shape.as_list()[-1] // self.components + 1) - 3) // 2
+        numbers = (parameters.shape[-1] or 0) // self.components
+        channels = (math.isqrt(8 * numbers + 1) - 3) // 2
         return LogisticMixtureLevels(parameters, channels, self.levels, self.components)
 
     def get_config(self) -> dict:
@@ -62,8 +63,8 @@ class LogisticMixtureLevels(QuantizedDistribution):
     the true one; and a component's coefficients act on the means of earlier channels, which is exact as long as
     that component has next to no mass beyond 0 and 1.
 
-    Parameters by component are [..., components, height, width] inside: sums over an inner axis as short as that
-    of components take twice as long, and four times under XLA.
+    Parameters by component are [..., components, height, width] inside: with the short axis of components last, a
+    step in training takes half as long again, and nearly twice as long under XLA.
     """
 
     def __init__(self, outputs: tf.Tensor, channels: int, levels: int, components: int):
@@ -147,7 +148,7 @@ def _logistic_mixture_levels(
     """Chooses a component a pixel, at temperature 1, then draws the channels in order, with less noise if cooler."""
     choice = noise_for(random.uniform, distribution, fold_in(seed, 0), sample_shape)
     component = categories(_channels_last(distribution.logits), tf.unstack(choice, axis=-1)[0])
-    chosen = tf.one_hot(component, distribution.components, axis=-3)
+    chosen = _channels_first(tf.one_hot(component, distribution.components))
     noise = noise_for(random.uniform, distribution, fold_in(seed, 1), sample_shape)
     logistic = tf.unstack(temperature * (tf.math.log(noise) - tf.math.log1p(-noise)), axis=-1)
     levels: list[tf.Tensor] = []
