@@ -9,7 +9,7 @@ demo: $(VENV)/.installed
 	$(RUN) -m recipes.demo
 
 test: $(VENV)/.installed
-	$(RUN) -m pytest -m "not slow" -n 2
+	$(RUN) -m pytest -m "not slow" -n 2 --durations=10
 
 test-slow: $(VENV)/.installed
 	$(RUN) -m pytest -m slow

@@ -1,6 +1,6 @@
 """Makes a preset of a finished run: weights, card and registry, with figures measured on what is stored.
 
-    python -m recipes.publish runs/vae_mnist vae_mnist
+    python -m recipes.publish runs/vae_mnist vae_mnist [DRAWS]
 
 The weights are stored as float16; the model is then loaded from them like any user's, and evaluated.
 """
@@ -21,7 +21,7 @@ _CARD = """# {name}
 ## How good it is
 
 Test negative log-likelihood: **{nll:.2f} +- {standard_error:.2f} nats** an image, the {estimator},
-with {draws:,} draws for each of {images:,} test images. The error is the standard error over images.
+with {draws:,} draw(s) for each of {images:,} test images. The error is the standard error over images.
 It is the likelihood of {likelihood_of}; each test image was made so once (seed {seed}).
 The figure is of the stored weights. To measure it again:
 
@@ -44,7 +44,7 @@ Pixels of `sample` and `decode` are probabilities of white, not draws.
 
     import zoo
 
-    model = zoo.VAE.from_preset("{name}")
+    model = zoo.{kind}.from_preset("{name}")
     images = model.sample(16, seed=0)
 
 Licence: MIT.
@@ -73,15 +73,17 @@ def publish(run: Path, name: str, folder: Path, draws: int = DRAWS) -> dict[str,
     from recipes.evaluate import evaluate
     from recipes.models import open_model
     from recipes.registry import description_of
-    from recipes.run_folder import read_settings
+    from recipes.run_folder import RunFolder, read_settings
     from zoo import presets
 
     settings, opened = read_settings(run), open_model(str(run))
-    details = {"data": settings.data, "settings": settings.model_dump(mode="json"), "training": _training(run)}
+    training = dict(zip(("epochs", "minutes"), RunFolder(run).training_time(), strict=True))
+    details = {"data": settings.data, "settings": settings.model_dump(mode="json"), "training": training}
     target = folder / name
     presets.save_to_preset(opened.model, target, "float16", **details)
     stored = presets.from_preset(target)
-    figures = evaluate(stored, load(settings.data, settings.image).test, settings.data, draws, verbose=True)
+    data = load(settings.data, settings.image)
+    figures = evaluate(stored, data.test, settings.data, draws, verbose=True, labels=data.test_labels)
     card = _CARD.format(
         **figures,
         name=name,
@@ -89,7 +91,7 @@ def publish(run: Path, name: str, folder: Path, draws: int = DRAWS) -> dict[str,
         kind=type(stored).__name__,
         parameters=stored.count_params(),
         recipe=settings.recipe,
-        **details["training"],
+        **training,
         train_seed=settings.train.seed,
         held_out=settings.train.validation,
         data_note=_DATA_NOTES[settings.data],
@@ -98,11 +100,6 @@ def publish(run: Path, name: str, folder: Path, draws: int = DRAWS) -> dict[str,
         file.unlink()
     presets.save_to_preset(opened.model, target, "float16", card, **details, figures=figures)
     return _register(folder, name, description_of(settings.recipe))
-
-
-def _training(run: Path) -> dict[str, Any]:
-    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
-    return {"epochs": len(lines), "minutes": sum(line["seconds"] for line in lines) / 60}
 
 
 def _register(folder: Path, name: str, description: str) -> dict[str, Any]:
@@ -130,4 +127,5 @@ if __name__ == "__main__":
     import_tensorflow_quietly()
     from zoo import presets
 
-    print(json.dumps(publish(Path(sys.argv[1]), sys.argv[2], presets.FOLDER), indent=2))
+    given = [int(value) for value in sys.argv[3:4]]
+    print(json.dumps(publish(Path(sys.argv[1]), sys.argv[2], presets.FOLDER, *given), indent=2))

@@ -9,6 +9,7 @@ evaluation.json     its figures, and how they were measured
 """
 
 import json
+import math
 import shutil
 import time
 from pathlib import Path
@@ -74,6 +75,16 @@ class RunFolder:
             )
         return settings
 
+    def append_metrics(self, record: dict[str, Any]) -> None:
+        """Adds a line to the metrics."""
+        before = self.metrics_file.read_text(encoding="utf-8") if self.metrics_file.exists() else ""
+        write_text(self.metrics_file, before + json.dumps(record) + "\n")
+
+    def training_time(self) -> tuple[int, float]:
+        """Returns the passes over the images, and the minutes that all stages of training took."""
+        lines = [json.loads(line) for line in self.metrics_file.read_text(encoding="utf-8").splitlines()]
+        return sum("epoch" in line for line in lines), sum(line["seconds"] for line in lines) / 60
+
     def save_model(self, model: GenerativeModel) -> None:
         """Saves the trained model."""
         write_atomically(self.model_file, model.save)
@@ -121,7 +132,7 @@ class RunRecorder(keras.callbacks.Callback):
         record = {"epoch": epoch + 1, "seconds": seconds, **{key: float(value) for key, value in (logs or {}).items()}}
         file = self._folder.metrics_file
         before = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
-        kept = [line for line in before if json.loads(line)["epoch"] <= epoch]
+        kept = [line for line in before if json.loads(line).get("epoch", math.inf) <= epoch]
         write_text(file, "\n".join([*kept, json.dumps(record)]) + "\n")
         # A model whose prior is fitted afterwards cannot sample yet.
         if (epoch + 1) % self._every == 0 and "sample" in self.model.signatures():

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from recipes import registry
-from recipes.run_folder import read_settings
+from recipes.run_folder import RunFolder, read_settings
 from zoo.errors import ZooError
 from zoo.files import write_text
 
@@ -45,8 +45,7 @@ def _row(name: str, run: Path) -> str:
     if settings.model_copy(update={"train": settings.train.model_copy(update={"start_from": None})}) != own:
         raise ZooError(f"{run} was trained with other settings than those of the recipe {name}; the table is of those.")
     figures = json.loads((run / "evaluation.json").read_text(encoding="utf-8"))
-    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
-    minutes = sum(line["seconds"] for line in lines) / 60
+    epochs, minutes = RunFolder(run).training_time()
     cells = [
         f"`{name}`",
         registry.description_of(name),
@@ -55,7 +54,7 @@ def _row(name: str, run: Path) -> str:
         f"{figures['draws']:,}",
         f"{figures['images']:,}",
         f"{registry.parameters_of(name):,}",
-        f"{len(lines):,}",
+        f"{epochs:,}",
         f"{minutes:.0f}",
     ]
     return "| " + " | ".join(cells) + " |"

@@ -136,16 +136,17 @@ def _fit(model: GenerativeModel, settings: Settings, data: Dataset, folder: RunF
         verbose=1 if _on_terminal() else 2,
     )
     if isinstance(settings.model, VQVAESettings):
-        _fit_prior(model, settings, data)
+        _fit_prior(model, settings, data, folder)
     minutes = (time.time() - started) / 60
     print(f"trained for {settings.train.epochs - first_epoch} epochs in {minutes:.1f} minutes", flush=True)
 
 
-def _fit_prior(model: GenerativeModel, settings: Settings, data: Dataset) -> None:
+def _fit_prior(model: GenerativeModel, settings: Settings, data: Dataset, folder: RunFolder) -> None:
     """Fits the prior over the codes of a model whose codes are final, with Adam's step size falling to 1 %."""
     held_out, epochs, batch_size = _held_out(settings, data), settings.model.prior_epochs, settings.train.batch_size
     steps = epochs * math.ceil((len(data.train) - held_out) / batch_size)
-    model.fit_prior(
+    started = time.monotonic()
+    history = model.fit_prior(
         data.train[held_out:],
         epochs=epochs,
         batch_size=batch_size,
@@ -155,6 +156,8 @@ def _fit_prior(model: GenerativeModel, settings: Settings, data: Dataset) -> Non
         validation_data=data.train[:held_out],
         verbose=1 if _on_terminal() else 2,
     )
+    last = {f"prior_{name}": float(values[-1]) for name, values in history.history.items()}
+    folder.append_metrics({"stage": "prior", "seconds": time.monotonic() - started, **last})
 
 
 def _held_out(settings: Settings, data: Dataset) -> int:

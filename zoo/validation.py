@@ -44,6 +44,24 @@ def check_images(images: Any, image_shape: tuple[int, ...] | None = None, name: 
     return images.astype(np.float32, copy=False)
 
 
+def check_latents(latents: Any, latent_size: int) -> np.ndarray:
+    """Returns latents as a float32 array after checking them.
+
+    Args:
+        latents: [batch, latent_size], finite.
+        latent_size: The number of latent dimensions of the model.
+
+    Raises:
+        ZooError: The shape is another, or a value is not finite.
+    """
+    latents = np.asarray(latents, np.float32)
+    if latents.ndim != 2 or latents.shape[1] != latent_size or not len(latents):
+        raise ZooError(f"latents have shape [{_join(latents.shape)}], expected [batch, {latent_size}].")
+    if not np.isfinite(latents).all():
+        raise ZooError("latents hold values that are not finite.")
+    return latents
+
+
 def check_count(value: Any, name: str, least: int = 1) -> int:
     """Returns an integer argument after checking that it is one, at least `least`.
 

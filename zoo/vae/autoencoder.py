@@ -32,7 +32,7 @@ from zoo.vae.latent_variable import TEMPERATURE
 from zoo.vae.likelihoods import LIKELIHOODS, Likelihood
 from zoo.vae.parts import find_layer, known_shape
 from zoo.vae.priors import AutoregressiveFlow, GaussianMixture, Prior, VampPrior
-from zoo.validation import check_count, check_images, check_positive, check_seed
+from zoo.validation import check_count, check_images, check_latents, check_positive, check_seed
 
 DENSITIES = {
     "gaussian_mixture": lambda latent_size: GaussianMixture(latent_size, components=10, covariance="full"),
@@ -286,12 +286,7 @@ class Autoencoder(GenerativeModel):
         Raises:
             ZooError: The codes have another shape, or hold values that are not finite.
         """
-        latents = np.asarray(latents, np.float32)
-        if latents.ndim != 2 or latents.shape[1] != self.latent_size or not len(latents):
-            raise ZooError(f"latents have shape {list(latents.shape)}, expected [batch, {self.latent_size}].")
-        if not np.isfinite(latents).all():
-            raise ZooError("latents hold values that are not finite.")
-        return self.run_in_batches("decode", latent=latents)["image"]
+        return self.run_in_batches("decode", latent=check_latents(latents, self.latent_size))["image"]
 
     def reconstruct(self, images: np.ndarray) -> np.ndarray:
         """Returns what the model makes of images, corrupted ones cleaned: float32 in [0, 1].

@@ -20,7 +20,7 @@ from zoo.signature import COUNT, SEED, NamedTensor, Signature, image_tensor
 from zoo.vae.collapse import PosteriorCollapseWarning
 from zoo.vae.likelihoods import Likelihood
 from zoo.vae.paths import spherical
-from zoo.validation import check_count, check_images, check_positive, check_seed
+from zoo.validation import check_count, check_images, check_latents, check_positive, check_seed
 
 TEMPERATURE = NamedTensor(
     "temperature", (), "float32", (0.0, np.inf), "spread of the latents", examples=(0.3, 1.0), default=1.0
@@ -141,7 +141,7 @@ class LatentVariableModel(GenerativeModel):
         Raises:
             ZooError: The latents have another shape, or hold NaN; or the labels are not as described.
         """
-        latents = self._checked_latents(latents)
+        latents = check_latents(latents, self.latent_size)
         return self.run_in_batches("decode", latent=latents, **self._checked_labels(labels, len(latents)))["image"]
 
     def reconstruct(self, images: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
@@ -288,14 +288,6 @@ class LatentVariableModel(GenerativeModel):
 
     def _check_content(self, images: np.ndarray) -> None:
         self.likelihood_layer.check(images)
-
-    def _checked_latents(self, latents: np.ndarray) -> np.ndarray:
-        latents = np.asarray(latents, np.float32)
-        if latents.ndim != 2 or latents.shape[1] != self.latent_size or not len(latents):
-            raise ZooError(f"latents have shape {list(latents.shape)}, expected [batch, {self.latent_size}].")
-        if not np.isfinite(latents).all():
-            raise ZooError("latents hold values that are not finite.")
-        return latents
 
     def _checked_batch(self, images: np.ndarray, labels: np.ndarray | None) -> dict[str, np.ndarray]:
         images = check_images(images, self.image_shape)

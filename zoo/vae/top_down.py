@@ -9,9 +9,9 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from zoo.networks.residual import ResidualBlock, crop_to
+from zoo.vae.scales import positive
 
-_SHIFT = 0.5413  # softplus(0.5413) = 1
-_SMALLEST = 1e-3  # a hundredth would already be far below what a pixel's likelihood can tell apart
+_SMALLEST = 1e-3  # a posterior's scale is the product of two, and neither is to vanish
 
 
 @keras.saving.register_keras_serializable(package="zoo")
@@ -104,7 +104,7 @@ class TopDownLevel(keras.layers.Layer):
 
 
 def _scale(raw_scale: tf.Tensor) -> tf.Tensor:
-    return tf.math.softplus(tf.cast(raw_scale, tf.float32) + _SHIFT) + _SMALLEST
+    return positive(tf.cast(raw_scale, tf.float32)) + _SMALLEST
 
 
 def _normal(loc: tf.Tensor, scale: tf.Tensor) -> tfd.Distribution:

@@ -25,7 +25,7 @@ from zoo.vae.latent_variable import LatentVariableModel
 from zoo.vae.likelihoods import LIKELIHOODS, Likelihood
 from zoo.vae.parts import copies, find_layer, known_shape
 from zoo.vae.posteriors import POSTERIORS, Posterior
-from zoo.vae.priors import PRIORS, Prior
+from zoo.vae.priors import PRIORS, Prior, VampPrior
 
 
 @keras.saving.register_keras_serializable(package="zoo")
@@ -94,6 +94,12 @@ class VAE(LatentVariableModel):
                     f"{type(part).__name__} has latent_size {part.latent_size}, but the decoder takes latents of "
                     f"size {self.latent_size}. Give both the same."
                 )
+        if isinstance(self.prior_layer, VampPrior) and not self.posterior_layer.has_fast_density:
+            raise ZooError(
+                f"a VampPrior mixes posteriors at points that are not their own draws, where "
+                f"{type(self.posterior_layer).__name__} has no fast density. Take posterior='diagonal_normal' or "
+                "'full_covariance_normal', or another prior."
+            )
         height, width, channels = self.image_shape
         wanted = (height, width, self.likelihood_layer.parameters_for(channels))
         given = tuple(self.decoder.output_shape[1:])

@@ -259,7 +259,7 @@ def test_the_mean_of_a_mixture_is_within_half_a_level_of_the_sum_over_levels(loc
     assert abs(difference) < (1e-4 if log_scale > -5 else 0.5 / 255)
 
 
-@pytest.mark.parametrize("logit", [-1e6, -20.0, -1.0, -2e-4, 0.0, 9e-4, 1.1e-3, 0.5, 6.0, 60.0])
+@pytest.mark.parametrize("logit", [-1e6, -20.0, -1.0, -2e-4, 0.0, 1e-6, 9e-4, 1.1e-3, 0.5, 6.0, 60.0])
 def test_draws_of_the_continuous_bernoulli_follow_its_distribution_function(logit):
     distribution = tfd.ContinuousBernoulli(logits=tf.constant([logit]))
     draws = draw(distribution, 1, [DRAWS]).numpy()[:, 0].astype(np.float64)
@@ -276,6 +276,8 @@ def test_draws_of_the_continuous_bernoulli_follow_its_distribution_function(logi
     gradient = tape.gradient(value, logits).numpy()
     assert np.isfinite(gradient).all()
     assert gradient[0] > 0 or abs(logit) > 100
+    if abs(logit) < 1e-3:  # d x / d logit is u (1 - u) / 2 at 0, where x = u
+        assert gradient[0] == pytest.approx((value * (1 - value) / 2).numpy().sum(), rel=1e-3)
 
 
 @pytest.mark.parametrize("name", EVERY)
@@ -331,6 +333,15 @@ def test_targets_are_on_levels():
     images = np.random.default_rng(0).random((3, 4, 4, 1), np.float32)
     targets = Categorical(levels=5).targets(tf.constant(images), 0).numpy()
     np.testing.assert_array_equal(targets, np.rint(images * 4) / 4)
+
+
+def test_one_scale_for_all_stays_float32_inside_a_model_of_mixed_precision():
+    before = keras.config.dtype_policy()
+    try:
+        keras.config.set_dtype_policy("mixed_bfloat16")
+        assert tiny_vae("normal")(np.zeros((1, 3, 2, 3), np.float32)).dtype == tf.float32
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def test_bad_arguments_are_refused():

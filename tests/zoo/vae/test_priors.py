@@ -30,6 +30,7 @@ EVERY = {**ALONE, "vamp": lambda size: VampPrior(size, components=5)}
 
 def built(name: str, size: int, spread: float = 0.3) -> Prior:
     """Returns a prior that needs no posterior, with random weights."""
+    keras.utils.set_random_seed(0)
     layer = ALONE[name](size)
     layer.build(SHAPE)
     layer.built = True
@@ -41,7 +42,7 @@ def built(name: str, size: int, spread: float = 0.3) -> Prior:
 
 @pytest.mark.parametrize("name", ALONE)
 def test_densities_integrate_to_one_and_draws_have_their_moments(name):
-    prior = built(name, 2).distribution()
+    prior = built(name, 2, spread=0.1).distribution()  # with more, flows have tails that leave the grid
     axis = np.linspace(-14, 14, 561)
     grid = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
     densities = np.exp(prior.log_prob(grid.astype(np.float32)).numpy().astype(np.float64)) * (axis[1] - axis[0]) ** 2
@@ -101,6 +102,17 @@ def test_flows_start_as_the_standard_normal(name):
     np.testing.assert_allclose(prior.bijector.forward(latents), latents, atol=1e-6)
 
 
+def test_each_latent_depends_on_every_other_one_after_two_steps():
+    """The first step sees the latents before, the second, turned about, those after."""
+    bijector, noise = built("autoregressive_flow", 4).bijector(), tf.random.stateless_normal([3, 4], [0, 1])
+    for step, below in zip(bijector.bijectors, (np.tri(4), np.tri(4).T), strict=True):
+        with tf.GradientTape() as tape:
+            tape.watch(noise)
+            latents = step.forward(noise)
+        found = np.abs(tape.batch_jacobian(latents, noise).numpy()).min(axis=0) > 1e-7
+        assert found.tolist() == (below == 1).tolist()
+
+
 def test_couplings_alternate_between_the_halves():
     noise = tf.random.stateless_normal([4, 5], [0, 1])
     for index, unchanged in ((0, slice(0, 2)), (1, slice(2, 5))):
@@ -156,7 +168,6 @@ COMBINATIONS = [
     pair for pair in itertools.product(POSTERIORS, EVERY) if pair != ("inverse_autoregressive_flow", "vamp")
 ]
 QUICK = {
-    ("diagonal_normal", "full_mixture"),
     ("full_covariance_normal", "autoregressive_flow"),
     ("inverse_autoregressive_flow", "coupling_flow"),
 }

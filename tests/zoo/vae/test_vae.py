@@ -9,6 +9,7 @@ import tensorflow as tf
 import zoo
 from zoo.networks import mlp_decoder, mlp_encoder
 from zoo.vae.likelihoods import Bernoulli, Normal
+from zoo.vae.scales import raw_of_positive
 
 SHAPE, LATENTS, SCALE = (3, 2, 1), 2, 0.4
 
@@ -31,7 +32,7 @@ def linear():
     precision = weights.T @ weights + SCALE**2 * np.eye(LATENTS)
     to_loc = np.linalg.solve(precision, weights.T)
     spread = np.sqrt(1 / np.diag(precision / SCALE**2))
-    raw_scale = np.log(np.expm1(spread)) - model.posterior_layer._SHIFT
+    raw_scale = raw_of_positive(spread)
     kernel = np.concatenate([to_loc.T, np.zeros((6, LATENTS))], axis=1)
     model.posterior_layer.set_weights([kernel, np.concatenate([-to_loc @ bias, raw_scale])])
     images = generator.uniform(0, 1, (40, *SHAPE)).astype(np.float32)
@@ -262,3 +263,8 @@ def test_training_noise_differs_between_steps():
     model = zoo.VAE(mlp_encoder((4, 4, 1), (8,)), mlp_decoder(2, (4, 4, 1), (8,)), seed=0)
     seeds = {int(model._step_seed(tf.constant(step), purpose)) for step in range(20) for purpose in (0, 1)}
     assert len(seeds) == 40
+
+
+def test_a_posterior_without_a_fast_density_and_a_vamp_prior_are_refused():
+    with pytest.raises(zoo.ZooError, match=r"no fast density.*diagonal_normal"):
+        zoo.VAE(mlp_encoder(SHAPE), mlp_decoder(2, SHAPE), posterior="inverse_autoregressive_flow", prior="vamp")

@@ -7,7 +7,7 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from zoo.vae.posteriors.base import Posterior
-from zoo.vae.scales import SHIFT, lower_triangular, positive, triangular_size
+from zoo.vae.scales import lower_triangular, positive, triangular_size
 
 
 @keras.saving.register_keras_serializable(package="zoo")
@@ -16,8 +16,6 @@ class DiagonalNormal(Posterior):
 
     The scale is the softplus of a linear map of the features, shifted so that it starts near 1.
     """
-
-    _SHIFT = SHIFT
 
     def __init__(self, latent_size: int, **kwargs):
         super().__init__(latent_size, **kwargs)
