@@ -77,6 +77,39 @@ def test_kl_in_closed_form_agrees_with_monte_carlo(linear):
     assert (np.abs(ratios.mean(axis=0) - closed) < 4.5 * error).all()
 
 
+def test_a_trained_linear_model_reaches_probabilistic_pca():
+    """The best likelihood of any linear model with Normal noise is known in closed form: Tipping and Bishop (1999),
+    equations 7 and 8. Training the elbo gets there, since the posterior of a linear model can be exact."""
+    generator = np.random.default_rng(0)
+    mixing = np.linalg.qr(generator.normal(size=(6, 6)))[0][:, :LATENTS] * [0.12, 0.07]
+    noise = generator.normal(0, 0.04, (2000, 6))
+    flat = np.clip(0.5 + generator.normal(size=(2000, LATENTS)) @ mixing.T + noise, 0, 1).astype(np.float32)
+    values, vectors = np.linalg.eigh(np.cov(flat.T, bias=True))
+    rest = values[: 6 - LATENTS].mean()
+    weights = vectors[:, 6 - LATENTS :] * np.sqrt(values[6 - LATENTS :] - rest)
+    best = _linear_likelihood(flat, flat.mean(axis=0), weights, rest)
+
+    keras.utils.set_random_seed(0)
+    dense, unit = keras.layers.Dense(6), 0.1  # affine all the same, but with weights near 1
+    encoder = keras.Sequential([keras.Input(SHAPE), keras.layers.Rescaling(1 / unit, -0.5 / unit)])
+    decoder = [dense, keras.layers.Rescaling(unit, 0.5), keras.layers.Reshape(SHAPE)]
+    # A scale below what there is to explain, else the latents collapse at first (Lucas et al. 2019).
+    likelihood = Normal(scale=0.03, learned=True)
+    model = zoo.VAE(encoder, keras.Sequential([keras.Input((LATENTS,)), *decoder]), likelihood=likelihood, seed=0)
+    schedule = keras.optimizers.schedules.CosineDecay(0.03, 100 * 20, alpha=0.01)
+    model.compile(keras.optimizers.Adam(schedule), jit_compile=True)
+    model.fit(flat.reshape(-1, *SHAPE), batch_size=100, epochs=100, verbose=0)
+    kernel, bias = (unit * weight for weight in dense.get_weights())
+    scale = float(np.exp(model.likelihood_layer.get_weights()[0]))
+    reached = _linear_likelihood(flat, bias + 0.5, kernel.T, scale**2)
+    assert best - 0.002 < reached < best + 1e-6
+
+
+def _linear_likelihood(flat: np.ndarray, mean: np.ndarray, weights: np.ndarray, variance: float) -> float:
+    covariance = weights @ weights.T + variance * np.eye(len(mean))
+    return float(scipy.stats.multivariate_normal(mean, covariance).logpdf(flat).mean())
+
+
 def test_draws_in_chunks_are_all_used(linear, monkeypatch):
     model, images, exact, _ = linear
     monkeypatch.setattr("zoo.metrics.likelihood.DRAWS_AT_ONCE", 7)
