@@ -14,8 +14,7 @@ import onnxruntime
 from export import manifest as manifests
 from export.errors import ExportError
 from export.session import open_session, run_session
-from zoo.labels import labels_to_draw
-from zoo.signature import NamedTensor, Signature
+from zoo.signature import NamedTensor, Signature, labels_to_draw
 
 
 class Bundle:

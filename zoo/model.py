@@ -12,9 +12,8 @@ from typing_extensions import Self
 from zoo import presets, random
 from zoo.backend import require_keras_on_tensorflow
 from zoo.errors import ZooError
-from zoo.labels import check_labels
 from zoo.signature import Signature
-from zoo.validation import check_images
+from zoo.validation import check_images, check_labels
 
 require_keras_on_tensorflow()
 

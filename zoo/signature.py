@@ -9,6 +9,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
+from zoo.validation import check_labels
+
 FORMATS = ("saved_model", "onnx")
 
 
@@ -100,3 +104,22 @@ COUNT = NamedTensor("n", (), "int64", (1, 2**31 - 1), "number of draws")
 def image_tensor(name: str, image_shape: tuple[int, ...], batch: str = "batch") -> NamedTensor:
     """Returns the declaration of a batch of images: float32, channels last, pixels in [0, 1]."""
     return NamedTensor(name, (batch, *image_shape), "float32", (0.0, 1.0), "pixels in [0, 1]")
+
+
+def label_tensor(num_classes: int, axis: str = "batch") -> NamedTensor:
+    """Returns the declaration of the labels of a conditional model: int64 from 0 to num_classes - 1."""
+    return NamedTensor("label", (axis,), "int64", (0, num_classes - 1), "class, one an image")
+
+
+def labels_to_draw(n: int, label: Any, num_classes: int) -> np.ndarray:
+    """Returns the labels int64 [n] of images to draw: one for all, one for each, or None for all classes in turn.
+
+    Raises:
+        ZooError: They are no labels of the model, or not `n`.
+    """
+    if label is None:
+        return np.arange(n) % num_classes
+    label = np.asarray(label)
+    if not label.ndim:
+        label = np.full(n, label)
+    return check_labels(label, num_classes, n, "label")

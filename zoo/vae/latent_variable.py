@@ -13,14 +13,13 @@ import tensorflow as tf
 
 from zoo import random
 from zoo.errors import ZooError
-from zoo.labels import check_labels, labels_to_draw
 from zoo.metrics.likelihood import LogLikelihood, importance_weighted
 from zoo.model import GenerativeModel
-from zoo.signature import COUNT, SEED, NamedTensor, Signature, image_tensor
+from zoo.signature import COUNT, SEED, NamedTensor, Signature, image_tensor, label_tensor, labels_to_draw
 from zoo.vae.collapse import PosteriorCollapseWarning
 from zoo.vae.likelihoods import Likelihood
 from zoo.vae.paths import spherical
-from zoo.validation import check_count, check_images, check_latents, check_positive, check_seed
+from zoo.validation import check_count, check_images, check_labels, check_latents, check_positive, check_seed
 
 TEMPERATURE = NamedTensor(
     "temperature", (), "float32", (0.0, np.inf), "spread of the latents", examples=(0.3, 1.0), default=1.0
@@ -318,7 +317,9 @@ class LatentVariableModel(GenerativeModel):
                 ("kl", "divergence of the posterior from the prior"),
             )
         )
-        label, count = self._label("batch"), (COUNT,) if self.num_classes is None else self._label("n")
+        label, count = (), (COUNT,)
+        if self.num_classes is not None:
+            label, count = (label_tensor(self.num_classes),), (label_tensor(self.num_classes, "n"),)
         drawn = (image_tensor("image", self.image_shape, "n"),)
         return {
             signature.name: signature
@@ -332,11 +333,6 @@ class LatentVariableModel(GenerativeModel):
                 Signature("elbo", self._elbo, (image, SEED, *label), nats, description="Bound on the log-likelihood."),
             )
         }
-
-    def _label(self, axis: str) -> tuple[NamedTensor, ...]:
-        if self.num_classes is None:
-            return ()
-        return (NamedTensor("label", (axis,), "int64", (0, self.num_classes - 1), "class to draw or drawn"),)
 
     def _encode(self, image: tf.Tensor, label: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
         return self.code(image, label)
