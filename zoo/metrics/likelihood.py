@@ -50,25 +50,7 @@ def importance_weighted(
         ZooError: An estimate is not finite.
     """
 
-    def estimate(batch: tf.Tensor, batch_seed: tf.Tensor, *batch_labels: tf.Tensor) -> tf.Tensor:
-        fixed = targets(batch, random.fold_in(batch_seed, 0))
-
-        def add(drawn: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            now = tf.minimum(DRAWS_AT_ONCE, num_samples - drawn)
-            fresh = log_weights(fixed, now, random.fold_in(batch_seed, 1 + tf.cast(drawn, tf.int64)), *batch_labels)
-            return drawn + now, tf.reduce_logsumexp(tf.concat([total[None], fresh], axis=0), axis=0)
-
-        nothing = tf.fill([tf.shape(fixed)[0]], -math.inf)
-        start = (tf.constant(0), nothing)
-        _, total = tf.while_loop(lambda drawn, _: drawn < num_samples, add, start, parallel_iterations=1)
-        return total - math.log(num_samples)
-
-    # One concrete function: TensorFlow takes a new `tf.function` a call for an accident, and warns.
-    traced = tf.function(estimate, autograph=False).get_concrete_function(
-        tf.TensorSpec([None, *images.shape[1:]]),
-        tf.TensorSpec([], tf.int64),
-        *([] if labels is None else [tf.TensorSpec([None], tf.int64)]),
-    )
+    traced = _traced(log_weights, targets, images.shape[1:], num_samples, labels is not None)
     starts = range(0, len(images), IMAGES_AT_ONCE)
     progress = keras.utils.Progbar(len(starts), unit_name="batch") if verbose else None
     parts = []
@@ -83,3 +65,33 @@ def importance_weighted(
         raise ZooError("the log-likelihood of some images is not finite: the model's weights are damaged or diverged.")
     error = values.std(ddof=1) / math.sqrt(len(values)) if len(values) > 1 else math.nan
     return LogLikelihood(float(values.mean()), float(error), values)
+
+
+def _traced(
+    log_weights: Callable[..., tf.Tensor],
+    targets: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
+    image_shape: tuple[int, ...],
+    num_samples: int,
+    labelled: bool,
+) -> Callable[..., tf.Tensor]:
+    """Returns a function from images [batch, ...], a seed and labels where there are some to estimates [batch]."""
+
+    def estimate(batch: tf.Tensor, batch_seed: tf.Tensor, *batch_labels: tf.Tensor) -> tf.Tensor:
+        fixed = targets(batch, random.fold_in(batch_seed, 0))
+
+        def add(drawn: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            now = tf.minimum(DRAWS_AT_ONCE, num_samples - drawn)
+            fresh = log_weights(fixed, now, random.fold_in(batch_seed, 1 + tf.cast(drawn, tf.int64)), *batch_labels)
+            return drawn + now, tf.reduce_logsumexp(tf.concat([total[None], fresh], axis=0), axis=0)
+
+        nothing = tf.fill([tf.shape(fixed)[0]], -math.inf)
+        start = (tf.constant(0), nothing)
+        _, total = tf.while_loop(lambda drawn, _: drawn < num_samples, add, start, parallel_iterations=1)
+        return total - math.log(num_samples)
+
+    # One concrete function: TensorFlow takes a new `tf.function` a call for an accident, and warns.
+    return tf.function(estimate, autograph=False).get_concrete_function(
+        tf.TensorSpec([None, *image_shape]),
+        tf.TensorSpec([], tf.int64),
+        *([tf.TensorSpec([None], tf.int64)] if labelled else []),
+    )

@@ -12,8 +12,7 @@ The sparsity is -log of a Laplace density of the code with scale 1 / sparsity, b
 Shapes: x is [batch, height, width, channels], codes are [batch, latent_size]. All values are in nats an image.
 """
 
-import copy
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
@@ -23,15 +22,15 @@ from tensorflow_probability import distributions as tfd
 
 from zoo import random
 from zoo.errors import ZooError, near_miss
-from zoo.model import GenerativeModel
 from zoo.sampling import draw
 from zoo.signature import COUNT, SEED, NamedTensor, Signature, image_tensor
+from zoo.vae.assembled import AssembledModel
 from zoo.vae.corruptions import CORRUPTIONS, LARGEST_LEVELS
 from zoo.vae.latent_density import fit_density
-from zoo.vae.latent_variable import TEMPERATURE
-from zoo.vae.likelihoods import LIKELIHOODS, Likelihood
+from zoo.vae.likelihoods import Likelihood
 from zoo.vae.parts import find_layer, known_shape
 from zoo.vae.priors import AutoregressiveFlow, GaussianMixture, Prior, VampPrior
+from zoo.vae.tensors import TEMPERATURE
 from zoo.validation import check_count, check_images, check_latents, check_positive, check_seed
 
 DENSITIES = {
@@ -42,7 +41,7 @@ _CONSTANT = 1e-6  # the standard deviation below which a code does not vary
 
 
 @keras.saving.register_keras_serializable(package="zoo")
-class Autoencoder(GenerativeModel):
+class Autoencoder(AssembledModel):
     """An autoencoder from any two Keras networks.
 
     Train it with `fit`, then `fit_latent_density`; until then there are no samples. A later `fit` changes what the
@@ -74,6 +73,7 @@ class Autoencoder(GenerativeModel):
         (64, 8, 8, 1)
     """
 
+    part_attributes: ClassVar[dict[str, str]] = {**AssembledModel.part_attributes, "density": "density_layer"}
     objective_names = ("loss", "reconstruction", "sparsity")
 
     def __init__(
@@ -89,13 +89,10 @@ class Autoencoder(GenerativeModel):
         **kwargs: Any,
     ):
         super().__init__(seed=seed, **kwargs)
-        self.encoder, self.decoder = encoder, decoder
-        height, width, channels = known_shape(encoder, "encoder", "keras.Input((28, 28, 1))", rank=3)
-        self._image_shape = (height, width, channels)
+        self._set_networks(encoder, decoder, likelihood)
         (self.latent_size,) = known_shape(decoder, "decoder", "keras.Input((latent_size,))", rank=1)
         self.corruption, self.corruption_level = corruption, check_positive(corruption_level, "corruption_level", True)
         self.sparsity = check_positive(sparsity, "sparsity", or_zero=True)
-        self.likelihood_layer = find_layer(likelihood, LIKELIHOODS, Likelihood, "likelihood")
         self.density_layer = find_layer(density, DENSITIES, Prior, "density", self.latent_size)
         self._check_corruption()
         self._check_parts()
@@ -105,14 +102,8 @@ class Autoencoder(GenerativeModel):
         self._build_parts()
 
     def _build_parts(self) -> None:
-        for layer, shape in (
-            (self._linear, self._flatten.compute_output_shape(self.encoder.output_shape)),
-            (self.likelihood_layer, self.decoder.output_shape),
-            (self.density_layer, self._image_shape),
-        ):
-            if not layer.built:
-                layer.build(shape)
-                layer.built = True
+        features_shape = self._flatten.compute_output_shape(self.encoder.output_shape)
+        self._build_layers(((self._linear, features_shape), (self.density_layer, self.image_shape)))
         # Not in `fit`. True first, because Keras skips an assignment of the value that is there, and the parts of a
         # layer that was saved as not trainable come back trainable.
         self.density_layer.trainable = True
@@ -137,14 +128,6 @@ class Autoencoder(GenerativeModel):
             raise ZooError(f"corruption_level is {self.corruption_level}, expected a share of at most 1.")
 
     def _check_parts(self) -> None:
-        height, width, channels = self.image_shape
-        wanted = (height, width, self.likelihood_layer.parameters_for(channels))
-        given = tuple(self.decoder.output_shape[1:])
-        if given != wanted:
-            raise ZooError(
-                f"the decoder gives {list(given)}, but {type(self.likelihood_layer).__name__} for images "
-                f"{list(self.image_shape)} needs {list(wanted)}. Change the decoder's last layer."
-            )
         if isinstance(self.density_layer, VampPrior):
             raise ZooError("a VampPrior is made of a posterior, and an autoencoder has none. Use another density.")
         if self.density_layer.latent_size != self.latent_size:
@@ -152,11 +135,6 @@ class Autoencoder(GenerativeModel):
                 f"{type(self.density_layer).__name__} has latent_size {self.density_layer.latent_size}, but the "
                 f"decoder takes codes of size {self.latent_size}. Give both the same."
             )
-
-    @property
-    def image_shape(self) -> tuple[int, int, int]:
-        """Height, width and channels of the images."""
-        return self._image_shape
 
     # The parts.
 
@@ -182,9 +160,6 @@ class Autoencoder(GenerativeModel):
         """Returns the mean images of codes, in [0, 1]."""
         return self.likelihood_layer.mean(self._parameters(codes))
 
-    def _parameters(self, codes: tf.Tensor, training: bool = False) -> tf.Tensor:
-        return tf.cast(self.decoder(codes, training=training), tf.float32)
-
     # Training.
 
     def objective(
@@ -204,9 +179,6 @@ class Autoencoder(GenerativeModel):
         if self.corruption is None:
             return images
         return CORRUPTIONS[self.corruption](images, self.corruption_level, seed)
-
-    def _check_content(self, images: np.ndarray) -> None:
-        self.likelihood_layer.check(images)
 
     def fit_latent_density(
         self,
@@ -356,22 +328,5 @@ class Autoencoder(GenerativeModel):
 
     def get_config(self) -> dict:
         """Returns the arguments of the constructor, serialized."""
-        parts = {
-            "encoder": self.encoder,
-            "decoder": self.decoder,
-            "likelihood": self.likelihood_layer,
-            "density": self.density_layer,
-        }
-        serialized = {name: keras.saving.serialize_keras_object(part) for name, part in parts.items()}
-        options = ("corruption", "corruption_level", "sparsity", "seed")
-        return {**super().get_config(), **serialized, **{name: getattr(self, name) for name in options}}
-
-    @classmethod
-    def from_config(cls, config: dict, custom_objects: dict | None = None) -> "Autoencoder":
-        """Builds a model from `get_config`."""
-        config = copy.deepcopy(config)  # Keras empties parts of what it deserializes
-        parts = ("encoder", "decoder", "likelihood", "density")
-        built = {
-            name: keras.saving.deserialize_keras_object(config[name], custom_objects=custom_objects) for name in parts
-        }
-        return cls(**{**config, **built})
+        options = ("corruption", "corruption_level", "sparsity")
+        return {**super().get_config(), **{name: getattr(self, name) for name in options}}

@@ -20,27 +20,24 @@ from tensorflow_probability import distributions as tfd
 from zoo import random
 from zoo.errors import ZooError
 from zoo.metrics.likelihood import LogLikelihood, importance_weighted
-from zoo.model import VERB_BATCH, GenerativeModel
+from zoo.model import VERB_BATCH
 from zoo.networks import pixelcnn
 from zoo.signature import COUNT, SEED, NamedTensor, Signature, image_tensor
 from zoo.vae import code_prior
-from zoo.vae.likelihoods import Likelihood
+from zoo.vae.assembled import AssembledModel
 from zoo.vae.parts import known_shape
+from zoo.vae.tensors import TEMPERATURE, nats
 from zoo.validation import check_count, check_images, check_positive, check_seed
 
-TEMPERATURE = NamedTensor(
-    "temperature", (), "float32", (0.0, np.inf), "divides the prior's logits", examples=(0.5, 1.0), default=1.0
-)
 _GREY_IMAGES = 64  # enough pixels that two draws of them never agree, even of tiny images
 
 
-class CodeModel(GenerativeModel):
+class CodeModel(AssembledModel):
     """A model with codes. A family implements `codes`, `likelihood`, `mean_image` and `objective`.
 
     A family sets `likelihood_layer`, `grid_shape` and `num_codes`, and then calls `_set_prior`.
     """
 
-    likelihood_layer: Likelihood
     grid_shape: tuple[int, int]  # rows and columns
     num_codes: int
     likelihood_estimator = "bound from the one code of an image"  # what `log_likelihood` gives, in words
@@ -287,9 +284,6 @@ class CodeModel(GenerativeModel):
 
         return importance_weighted(bound, self.likelihood_layer.targets, images, 1, check_seed(seed), verbose)
 
-    def _check_content(self, images: np.ndarray) -> None:
-        self.likelihood_layer.check(images)
-
     # Export.
 
     def signatures(self) -> dict[str, Signature]:
@@ -313,13 +307,10 @@ class CodeModel(GenerativeModel):
     def _elbo_signature(self, image: NamedTensor) -> Signature:
         # An input that has no effect would be none: codes are deterministic.
         inputs = (image, SEED) if self._targets_are_drawn else (image,)
-        outputs = tuple(
-            NamedTensor(name, ("batch",), description=f"{text}, in nats")
-            for name, text in (
-                ("elbo", "lower bound on the log-likelihood"),
-                ("reconstruction", "log-likelihood given the codes"),
-                ("kl", "-log p(codes)"),
-            )
+        outputs = nats(
+            elbo="lower bound on the log-likelihood",
+            reconstruction="log-likelihood given the codes",
+            kl="-log p(codes)",
         )
         return Signature("elbo", self._elbo, inputs, outputs, description="Bound on the log-likelihood.")
 

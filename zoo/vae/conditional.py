@@ -6,15 +6,11 @@ with labels y, integers from 0 to num_classes - 1. The prior does not depend on 
 not say, such as the style.
 """
 
-from typing import Any
-
 import keras
 import tensorflow as tf
 
 from zoo.errors import ZooError
-from zoo.vae.likelihoods import Likelihood
-from zoo.vae.posteriors import Posterior
-from zoo.vae.priors import Prior, VampPrior
+from zoo.vae.priors import VampPrior
 from zoo.vae.vae import VAE
 
 
@@ -33,28 +29,18 @@ class ConditionalVAE(VAE):
         ZooError: The networks do not both take labels of as many classes, or the prior is a VampPrior.
     """
 
-    def __init__(
-        self,
-        encoder: keras.Model,
-        decoder: keras.Model,
-        posterior: str | Posterior = "diagonal_normal",
-        prior: str | Prior = "standard_normal",
-        likelihood: str | Likelihood = "bernoulli",
-        kl_warm_up: int = 0,
-        free_bits: float = 0.0,
-        seed: int | None = None,
-        **kwargs: Any,
-    ):
-        classes = {name: _classes(network, name) for name, network in (("encoder", encoder), ("decoder", decoder))}
+    def _check_parts(self) -> None:
+        super()._check_parts()
+        networks = {"encoder": self.encoder, "decoder": self.decoder}
+        classes = {name: _classes(network, name) for name, network in networks.items()}
         if classes["encoder"] != classes["decoder"]:
             raise ZooError(
                 f"the encoder takes labels of {classes['encoder']} classes and the decoder of {classes['decoder']}: "
                 "give both the same num_classes."
             )
-        super().__init__(encoder, decoder, posterior, prior, likelihood, kl_warm_up, free_bits, seed, **kwargs)
-        self.num_classes = classes["encoder"]
         if isinstance(self.prior_layer, VampPrior):
             raise ZooError("a VampPrior is made of pseudo-inputs, which have no labels: give another prior.")
+        self.num_classes = classes["encoder"]
 
     def _with_labels(self, values: tf.Tensor, labels: tf.Tensor | None) -> list[tf.Tensor]:
         if labels is None:
@@ -63,7 +49,7 @@ class ConditionalVAE(VAE):
 
 
 def _classes(network: keras.Model, name: str) -> int:
-    shapes = network.input_shape if isinstance(network, keras.Model) else None
+    shapes = network.input_shape
     if not isinstance(shapes, list) or len(shapes) != 2 or len(shapes[1]) != 2 or not shapes[1][1]:
         raise ZooError(
             f"the {name} of a ConditionalVAE takes two inputs, values and one-hot labels [batch, num_classes]. "

@@ -10,7 +10,6 @@ draw new images (from the priors) and explain given ones (from the posteriors).
 Outside, z is one vector [batch, latent_size]: the latents of all levels, flattened and joined, z_1 first.
 """
 
-import copy
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -23,8 +22,8 @@ from zoo import random
 from zoo.errors import ZooError
 from zoo.sampling import draw
 from zoo.vae.latent_variable import LatentVariableModel
-from zoo.vae.likelihoods import LIKELIHOODS, Likelihood
-from zoo.vae.parts import copies, find_layer, known_shape
+from zoo.vae.likelihoods import Likelihood
+from zoo.vae.parts import copies
 from zoo.vae.top_down import TopDownLevel
 
 # Maps (index of the level, state, prior there) to a latent [rows, height, width, channels].
@@ -68,12 +67,9 @@ class HierarchicalVAE(LatentVariableModel):
         **kwargs: Any,
     ):
         super().__init__(kl_warm_up=kl_warm_up, free_bits=free_bits, seed=seed, **kwargs)
-        self.encoder, self.decoder = encoder, decoder
-        height, width, channels = known_shape(encoder, "encoder", "keras.Input((28, 28, 1))", rank=3)
-        self._image_shape = (height, width, channels)
+        self._set_networks(encoder, decoder, likelihood)
         self.latents = [[int(count) for count in counts] for counts in latents]
         self.blocks, self.activation = blocks, activation
-        self.likelihood_layer = find_layer(likelihood, LIKELIHOODS, Likelihood, "likelihood")
         shapes = self._checked_shapes()
         self._resolutions = [index for index, counts in enumerate(self.latents) for _ in counts]
         self.levels = [
@@ -88,9 +84,7 @@ class HierarchicalVAE(LatentVariableModel):
             state_shape = level.state_shape
         self._sizes = [math.prod(level.latent_shape) for level in self.levels]
         self.latent_size = sum(self._sizes)
-        if not self.likelihood_layer.built:
-            self.likelihood_layer.build(decoder.output_shape)
-            self.likelihood_layer.built = True
+        self._build_layers(())
         self.built = True
 
     def _checked_shapes(self) -> list[tuple]:
@@ -111,11 +105,6 @@ class HierarchicalVAE(LatentVariableModel):
                 f"{list(shapes[-1][1:])}. Give both the same."
             )
         return [tuple(shape) for shape in shapes]
-
-    @property
-    def image_shape(self) -> tuple[int, int, int]:
-        """Height, width and channels of the images."""
-        return self._image_shape
 
     # Down the hierarchy.
 
@@ -141,9 +130,6 @@ class HierarchicalVAE(LatentVariableModel):
             return path[-1][0]
 
         return self._descend(tf.shape(features[0])[0], choose), path
-
-    def _parameters(self, state: tf.Tensor, training: bool = False) -> tf.Tensor:
-        return tf.cast(self.decoder(state, training=training), tf.float32)
 
     # The bound.
 
@@ -196,27 +182,14 @@ class HierarchicalVAE(LatentVariableModel):
     def mean_image(self, latents: tf.Tensor, labels: tf.Tensor | None = None) -> tf.Tensor:
         """Returns the mean images of latents [batch, latent_size], in [0, 1]."""
         parts = tf.split(latents, self._sizes, axis=-1)
-
         shaped = [tf.reshape(part, [-1, *level.latent_shape]) for part, level in zip(parts, self.levels, strict=True)]
         state = self._descend(tf.shape(latents)[0], lambda index, *_: shaped[index])
         return self.likelihood_layer.mean(self._parameters(state))
 
     def get_config(self) -> dict:
         """Returns the arguments of the constructor, serialized."""
-        parts = {"encoder": self.encoder, "decoder": self.decoder, "likelihood": self.likelihood_layer}
-        serialized = {name: keras.saving.serialize_keras_object(part) for name, part in parts.items()}
         options = {"latents": self.latents, "blocks": self.blocks, "activation": self.activation}
-        return {**super().get_config(), **serialized, **options}
-
-    @classmethod
-    def from_config(cls, config: dict, custom_objects: dict | None = None) -> "HierarchicalVAE":
-        """Builds a model from `get_config`."""
-        config = copy.deepcopy(config)  # Keras empties parts of what it deserializes
-        parts = ("encoder", "decoder", "likelihood")
-        built = {
-            name: keras.saving.deserialize_keras_object(config[name], custom_objects=custom_objects) for name in parts
-        }
-        return cls(**{**config, **built})
+        return {**super().get_config(), **options}
 
 
 def _joined(values: list[tf.Tensor]) -> tf.Tensor:

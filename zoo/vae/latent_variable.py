@@ -14,16 +14,12 @@ import tensorflow as tf
 from zoo import random
 from zoo.errors import ZooError
 from zoo.metrics.likelihood import LogLikelihood, importance_weighted
-from zoo.model import GenerativeModel
 from zoo.signature import COUNT, SEED, NamedTensor, Signature, image_tensor, label_tensor, labels_to_draw
+from zoo.vae.assembled import AssembledModel
 from zoo.vae.collapse import PosteriorCollapseWarning
-from zoo.vae.likelihoods import Likelihood
 from zoo.vae.paths import spherical
+from zoo.vae.tensors import TEMPERATURE, nats
 from zoo.validation import check_count, check_images, check_labels, check_latents, check_positive, check_seed
-
-TEMPERATURE = NamedTensor(
-    "temperature", (), "float32", (0.0, np.inf), "spread of the latents", examples=(0.3, 1.0), default=1.0
-)
 
 
 class Encoding(NamedTuple):
@@ -33,7 +29,7 @@ class Encoding(NamedTuple):
     scale: np.ndarray
 
 
-class LatentVariableModel(GenerativeModel):
+class LatentVariableModel(AssembledModel):
     """A model with latents. A family implements `terms`, `log_weights`, `code`, `draw_latents` and `mean_image`.
 
     Args:
@@ -49,7 +45,6 @@ class LatentVariableModel(GenerativeModel):
 
     objective_names = ("loss", "elbo", "reconstruction", "kl")
     latent_size: int
-    likelihood_layer: Likelihood
 
     def __init__(self, kl_warm_up: int = 0, free_bits: float = 0.0, seed: int | None = None, **kwargs: Any):
         super().__init__(seed=seed, **kwargs)
@@ -285,9 +280,6 @@ class LatentVariableModel(GenerativeModel):
         given = callbacks if isinstance(callbacks, list | tuple) else [callbacks] if callbacks else []
         return super().fit(*arguments, callbacks=[PosteriorCollapseWarning(), *given], **kwargs)
 
-    def _check_content(self, images: np.ndarray) -> None:
-        self.likelihood_layer.check(images)
-
     def _checked_batch(self, images: np.ndarray, labels: np.ndarray | None) -> dict[str, np.ndarray]:
         images = check_images(images, self.image_shape)
         return {"image": images, **self._checked_labels(labels, len(images))}
@@ -309,13 +301,10 @@ class LatentVariableModel(GenerativeModel):
         latent = NamedTensor("latent", ("batch", self.latent_size), description="latent code")
         loc = NamedTensor("loc", ("batch", self.latent_size), description="location of the posterior")
         scale = NamedTensor("scale", ("batch", self.latent_size), "float32", (0.0, np.inf), "scale of the posterior")
-        nats = tuple(
-            NamedTensor(name, ("batch",), description=f"{text}, in nats")
-            for name, text in (
-                ("elbo", "lower bound on the log-likelihood"),
-                ("reconstruction", "expected log-likelihood given the code"),
-                ("kl", "divergence of the posterior from the prior"),
-            )
+        terms = nats(
+            elbo="lower bound on the log-likelihood",
+            reconstruction="expected log-likelihood given the code",
+            kl="divergence of the posterior from the prior",
         )
         label, count = (), (COUNT,)
         if self.num_classes is not None:
@@ -330,7 +319,7 @@ class LatentVariableModel(GenerativeModel):
                     "reconstruct", self._reconstruct, (image, *label), (copy,), description="Image to mean image."
                 ),
                 Signature("sample", self._sample, (SEED, *count, TEMPERATURE), drawn, description="New images."),
-                Signature("elbo", self._elbo, (image, SEED, *label), nats, description="Bound on the log-likelihood."),
+                Signature("elbo", self._elbo, (image, SEED, *label), terms, description="Bound on the log-likelihood."),
             )
         }
 
@@ -358,9 +347,8 @@ class LatentVariableModel(GenerativeModel):
         return self.elbo(image, seed, labels=label)
 
     def get_config(self) -> dict:
-        """Returns the options of training."""
-        options = {"kl_warm_up": self.kl_warm_up, "free_bits": self.free_bits, "seed": self.seed}
-        return {**super().get_config(), **options}
+        """Returns the arguments of the constructor that all have, serialized."""
+        return {**super().get_config(), "kl_warm_up": self.kl_warm_up, "free_bits": self.free_bits}
 
 
 def _bound(reconstruction: tf.Tensor, kl: tf.Tensor) -> dict[str, tf.Tensor]:

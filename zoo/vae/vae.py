@@ -11,8 +11,7 @@ Shapes: x is [batch, height, width, channels], z is [batch, latent_size]. All va
 summed over pixels and latent dimensions.
 """
 
-import copy
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import tensorflow as tf
@@ -22,7 +21,7 @@ from zoo import random
 from zoo.errors import ZooError
 from zoo.sampling import draw
 from zoo.vae.latent_variable import LatentVariableModel
-from zoo.vae.likelihoods import LIKELIHOODS, Likelihood
+from zoo.vae.likelihoods import Likelihood
 from zoo.vae.parts import copies, find_layer, known_shape
 from zoo.vae.posteriors import POSTERIORS, Posterior
 from zoo.vae.priors import PRIORS, Prior, VampPrior
@@ -56,6 +55,12 @@ class VAE(LatentVariableModel):
         (64, 8, 8, 1)
     """
 
+    part_attributes: ClassVar[dict[str, str]] = {
+        **LatentVariableModel.part_attributes,
+        "posterior": "posterior_layer",
+        "prior": "prior_layer",
+    }
+
     def __init__(
         self,
         encoder: keras.Model,
@@ -69,22 +74,14 @@ class VAE(LatentVariableModel):
         **kwargs: Any,
     ):
         super().__init__(kl_warm_up=kl_warm_up, free_bits=free_bits, seed=seed, **kwargs)
-        self.encoder, self.decoder = encoder, decoder
-        height, width, channels = known_shape(encoder, "encoder", "keras.Input((28, 28, 1))", rank=3)
-        self._image_shape = (height, width, channels)
+        self._set_networks(encoder, decoder, likelihood)
         (self.latent_size,) = known_shape(decoder, "decoder", "keras.Input((latent_size,))", rank=1)
         self.posterior_layer = find_layer(posterior, POSTERIORS, Posterior, "posterior", self.latent_size)
         self.prior_layer = find_layer(prior, PRIORS, Prior, "prior", self.latent_size)
-        self.likelihood_layer = find_layer(likelihood, LIKELIHOODS, Likelihood, "likelihood")
         self._check_parts()
-        for layer, shape in (
-            (self.posterior_layer, encoder.output_shape),
-            (self.prior_layer, self._image_shape),
-            (self.likelihood_layer, decoder.output_shape),
-        ):
-            if not layer.built:
-                layer.build(shape)
-                layer.built = True
+        self._build_layers(
+            ((self.posterior_layer, encoder.output_shape), (self.prior_layer, self.image_shape)),
+        )
         self.built = True
 
     def _check_parts(self) -> None:
@@ -100,19 +97,6 @@ class VAE(LatentVariableModel):
                 f"{type(self.posterior_layer).__name__} has no fast density. Take posterior='diagonal_normal' or "
                 "'full_covariance_normal', or another prior."
             )
-        height, width, channels = self.image_shape
-        wanted = (height, width, self.likelihood_layer.parameters_for(channels))
-        given = tuple(self.decoder.output_shape[1:])
-        if given != wanted:
-            raise ZooError(
-                f"the decoder gives {list(given)}, but {type(self.likelihood_layer).__name__} for images "
-                f"{list(self.image_shape)} needs {list(wanted)}. Change the decoder's last layer."
-            )
-
-    @property
-    def image_shape(self) -> tuple[int, int, int]:
-        """Height, width and channels of the images."""
-        return self._image_shape
 
     # The distributions.
 
@@ -129,10 +113,7 @@ class VAE(LatentVariableModel):
         self, latents: tf.Tensor, training: bool = False, labels: tf.Tensor | None = None
     ) -> tfd.Distribution:
         """Returns p(x|z) with batch shape [batch] and event shape [height, width, channels]."""
-        return self.likelihood_layer.distribution(self._parameters(latents, training, labels))
-
-    def _parameters(self, latents: tf.Tensor, training: bool = False, labels: tf.Tensor | None = None) -> tf.Tensor:
-        return tf.cast(self.decoder(self._with_labels(latents, labels), training=training), tf.float32)
+        return self.likelihood_layer.distribution(self._parameters(self._with_labels(latents, labels), training))
 
     def _with_labels(self, values: tf.Tensor, labels: tf.Tensor | None) -> Any:
         """Returns what a network takes: the values alone, for a model without labels."""
@@ -177,7 +158,7 @@ class VAE(LatentVariableModel):
         count = tf.shape(latents)[0]
         flat = tf.reshape(latents, [-1, self.latent_size])
         repeated = None if labels is None else copies(labels, count)
-        parameters = self._parameters(flat, training, repeated)
+        parameters = self._parameters(self._with_labels(flat, repeated), training)
         by_draw = tf.reshape(parameters, tf.concat([tf.shape(latents)[:2], tf.shape(parameters)[1:]], axis=0))
         by_draw = tf.ensure_shape(by_draw, [None, None, *parameters.shape[1:]])
         return self.likelihood_layer.distribution(by_draw).log_prob(targets)
@@ -194,26 +175,4 @@ class VAE(LatentVariableModel):
 
     def mean_image(self, latents: tf.Tensor, labels: tf.Tensor | None = None) -> tf.Tensor:
         """Returns the mean images of latents, in [0, 1]."""
-        return self.likelihood_layer.mean(self._parameters(latents, labels=labels))
-
-    def get_config(self) -> dict:
-        """Returns the arguments of the constructor, serialized."""
-        parts = {
-            "encoder": self.encoder,
-            "decoder": self.decoder,
-            "posterior": self.posterior_layer,
-            "prior": self.prior_layer,
-            "likelihood": self.likelihood_layer,
-        }
-        serialized = {name: keras.saving.serialize_keras_object(part) for name, part in parts.items()}
-        return {**super().get_config(), **serialized}
-
-    @classmethod
-    def from_config(cls, config: dict, custom_objects: dict | None = None) -> "VAE":
-        """Builds a model from `get_config`."""
-        parts = ("encoder", "decoder", "posterior", "prior", "likelihood")
-        config = copy.deepcopy(config)  # Keras empties parts of what it deserializes
-        built = {
-            name: keras.saving.deserialize_keras_object(config[name], custom_objects=custom_objects) for name in parts
-        }
-        return cls(**{**config, **built})
+        return self.likelihood_layer.mean(self._parameters(self._with_labels(latents, labels)))

@@ -16,8 +16,7 @@ Shapes: x is [batch, height, width, channels], codes are int32 [batch, rows, col
 image.
 """
 
-import copy
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import tensorflow as tf
@@ -26,7 +25,7 @@ from tensorflow_probability import distributions as tfd
 from zoo import random
 from zoo.errors import ZooError
 from zoo.vae.code_model import CodeModel
-from zoo.vae.likelihoods import LIKELIHOODS, Likelihood
+from zoo.vae.likelihoods import Likelihood
 from zoo.vae.parts import find_layer, known_shape
 from zoo.vae.quantizers import QUANTIZERS, Quantized, Quantizer, perplexity
 from zoo.validation import check_positive
@@ -64,6 +63,11 @@ class VQVAE(CodeModel):
         (64, 28, 28, 1)
     """
 
+    part_attributes: ClassVar[dict[str, str]] = {
+        **CodeModel.part_attributes,
+        "quantizer": "quantizer",
+        "prior": "prior_network",
+    }
     objective_names = ("loss", "reconstruction", "commitment", "perplexity")
 
     def __init__(
@@ -78,17 +82,11 @@ class VQVAE(CodeModel):
         **kwargs: Any,
     ):
         super().__init__(seed=seed, **kwargs)
-        height, width, channels = known_shape(encoder, "encoder", "keras.Input((28, 28, 1))", rank=3)
-        self._image_shape = (height, width, channels)
-        self.encoder, self.decoder = encoder, decoder
+        self._set_networks(encoder, decoder, likelihood)
         self.quantizer = find_layer(quantizer, QUANTIZERS, Quantizer, "quantizer")
-        self.likelihood_layer = find_layer(likelihood, LIKELIHOODS, Likelihood, "likelihood")
         self.commitment = check_positive(commitment, "commitment", or_zero=True)
         self._check_networks()
-        for layer, shape in ((self.quantizer, encoder.output_shape), (self.likelihood_layer, decoder.output_shape)):
-            if not layer.built:
-                layer.build(shape)
-                layer.built = True
+        self._build_layers([(self.quantizer, encoder.output_shape)])
         self.grid_shape = tuple(encoder.output_shape[1:3])
         self.num_codes = self.quantizer.num_codes
         self._set_prior(prior)
@@ -102,19 +100,6 @@ class VQVAE(CodeModel):
                 f"the encoder gives features {list(features)} and the decoder takes {list(taken)}, expected the same "
                 "rows, columns and channels. See networks.grid_encoder and networks.grid_decoder."
             )
-        height, width, channels = self.image_shape
-        wanted = (height, width, self.likelihood_layer.parameters_for(channels))
-        given = tuple(self.decoder.output_shape[1:])
-        if given != wanted:
-            raise ZooError(
-                f"the decoder gives {list(given)}, but {type(self.likelihood_layer).__name__} for images "
-                f"{list(self.image_shape)} needs {list(wanted)}. Change the decoder's last layer."
-            )
-
-    @property
-    def image_shape(self) -> tuple[int, int, int]:
-        """Height, width and channels of the images."""
-        return self._image_shape
 
     # The distributions.
 
@@ -135,9 +120,6 @@ class VQVAE(CodeModel):
         """Returns the mean images of codes, in [0, 1]."""
         return self.likelihood_layer.mean(self._parameters(self.quantizer.look_up(codes)))
 
-    def _parameters(self, vectors: tf.Tensor, training: bool = False) -> tf.Tensor:
-        return tf.cast(self.decoder(vectors, training=training), tf.float32)
-
     def objective(
         self, images: tf.Tensor, seed: random.Seed, training: bool, labels: tf.Tensor | None = None
     ) -> dict[str, tf.Tensor]:
@@ -156,22 +138,4 @@ class VQVAE(CodeModel):
 
     def get_config(self) -> dict:
         """Returns the arguments of the constructor, serialized."""
-        parts = {
-            "encoder": self.encoder,
-            "decoder": self.decoder,
-            "quantizer": self.quantizer,
-            "prior": self.prior_network,
-            "likelihood": self.likelihood_layer,
-        }
-        serialized = {name: keras.saving.serialize_keras_object(part) for name, part in parts.items()}
-        return {**super().get_config(), **serialized, "commitment": self.commitment, "seed": self.seed}
-
-    @classmethod
-    def from_config(cls, config: dict, custom_objects: dict | None = None) -> "VQVAE":
-        """Builds a model from `get_config`."""
-        parts = ("encoder", "decoder", "quantizer", "prior", "likelihood")
-        config = copy.deepcopy(config)  # Keras empties parts of what it deserializes
-        built = {
-            name: keras.saving.deserialize_keras_object(config[name], custom_objects=custom_objects) for name in parts
-        }
-        return cls(**{**config, **built})
+        return {**super().get_config(), "commitment": self.commitment}
