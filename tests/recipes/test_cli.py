@@ -144,3 +144,13 @@ def test_damaged_models_are_one_line(user_error, tmp_path):
     assert "is no run folder" in user_error("sample", tmp_path / "folder")
     (tmp_path / "folder" / "settings.yaml").write_text("{")
     assert "is not valid YAML" in user_error("sample", tmp_path / "folder")
+
+
+def test_sample_takes_a_temperature(cli, user_error, tmp_path):
+    for name, options in (("plain", []), ("one", ["--temperature", "1.0"]), ("cool", ["--temperature", "0.3"])):
+        assert cli("sample", "vae_mnist", "-n", "3", *options, "-o", str(tmp_path / f"{name}.npz")).code == 0
+    plain, one, cool = (np.load(tmp_path / f"{name}.npz")["images"] for name in ("plain", "one", "cool"))
+    np.testing.assert_array_equal(plain, one)
+    assert not np.array_equal(plain, cool)
+    assert "temperature is -1.0" in user_error("sample", "vae_mnist", "--temperature", "-1")
+    assert "takes no label" in user_error("sample", "vae_mnist", "--label", "3")

@@ -18,6 +18,7 @@ from recipes.data import Dataset
 from recipes.registry import names, parameters_of, settings_of
 from recipes.run_folder import RunFolder
 from recipes.settings import override, smoke
+from recipes.shuffling import ShuffledImages
 from recipes.train import build_model, load_data, train
 from zoo.errors import ZooError
 
@@ -190,3 +191,52 @@ def test_a_place_that_cannot_be_written_to(user_error):
         assert place in user_error("train", "vae_digits", "--smoke", "-o", place)
         assert place in user_error("export", "vae_mnist", "-o", f"{place}/bundle")
     assert not os.path.exists("/proc/nope")  # noqa: PTH110
+
+
+def test_a_conditional_recipe_trains_and_samples_by_label(tmp_path, cli, user_error):
+    options = ["model.network=mlp", "model.hidden=16", "train.images=200"]
+    settings = override(smoke(settings_of("cvae_mnist")), ["data=digits", *options])
+    model = train(settings, tmp_path / "run")
+    assert model.num_classes == 10
+    assert cli("sample", str(tmp_path / "run"), "-n", "4", "--label", "3", "-o", str(tmp_path / "3.npz")).code == 0
+    with np.load(tmp_path / "3.npz") as saved:
+        np.testing.assert_allclose(saved["images"], model.sample(4, label=3), atol=1e-6)
+    assert "0 to 9" in user_error("sample", str(tmp_path / "run"), "--label", "10", "-o", str(tmp_path / "x.png"))
+    assert cli("evaluate", str(tmp_path / "run"), "--draws", "2", "--images", "10").code == 0
+
+
+def test_labels_are_shuffled_with_their_images():
+    images = np.arange(20, dtype=np.float32).reshape(20, 1, 1, 1)
+    for batch, labels in ShuffledImages(images, 6, 0, labels=np.arange(20)):
+        np.testing.assert_array_equal(batch.ravel(), labels)
+
+
+def test_a_model_of_codes_fits_its_prior_before_it_samples(tmp_path):
+    options = ["data=digits", "model.filters=[8]", "model.blocks=0", "model.codes=8", "model.prior_filters=8"]
+    settings = override(smoke(settings_of("vqvae_mnist")), [*options, "model.prior_blocks=1"])
+    model = train(settings, tmp_path / "run")
+    assert model.prior_is_fitted
+    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert [line.get("stage", line.get("epoch")) for line in lines] == [1, "prior"]
+    assert RunFolder(tmp_path / "run").training_time()[0] == 1
+    assert json.loads((tmp_path / "run" / "evaluation.json").read_text())["draws"] == 1
+
+
+def test_a_run_can_start_from_the_weights_of_another(run):
+    settings = quick(f"train.start_from={run.path}")
+    begun = build_model(settings, load_data(settings))
+    np.testing.assert_array_equal(begun.sample(2), keras.models.load_model(run.model_file).sample(2))
+    wider = quick(f"train.start_from={run.path}", "model.hidden=17")
+    with pytest.raises(ZooError, match="weights of other shapes"):
+        build_model(wider, load_data(wider))
+
+
+def test_data_that_cannot_be_downloaded_say_where_they_should_be(monkeypatch, tmp_path):
+    monkeypatch.setenv("ZOO_DATA_DIR", str(tmp_path))
+    with pytest.raises(ZooError, match=r"no frey_faces.npz in ZOO_DATA_DIR"):
+        load_data(settings_of("vae_frey_faces"))
+    frames = np.random.default_rng(0).integers(0, 256, (50, 28, 20), np.uint8)
+    np.savez(tmp_path / "frey_faces.npz", x=frames)
+    data = load_data(override(settings_of("vae_frey_faces"), ["train.batch_size=8"]))
+    assert data.image_shape == (28, 20, 1)
+    assert (data.name, len(data.train), len(data.test)) == ("frey_faces", 40, 10)
