@@ -18,6 +18,11 @@ COUNT = 200_000
         tfd.Bernoulli(probs=[0.1, 0.5, 0.99], dtype=tf.float32),
         tfd.Independent(tfd.Normal([[0.0, 2.0], [1.0, 1.0]], 0.3), 1),
         tfd.TransformedDistribution(tfd.Normal([0.0, 1.0], 0.2), tfb.Exp()),
+        tfd.MultivariateNormalTriL([1.0, -2.0], [[0.5, 0.0], [0.8, 1.5]]),
+        tfd.Categorical(logits=[[0.0, 1.0, -1.0], [2.0, 0.0, 0.0]], dtype=tf.float32),
+        tfd.MixtureSameFamily(
+            tfd.Categorical(probs=[0.2, 0.8]), tfd.Independent(tfd.Normal([[0.0, 5.0], [3.0, -1.0]], 0.5), 1)
+        ),
     ],
     ids=lambda distribution: distribution.name,
 )
@@ -58,3 +63,36 @@ def test_a_bijector_that_adds_batch_axes_is_refused():
 def test_an_unknown_distribution_is_refused_with_the_remedy():
     with pytest.raises(NotImplementedError, match=r"Gamma.*draw\.register"):
         draw(tfd.Gamma(2.0, 1.0), 0)
+
+
+def test_full_covariance_and_mixtures_have_the_correlations_of_the_distribution():
+    normal = tfd.MultivariateNormalTriL([1.0, -2.0], [[0.5, 0.0], [0.8, 1.5]])
+    scales = [[[1.0, 0.0], [0.5, 1.0]], [[0.3, 0.0], [0.0, 0.3]]]
+    components = tfd.MultivariateNormalTriL([[0.0, 0.0], [4.0, 2.0]], scales)
+    mixture = tfd.MixtureSameFamily(tfd.Categorical(probs=[0.3, 0.7]), components)
+    for distribution in (normal, mixture):
+        values = draw(distribution, 5, [COUNT]).numpy()
+        np.testing.assert_allclose(np.cov(values.T), distribution.covariance(), atol=0.03)
+
+
+def test_categories_have_their_probabilities():
+    draws = draw(tfd.Categorical(logits=tf.math.log([0.1, 0.6, 0.3])), 3, [COUNT]).numpy()
+    found = np.bincount(draws, minlength=3) / COUNT
+    assert (np.abs(found - [0.1, 0.6, 0.3]) < 4.5 * np.sqrt(0.25 / COUNT)).all()
+
+
+def test_temperature_scales_noise_and_sharpens_what_is_discrete():
+    normal = tfd.Independent(tfd.Normal([1.0, 2.0], 0.5), 1)
+    warm, cool = draw(normal, 1, [10]), draw(normal, 1, [10], 0.1)
+    np.testing.assert_allclose(cool - normal.mean(), 0.1 * (warm - normal.mean()), atol=1e-6)
+    logits = tf.math.log([0.25, 0.75])
+    share = draw(tfd.Categorical(logits=logits), 1, [COUNT], 0.5).numpy().mean()
+    assert share == pytest.approx(0.9, abs=0.004)  # 9 / (1 + 9), squared odds
+    share = draw(tfd.Bernoulli(probs=0.75, dtype=tf.float32), 1, [COUNT], 0.5).numpy().mean()
+    assert share == pytest.approx(0.9, abs=0.004)
+
+
+def test_mixtures_that_cannot_be_drawn_from_say_so():
+    mixture = tfd.MixtureSameFamily(tfd.Categorical(probs=[0.5, 0.5]), tfd.Laplace([0.0, 1.0], 1.0))
+    with pytest.raises(NotImplementedError, match="mixture of Laplace"):
+        draw(mixture, 0, [3])

@@ -1,8 +1,10 @@
 """Declarations of signatures."""
 
+import numpy as np
 import pytest
 
-from zoo.signature import SEED, NamedTensor, Signature
+from zoo.errors import ZooError
+from zoo.signature import SEED, NamedTensor, Signature, labels_to_draw
 
 
 def test_names_of_inputs_and_outputs_must_differ():
@@ -31,3 +33,19 @@ def test_a_signature_with_a_seed_is_stochastic():
 
 def test_free_axes_are_none_for_tensorflow():
     assert NamedTensor("image", ("batch", 8, "width", 1)).free_shape == (None, 8, None, 1)
+
+
+def test_only_scalars_may_be_left_out():
+    signature = Signature("x", dict, (SEED, NamedTensor("heat", (), default=2.0)), (NamedTensor("y", ()),))
+    assert signature.defaults == {"heat": 2.0}
+    with pytest.raises(ValueError, match="only scalars"):
+        NamedTensor("heat", ("n",), default=2.0)
+
+
+def test_labels_to_draw_are_one_for_all_or_each_or_all_classes_in_turn():
+    np.testing.assert_array_equal(labels_to_draw(5, None, 3), [0, 1, 2, 0, 1])
+    np.testing.assert_array_equal(labels_to_draw(3, 2, 3), [2, 2, 2])
+    np.testing.assert_array_equal(labels_to_draw(2, [1, 0], 3), [1, 0])
+    for wrong in (3, -1, 0.5, [0, 1, 2], "two"):
+        with pytest.raises(ZooError, match="label"):
+            labels_to_draw(2, wrong, 3)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from zoo.errors import ZooError
-from zoo.validation import check_count, check_images, check_seed
+from zoo.validation import check_count, check_images, check_labels, check_latents, check_positive, check_seed
 
 GOOD = np.full((3, 8, 8, 1), 0.5, np.float32)
 
@@ -45,3 +45,41 @@ def test_counts_that_are_refused(value):
 def test_seeds_that_are_refused(value):
     with pytest.raises(ZooError, match="seed is"):
         check_seed(value)
+
+
+@pytest.mark.parametrize("value", [0, -1.0, float("nan"), float("inf"), "1", True])
+def test_reals_that_are_refused(value):
+    with pytest.raises(ZooError, match=r"temperature is .* above 0"):
+        check_positive(value, "temperature")
+
+
+def test_reals_that_pass():
+    assert check_positive(np.float32(0.5), "temperature") == 0.5
+    assert check_positive(0, "free_bits", or_zero=True) == 0.0
+
+
+@pytest.mark.parametrize(
+    "labels, message",
+    [
+        (np.array([0, 3]), "range from 0 to 3, expected 0 to 2"),
+        (np.array([-1, 0]), "range from -1 to 0"),
+        (np.array([0.0, 1.0]), "dtype float64"),
+        (np.zeros((2, 2), int), r"shape \[2, 2\]"),
+        (np.zeros(3, int), r"expected \[2\]"),
+    ],
+)
+def test_labels_that_are_refused(labels, message):
+    with pytest.raises(ZooError, match=message):
+        check_labels(labels, 3, 2)
+
+
+def test_labels_of_keras_datasets_pass():
+    checked = check_labels(np.array([[2], [0]], np.uint8), 3, 2)
+    assert checked.dtype == np.int64
+    np.testing.assert_array_equal(checked, [2, 0])
+
+
+@pytest.mark.parametrize("latents", [np.zeros(3), np.zeros((0, 3)), np.zeros((2, 4)), np.full((2, 3), np.nan)])
+def test_latents_that_are_refused(latents):
+    with pytest.raises(ZooError, match="latents"):
+        check_latents(latents, 3)

@@ -15,6 +15,7 @@ from zoo.networks import mlp_decoder, mlp_encoder
 from zoo.sampling import draw
 from zoo.vae.posteriors import POSTERIORS
 from zoo.vae.priors import AutoregressiveFlow, CouplingFlow, GaussianMixture, Prior, StandardNormal, VampPrior
+from zoo.vae.priors.components import as_components
 
 MANY, SHAPE = 50_000, (4, 4, 1)
 ALONE = {
@@ -222,3 +223,28 @@ def test_every_combination_trains_saves_and_exports(posterior, prior, tmp_path):
     export.save(model, tmp_path / "bundle")  # raises where a format differs
     likelihood = model.log_likelihood(images(), num_samples=10)
     assert np.isfinite(likelihood.mean)
+
+
+def test_densities_by_matrix_products_are_those_of_the_mixture():
+    """Also where scales are so small that large terms cancel."""
+    generator = np.random.default_rng(0)
+    loc = 3 * generator.normal(size=(20, 30)).astype(np.float32)
+    scale = np.exp(generator.normal(size=loc.shape) - 2).astype(np.float32)
+    plain = tfd.Independent(tfd.Normal(loc, scale), 1)
+    weights = tfd.Categorical(logits=tf.zeros([20]))
+    near = loc + scale * generator.normal(size=loc.shape).astype(np.float32)
+    for points in (near, np.stack([near, near[::-1]]), near[0]):
+        expected = tfd.MixtureSameFamily(weights, plain).log_prob(points)
+        found = tfd.MixtureSameFamily(weights, as_components(plain)).log_prob(points)
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-3)
+    np.testing.assert_allclose(as_components(plain).log_prob(near), plain.log_prob(near), rtol=1e-5)
+
+
+def test_a_vamp_prior_is_the_mixture_of_posteriors_at_its_pseudo_inputs():
+    model = zoo.VAE(mlp_encoder((4, 4, 1), (8,)), mlp_decoder(3, (4, 4, 1), (8,)), prior=VampPrior(3, 5, 0.2))
+    inputs = model.prior_layer.pseudo_inputs
+    assert inputs.shape == (5, 4, 4, 1)
+    assert float(tf.reduce_mean(inputs)) == pytest.approx(0.2, abs=0.05)
+    points = np.random.default_rng(0).normal(size=(6, 3)).astype(np.float32)
+    each = np.stack([model.posterior(inputs[index : index + 1]).log_prob(points) for index in range(5)])
+    np.testing.assert_allclose(model.prior().log_prob(points), np.log(np.exp(each).mean(axis=0)), rtol=1e-4)
