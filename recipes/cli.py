@@ -166,6 +166,10 @@ def evaluate(
     draws: Annotated[int, typer.Option(min=1, help="Importance draws an image.")] = 1000,
     images: Annotated[int | None, typer.Option(min=1, help="Test images, the first ones; by default all.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Decides the draws.")] = 0,
+    classifier: Annotated[
+        str | None,
+        typer.Option(help="A preset that judges 10,000 samples of a conditional model, such as classifier_mnist."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Measure a model on the test split of its data, or of other data."""
@@ -186,7 +190,7 @@ def evaluate(
     loaded = load(spec, image)
     labels = None if loaded.test_labels is None else loaded.test_labels[:images]
     shown = sys.stderr.isatty() and not as_json
-    figures = measure(opened.model, loaded.test[:images], spec, draws, seed, verbose=shown, labels=labels)
+    figures = measure(opened.model, loaded.test[:images], spec, draws, seed, shown, labels, classifier)
     print(json.dumps(figures, indent=2) if as_json else headline(figures))
 
 

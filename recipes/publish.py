@@ -23,9 +23,9 @@ _CARD = """# {name}
 Test negative log-likelihood: **{nll:.2f} +- {standard_error:.2f} nats** an image, the {estimator},
 with {draws:,} draw(s) for each of {images:,} test images. The error is the standard error over images.
 It is the likelihood of {likelihood_of}; each test image was made so once (seed {seed}).
-The figure is of the stored weights. To measure it again:
+{judgement}The figures are of the stored weights. To measure them again:
 
-    zoo evaluate {name} --data {data} --draws {draws}
+    zoo evaluate {name} --data {data} --draws {draws}{options}
 
 ## How it was made
 
@@ -57,6 +57,15 @@ _DATA_NOTES = {
 }
 
 
+_JUDGEMENT = """
+Asked for each digit in turn, it drew the one asked for in
+**{conditional_accuracy:.2%} +- {conditional_accuracy_error:.2%}** of {conditional_accuracy_samples:,} samples,
+in the eyes of the preset `{classifier}`, which had no part in training.
+
+"""
+_CLASSIFIERS = {"mnist": "classifier_mnist"}
+
+
 def publish(run: Path, name: str, folder: Path, draws: int = DRAWS) -> dict[str, Any]:
     """Writes the preset `name` below `folder`, and its entry in the registry there.
 
@@ -83,7 +92,10 @@ def publish(run: Path, name: str, folder: Path, draws: int = DRAWS) -> dict[str,
     presets.save_to_preset(opened.model, target, "float16", **details)
     stored = presets.from_preset(target)
     data = load(settings.data, settings.image)
-    figures = evaluate(stored, data.test, settings.data, draws, verbose=True, labels=data.test_labels)
+    classifier = None if stored.num_classes is None else _CLASSIFIERS[settings.data]
+    figures = evaluate(
+        stored, data.test, settings.data, draws, verbose=True, labels=data.test_labels, classifier=classifier
+    )
     card = _CARD.format(
         **figures,
         name=name,
@@ -95,14 +107,17 @@ def publish(run: Path, name: str, folder: Path, draws: int = DRAWS) -> dict[str,
         train_seed=settings.train.seed,
         held_out=settings.train.validation,
         data_note=_DATA_NOTES[settings.data],
+        judgement=_JUDGEMENT.format(**figures) if classifier else "",
+        options=f" --classifier {classifier}" if classifier else "",
     )
     for file in target.iterdir():
         file.unlink()
     presets.save_to_preset(opened.model, target, "float16", card, **details, figures=figures)
-    return _register(folder, name, description_of(settings.recipe))
+    return register(folder, name, description_of(settings.recipe))
 
 
-def _register(folder: Path, name: str, description: str) -> dict[str, Any]:
+def register(folder: Path, name: str, description: str) -> dict[str, Any]:
+    """Writes what is known of a preset folder to the registry beside it, and returns it."""
     from zoo import presets
     from zoo.files import sha256, write_text
 

@@ -11,7 +11,8 @@ from zoo.errors import ZooError
 if TYPE_CHECKING:
     from zoo.model import GenerativeModel
 
-_FAMILIES = (
+_WITH_MODELS = (
+    "zoo.metrics.classifier",
     "zoo.vae.autoencoder",
     "zoo.vae.beta",
     "zoo.vae.beta_tc",
@@ -25,9 +26,9 @@ _FAMILIES = (
 
 
 def register_models() -> None:
-    """Imports every family, so that Keras finds the classes that a file names."""
+    """Imports every module with models, so that Keras finds the classes that a file names."""
     check_environment()
-    for module in _FAMILIES:
+    for module in _WITH_MODELS:
         importlib.import_module(module)
 
 

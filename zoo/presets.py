@@ -24,6 +24,8 @@ from zoo.files import sha256, write_text
 from zoo.loading import register_models
 
 if TYPE_CHECKING:
+    import keras
+
     from zoo.model import GenerativeModel
 
 FOLDER = Path(__file__).parent / "weights"
@@ -43,7 +45,7 @@ def list_presets() -> list[str]:
 
 
 def from_preset(name: str | Path) -> "GenerativeModel":
-    """Loads a pretrained model; its class is found by itself.
+    """Loads a pretrained generative model; its class is found by itself.
 
     Args:
         name: One of `list_presets()`, or a folder written by `save_to_preset`.
@@ -52,8 +54,19 @@ def from_preset(name: str | Path) -> "GenerativeModel":
         The model, not compiled. `compile` it to train on.
 
     Raises:
-        ZooError: There is no such preset, or a file is missing, truncated or altered.
+        ZooError: There is no such preset, it generates nothing, or a file is missing, truncated or altered.
     """
+    from zoo.model import GenerativeModel
+
+    model = load(name)
+    if not isinstance(model, GenerativeModel):
+        kind = type(model).__name__
+        raise ZooError(f"preset '{name}' is a {kind}, which generates nothing: use zoo.metrics.{kind}.from_preset.")
+    return model
+
+
+def load(name: str | Path) -> "keras.Model":
+    """Loads any preset, also one that generates nothing, such as a classifier; else like `from_preset`."""
     folder, hashes = _find(name)
     unhashed = {CONFIG, WEIGHTS, CARD} - set(hashes)
     if unhashed:
@@ -77,7 +90,7 @@ def metadata(name: str | Path) -> dict[str, Any]:
 
 
 def save_to_preset(
-    model: "GenerativeModel",
+    model: "keras.Model",
     directory: str | Path,
     weights_dtype: str = "float32",
     card: str = "",
@@ -110,7 +123,7 @@ def save_to_preset(
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _write(model: "GenerativeModel", folder: Path, weights_dtype: str, card: str, details: dict[str, Any]) -> None:
+def _write(model: "keras.Model", folder: Path, weights_dtype: str, card: str, details: dict[str, Any]) -> None:
     import keras
 
     # A copy that was never compiled: `save_weights` would store the optimizer too, and the config would name it.
@@ -218,7 +231,7 @@ def _read_json(path: Path) -> dict[str, Any]:
         raise ZooError(f"{path} is damaged ({error}). Install genzoo again, or save the preset again.") from error
 
 
-def _build(config: dict[str, Any], folder: Path) -> "GenerativeModel":
+def _build(config: dict[str, Any], folder: Path) -> "keras.Model":
     register_models()
     import keras
 

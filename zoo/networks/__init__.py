@@ -4,6 +4,7 @@ from zoo.backend import check_environment
 
 check_environment()  # before anything here imports Keras
 
+from zoo.networks.classifier import conv_classifier  # noqa: E402
 from zoo.networks.conv import conv_decoder, conv_encoder  # noqa: E402
 from zoo.networks.grid import grid_decoder, grid_encoder  # noqa: E402
 from zoo.networks.mlp import mlp_decoder, mlp_encoder  # noqa: E402
@@ -11,6 +12,7 @@ from zoo.networks.pixelcnn import pixelcnn  # noqa: E402
 from zoo.networks.residual import residual_decoder, residual_encoder  # noqa: E402
 
 __all__ = [
+    "conv_classifier",
     "conv_decoder",
     "conv_encoder",
     "grid_decoder",
