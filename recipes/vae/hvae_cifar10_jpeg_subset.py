@@ -19,7 +19,7 @@ SETTINGS = Settings(
         likelihood="discretized_logistic_mixture",
         kl_warm_up=1000,
     ),
-    train=TrainSettings(epochs=60, batch_size=64, learning_rate=1e-3, validation=500),
+    train=TrainSettings(epochs=40, batch_size=64, learning_rate=1e-3, validation=500),
     evaluate=EvaluateSettings(draws=100, images=2000),
 )
 

@@ -9,6 +9,7 @@ import pytest
 
 import zoo
 from zoo import presets
+from zoo.metrics import Classifier
 
 # The 4x4 pixels from row and column 12 on of the first image of sample(8, seed=0).
 GOLDEN = {
@@ -117,10 +118,20 @@ class TestPretrained:
         assert set(entry["files"]) == {path.name for path in folder.iterdir()}
         for file, expected in entry["files"].items():
             assert presets.sha256(folder / file) == expected
-        figures = entry["figures"]
-        assert f"{figures['nll']:.2f} +- {figures['standard_error']:.2f}" in (folder / presets.CARD).read_text()
+        figures, card = entry["figures"], (folder / presets.CARD).read_text()
+        assert figures == presets.metadata(name)["figures"]
+        for value, error, digits in (
+            ("nll", "standard_error", ".2f"),
+            ("accuracy", "standard_error", ".2%"),
+            ("conditional_accuracy", "conditional_accuracy_error", ".2%"),
+        ):
+            if value in figures:
+                assert f"{figures[value]:{digits}} +- {figures[error]:{digits}}" in card
 
     def test_it_loads_samples_and_trains_on(self, name):
+        if presets.registry()[name]["class"] == "Classifier":
+            assert Classifier.from_preset(name).logits(np.zeros((2, 28, 28, 1), np.float32)).shape == (2, 10)
+            return
         model = zoo.from_preset(name)
         images = model.sample(8, seed=0)
         np.testing.assert_allclose(images[0, 12:16, 12:16, 0], GOLDEN[name], atol=2e-3)
@@ -134,7 +145,7 @@ class TestPretrained:
         weights = tmp_path / "weights" / name / presets.WEIGHTS
         weights.write_bytes(weights.read_bytes()[:-100])
         with pytest.raises(zoo.ZooError, match="altered or truncated"):
-            zoo.from_preset(name)
+            presets.load(name)
 
 
 @pytest.mark.slow

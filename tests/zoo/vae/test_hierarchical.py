@@ -93,6 +93,10 @@ def test_parts_that_do_not_fit():
         ((encoder, decoder, ((2,),)), "2 resolutions, and latents name 1"),
         ((encoder, decoder, ((2,), ())), "two or more levels"),
         ((encoder, residual_decoder((3, 2, 5), SHAPE, (3,)), ((2,), (1,))), r"finest features are \[3, 2, 4\]"),
+        (
+            (encoder, residual_decoder((3, 2, 4), (6, 4, 2), (3,)), ((2,), (1,))),
+            r"the decoder gives \[6, 4, 2\], but Bernoulli .* needs \[6, 4, 1\]",
+        ),
     ):
         with pytest.raises(zoo.ZooError, match=message):
             HierarchicalVAE(*arguments)
