@@ -13,7 +13,7 @@ from zoo import presets, random
 from zoo.backend import require_keras_on_tensorflow
 from zoo.errors import ZooError
 from zoo.signature import Signature
-from zoo.validation import check_images, check_labels
+from zoo.validation import check_images, check_labels, check_seed
 
 require_keras_on_tensorflow()
 
@@ -32,7 +32,10 @@ class GenerativeModel(keras.Model):
     stays flat; inside a `tf.function` call the graph-level methods of the family instead.
 
     Args:
-        seed: Seed of the noise in training, or None for one drawn from Keras's global seed.
+        seed: Seed of the noise in training, in [0, 2**63), or None for one drawn from Keras's global seed.
+
+    Raises:
+        ZooError: The seed is out of its range.
     """
 
     objective_names: tuple[str, ...] = ("loss",)
@@ -40,7 +43,7 @@ class GenerativeModel(keras.Model):
 
     def __init__(self, seed: int | None = None, **kwargs: Any):
         super().__init__(**kwargs)
-        self.seed = seed
+        self.seed = None if seed is None else check_seed(seed)
         # Python's generator is one of those that keras.utils.set_random_seed sets.
         self._noise_seed = stdlib_random.randrange(2**31) if seed is None else seed
         self._objective_metrics = {name: keras.metrics.Mean(name=name) for name in self.objective_names}
@@ -203,7 +206,7 @@ class GenerativeModel(keras.Model):
         x = self._checked_source(x, "x")
         y = self._targets(x, y, kwargs.get("sample_weight"), "y")
         validation_data = self._checked_source(validation_data, "validation_data")
-        kwargs["callbacks"] = _guarded(kwargs.get("callbacks"))
+        kwargs["callbacks"] = with_callback(StopOnNonFiniteLoss(), kwargs.get("callbacks"))
         return super().fit(x, y, validation_data=validation_data, **kwargs)
 
     def evaluate(self, x: Any = None, y: Any = None, **kwargs: Any) -> Any:
@@ -213,7 +216,7 @@ class GenerativeModel(keras.Model):
             ZooError: The images are not as in `fit`.
         """
         x = self._checked_source(x, "x")
-        kwargs["callbacks"] = _guarded(kwargs.get("callbacks"))
+        kwargs["callbacks"] = with_callback(StopOnNonFiniteLoss(), kwargs.get("callbacks"))
         return super().evaluate(x, self._targets(x, y, kwargs.get("sample_weight"), "y"), **kwargs)
 
     def _checked_source(self, source: Any, name: str) -> Any:
@@ -311,12 +314,12 @@ class GenerativeModel(keras.Model):
         return self.get_metrics_result()
 
 
-def _guarded(callbacks: Any) -> Any:
-    """Returns callbacks with the one that stops on a loss that is not finite."""
+def with_callback(callback: keras.callbacks.Callback, callbacks: Any) -> Any:
+    """Returns the callbacks given to `fit` or `evaluate`, one, several or none, after one more."""
     if isinstance(callbacks, keras.callbacks.CallbackList):
-        return callbacks  # evaluation inside of `fit`, which is guarded already
+        return callbacks  # evaluation inside of `fit`, which has it already
     given = callbacks if isinstance(callbacks, list | tuple) else [callbacks] if callbacks else []
-    return [StopOnNonFiniteLoss(), *given]
+    return [callback, *given]
 
 
 def _weighted_mean(values: tf.Tensor, sample_weight: tf.Tensor | None) -> tf.Tensor:

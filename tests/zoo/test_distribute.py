@@ -33,6 +33,13 @@ np.testing.assert_allclose(weights[0], weights[1], rtol=1e-5)
 with strategy.scope():
     model = zoo.VAE(mlp_encoder((2, 2, 1), (8,)), mlp_decoder(2, (2, 2, 1), (8,)), seed=0)
     model.compile("adam")
+    coder = zoo.Autoencoder(
+        mlp_encoder((2, 2, 1), (8,)), mlp_decoder(2, (2, 2, 1), (8,)), density="flow", seed=0
+    )
+    coder.compile("adam")
+coder.fit(images, batch_size=8, verbose=0)
+assert np.isfinite(coder.fit_latent_density(images, epochs=2))
+assert coder.sample(3).shape == (3, 2, 2, 1)
 history = model.fit(images, batch_size=8, epochs=2, verbose=0).history
 assert np.isfinite(history["loss"]).all()
 seeds = strategy.run(lambda: model._step_seed(tf.constant(0), 0))

@@ -30,7 +30,7 @@ def conditional_accuracy(
     """Draws all classes in turn, and counts the images that a classifier takes for the class asked for.
 
     The classifier should not have been used in training the model, or the model may have learned to please it.
-    Ravuri and Vinyals (2019) compare such scores.
+    Shmelkov et al. (2018) call it GAN-test.
 
     Args:
         model: A conditional model.

@@ -22,8 +22,11 @@ class LogLikelihood(NamedTuple):
     per_image: np.ndarray
 
 
+Weights = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+
+
 def importance_weighted(
-    log_weights: Callable[..., tf.Tensor],
+    weigher: Callable[..., Weights],
     targets: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
     images: np.ndarray,
     num_samples: int,
@@ -34,8 +37,8 @@ def importance_weighted(
     """Estimates log p(x) as the log of the mean importance weight, Burda et al. (2016), equation 8.
 
     Args:
-        log_weights: Maps (targets [batch, ...], number of draws, seed), and labels [batch] where there are
-            some, to log-weights [draws, batch].
+        weigher: Maps targets [batch, ...], and labels [batch] where there are some, to a function from a number of
+            draws and a seed to log-weights [draws, batch]. What does not depend on the draws is computed once.
         targets: Maps (images, seed) to what the likelihood scores (binarized images, for instance).
         images: [n, height, width, channels] in [0, 1].
         num_samples: Draws an image.
@@ -50,7 +53,7 @@ def importance_weighted(
         ZooError: An estimate is not finite.
     """
 
-    traced = _traced(log_weights, targets, images.shape[1:], num_samples, labels is not None)
+    traced = _traced(weigher, targets, images.shape[1:], num_samples, labels is not None)
     starts = range(0, len(images), IMAGES_AT_ONCE)
     progress = keras.utils.Progbar(len(starts), unit_name="batch") if verbose else None
     parts = []
@@ -68,7 +71,7 @@ def importance_weighted(
 
 
 def _traced(
-    log_weights: Callable[..., tf.Tensor],
+    weigher: Callable[..., Weights],
     targets: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
     image_shape: tuple[int, ...],
     num_samples: int,
@@ -78,10 +81,11 @@ def _traced(
 
     def estimate(batch: tf.Tensor, batch_seed: tf.Tensor, *batch_labels: tf.Tensor) -> tf.Tensor:
         fixed = targets(batch, random.fold_in(batch_seed, 0))
+        log_weights = weigher(fixed, *batch_labels)
 
         def add(drawn: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             now = tf.minimum(DRAWS_AT_ONCE, num_samples - drawn)
-            fresh = log_weights(fixed, now, random.fold_in(batch_seed, 1 + tf.cast(drawn, tf.int64)), *batch_labels)
+            fresh = log_weights(now, random.fold_in(batch_seed, 1 + tf.cast(drawn, tf.int64)))
             return drawn + now, tf.reduce_logsumexp(tf.concat([total[None], fresh], axis=0), axis=0)
 
         nothing = tf.fill([tf.shape(fixed)[0]], -math.inf)

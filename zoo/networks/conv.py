@@ -56,6 +56,6 @@ def conv_decoder(
     features = keras.layers.Reshape((rows, columns, filters[0]))(features)
     for count in filters[1:]:
         features = keras.layers.Conv2DTranspose(count, KERNEL, STRIDE, padding="same", activation=activation)(features)
-    features = keras.layers.Conv2DTranspose(channels, KERNEL, STRIDE, padding="same")(features)
+    features = keras.layers.Conv2DTranspose(channels, KERNEL, STRIDE, padding="same", dtype="float32")(features)
     features = crop_to(features, height, width)
     return keras.Model(inputs, features, name=name)

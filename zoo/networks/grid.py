@@ -62,11 +62,11 @@ def grid_decoder(
     features = _residual_blocks(features, blocks, filters[0], activation)
     for count in filters[1:]:
         features = keras.layers.Conv2DTranspose(count, KERNEL, STRIDE, padding="same", activation=activation)(features)
-    features = keras.layers.Conv2DTranspose(channels, KERNEL, STRIDE, padding="same")(features)
+    features = keras.layers.Conv2DTranspose(channels, KERNEL, STRIDE, padding="same", dtype="float32")(features)
     rows, columns = features.shape[1] - height, features.shape[2] - width
     if rows or columns:
         cut = ((rows // 2, rows - rows // 2), (columns // 2, columns - columns // 2))
-        features = keras.layers.Cropping2D(cut)(features)
+        features = keras.layers.Cropping2D(cut, dtype="float32")(features)
     return keras.Model(grid, features, name=name)
 
 

@@ -41,8 +41,9 @@ def mlp_decoder(
     inputs, features = with_labels(latents, latents, num_classes)
     for width in hidden:
         features = keras.layers.Dense(width, activation)(features)
-    features = keras.layers.Dense(math.prod(output_shape))(features)
-    return keras.Model(inputs, keras.layers.Reshape(tuple(output_shape))(features), name=name)
+    # Float32 whatever the policy: bfloat16 cannot tell neighbouring ones of 256 levels apart.
+    features = keras.layers.Dense(math.prod(output_shape), dtype="float32")(features)
+    return keras.Model(inputs, keras.layers.Reshape(tuple(output_shape), dtype="float32")(features), name=name)
 
 
 def with_labels(values: Any, features: Any, num_classes: int | None) -> tuple[Any, Any]:

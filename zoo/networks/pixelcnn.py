@@ -4,8 +4,8 @@
 
 One stack of convolutions sees the rows above a place, the other its own row to the left and, at every block, the
 first stack; together they see all that comes before, without the blind spot of a single masked stack (their
-section 2.1). Nothing needs a mask: what each stack starts from is shifted by one place, and kernels reach up and
-left only (Salimans et al. 2017, section 2.4).
+section 2.2). Nothing needs a mask: what each stack starts from is shifted by one place, and kernels reach up and
+left only, as in the code of Salimans et al. (2017).
 """
 
 from collections.abc import Sequence

@@ -113,7 +113,8 @@ def residual_decoder(
         for _ in range(blocks):
             features = ResidualBlock(activation)(features)
         features = keras.layers.Activation(activation)(features)
-    return keras.Model(inputs, keras.layers.Conv2D(channels, 3, padding="same")(features), name=name)
+    outputs = keras.layers.Conv2D(channels, 3, padding="same", dtype="float32")(features)
+    return keras.Model(inputs, outputs, name=name)
 
 
 def crop_to(features: Any, height: int, width: int) -> Any:
@@ -121,4 +122,5 @@ def crop_to(features: Any, height: int, width: int) -> Any:
     rows, columns = features.shape[1] - height, features.shape[2] - width
     if not rows and not columns:
         return features
-    return keras.layers.Cropping2D(((rows // 2, rows - rows // 2), (columns // 2, columns - columns // 2)))(features)
+    cut = ((rows // 2, rows - rows // 2), (columns // 2, columns - columns // 2))
+    return keras.layers.Cropping2D(cut, dtype=features.dtype)(features)

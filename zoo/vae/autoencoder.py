@@ -3,11 +3,12 @@
     code         c(x), from the encoder: one point, no distribution
     likelihood   p(x|c), parameters from the decoder
 
-    stage one, `fit`                   minimizes -log p(x|c(corrupted x)) + sparsity * |c|_1
+    stage one, `fit`                   minimizes -log p(x|c(corrupted x)) + sparsity * sum_j |c_j| / rms(c_j)
     stage two, `fit_latent_density`    maximizes  log p(c(x)) over a mixture or a flow (Ghosh et al. 2020, section 4)
 
-The sparsity is -log of a Laplace density of the code with scale 1 / sparsity, but for a constant: sparse coding
-(Olshausen and Field 1996). The Kullback-Leibler penalty of Ng (2011) is for units in (0, 1), and codes are real.
+The root of the mean square of each latent is that over the batch. Dividing by it leaves the shape of a latent's
+distribution to the penalty, few values far from 0 and many near it (Hoyer 2004, section 3.1, counts sparseness so),
+and takes away the way out of a plain L1 norm: small codes, and a decoder that blows them up again.
 
 Shapes: x is [batch, height, width, channels], codes are [batch, latent_size]. All values are in nats an image.
 """
@@ -22,6 +23,7 @@ from tensorflow_probability import distributions as tfd
 
 from zoo import random
 from zoo.errors import ZooError, near_miss
+from zoo.model import with_callback
 from zoo.sampling import draw
 from zoo.signature import COUNT, SEED, NamedTensor, Signature, image_tensor
 from zoo.vae.assembled import AssembledModel
@@ -29,6 +31,7 @@ from zoo.vae.corruptions import CORRUPTIONS, LARGEST_LEVELS
 from zoo.vae.latent_density import fit_density
 from zoo.vae.likelihoods import Likelihood
 from zoo.vae.parts import find_layer, known_shape
+from zoo.vae.paths import along_dimensions, check_ends, straight
 from zoo.vae.priors import AutoregressiveFlow, GaussianMixture, Prior, VampPrior
 from zoo.vae.tensors import TEMPERATURE
 from zoo.validation import check_count, check_images, check_latents, check_positive, check_seed
@@ -45,7 +48,7 @@ class Autoencoder(AssembledModel):
     """An autoencoder from any two Keras networks.
 
     Train it with `fit`, then `fit_latent_density`; until then there are no samples. A later `fit` changes what the
-    codes mean: call `fit_latent_density` again after it.
+    codes mean, and asks for `fit_latent_density` again.
 
     Args:
         encoder: Maps images [batch, height, width, channels] to features of any shape, which a linear layer maps to
@@ -55,7 +58,7 @@ class Autoencoder(AssembledModel):
         corruption: What the encoder's input suffers in `fit` and `evaluate`: None, "gaussian", "masking" or
             "salt_and_pepper".
         corruption_level: The standard deviation of "gaussian"; the share of values that others change.
-        sparsity: The weight of the sum of absolute values of a code, at least 0, in nats.
+        sparsity: The weight of the mean size of a code's values, each over its root mean square; at least 0, in nats.
         density: "gaussian_mixture" (10 components with full covariances), "flow" (autoregressive), or a `Prior`
             layer that needs no posterior.
         seed: Seed of the noise in training, or None for one drawn from Keras's global seed.
@@ -172,13 +175,19 @@ class Autoencoder(AssembledModel):
         targets = self.likelihood_layer.targets(tf.cast(images, tf.float32), random.fold_in(seed, 0))
         codes = self.code(self._corrupted(targets, random.fold_in(seed, 1)), training)
         reconstruction = self.likelihood(codes, training).log_prob(targets)
-        sparsity = self.sparsity * tf.reduce_sum(tf.abs(codes), axis=-1)
+        spread = tf.sqrt(tf.reduce_mean(tf.square(codes), axis=0) + _CONSTANT**2)
+        sparsity = self.sparsity * tf.reduce_sum(tf.abs(codes) / spread, axis=-1)
         return {"loss": sparsity - reconstruction, "reconstruction": reconstruction, "sparsity": sparsity}
 
     def _corrupted(self, images: tf.Tensor, seed: random.Seed) -> tf.Tensor:
         if self.corruption is None:
             return images
         return CORRUPTIONS[self.corruption](images, self.corruption_level, seed)
+
+    def fit(self, *arguments: Any, callbacks: Any = None, **kwargs: Any) -> Any:
+        """Trains like `keras.Model.fit`; a density of the codes before is of no use after it, and is refused."""
+        forget = keras.callbacks.LambdaCallback(on_train_begin=lambda _: self._density_is_fitted.assign(0.0))
+        return super().fit(*arguments, callbacks=with_callback(forget, callbacks), **kwargs)
 
     def fit_latent_density(
         self,
@@ -219,7 +228,8 @@ class Autoencoder(AssembledModel):
         mean, scale = codes.mean(axis=0), codes.std(axis=0)
         scale = np.where(scale > _CONSTANT, scale, 1.0).astype(np.float32)
         self._density_is_fitted.assign(0.0)  # not while it is half done
-        fit_density(self.density_layer, (codes - mean) / scale, seed, *options, rate, verbose)
+        with self.distribute_strategy.scope():
+            fit_density(self.density_layer, (codes - mean) / scale, seed, *options, rate, verbose)
         self._code_mean.assign(mean)
         self._code_scale.assign(scale)
         self._density_is_fitted.assign(1.0)
@@ -242,7 +252,7 @@ class Autoencoder(AssembledModel):
 
     def call(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Returns reconstructions [batch, height, width, channels] in [0, 1]."""
-        return self.mean_image(self.code(images))
+        return self.mean_image(self._encode(images)["latent"])
 
     def encode(self, images: np.ndarray) -> np.ndarray:
         """Returns the codes of images, float32 [batch, latent_size].
@@ -267,6 +277,44 @@ class Autoencoder(AssembledModel):
             ZooError: The images are not as described.
         """
         return self.run_in_batches("reconstruct", image=check_images(images, self.image_shape))["reconstruction"]
+
+    def interpolate(self, first: np.ndarray, second: np.ndarray, steps: int = 8) -> np.ndarray:
+        """Returns images on the way from the first images to the second, along straight lines between their codes.
+
+        Args:
+            first: Images [batch, height, width, channels] in [0, 1].
+            second: As many images.
+            steps: Images a path, with both ends, at least 2.
+
+        Returns:
+            float32 [batch, steps, height, width, channels]. The ends are reconstructions.
+
+        Raises:
+            ZooError: The images are not as described, or not as many.
+        """
+        steps = check_ends(first, second, steps)
+        codes = straight(self.encode(first), self.encode(second), steps)
+        return self.decode(codes.reshape(-1, self.latent_size)).reshape(*codes.shape[:2], *self.image_shape)
+
+    def traverse(
+        self, image: np.ndarray, dimensions: list[int] | None = None, extent: float = 3.0, steps: int = 7
+    ) -> np.ndarray:
+        """Returns images with one value of the image's code at a time moved from -extent to extent.
+
+        Args:
+            image: [height, width, channels] in [0, 1].
+            dimensions: Which values to move, or None for all.
+            extent: How far, above 0, in the units of the code.
+            steps: Images a value, at least 2.
+
+        Returns:
+            float32 [dimensions, steps, height, width, channels].
+
+        Raises:
+            ZooError: The image is not as described, or there is no such dimension.
+        """
+        codes = along_dimensions(self.encode(np.asarray(image)[None])[0], dimensions, extent, steps)
+        return self.decode(codes.reshape(-1, self.latent_size)).reshape(*codes.shape[:2], *self.image_shape)
 
     def sample(self, n: int, seed: int = 0, label: Any = None, temperature: float = 1.0) -> np.ndarray:
         """Draws images: the mean images of codes drawn from the density.
@@ -315,7 +363,7 @@ class Autoencoder(AssembledModel):
         return {signature.name: signature for signature in signatures}
 
     def _encode(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"latent": self.code(image)}
+        return {"latent": self.code(self.likelihood_layer.seen(image))}
 
     def _decode(self, latent: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"image": self.mean_image(latent)}

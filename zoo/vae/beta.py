@@ -18,7 +18,8 @@ class BetaVAE(VAE):
     """A VAE whose KL term has another weight.
 
         loss = -E_q[log p(x|z)] + beta KL                 (Higgins et al., equation 4)
-        loss = -E_q[log p(x|z)] + beta |KL - C|           (Burgess et al., equation 8), C from 0 to `capacity`
+        loss = -E_q[log p(x|z)] + beta |KL - C|           (Burgess et al., equation 8), C from 0 to `capacity`,
+                                                           KL the mean over the batch
 
     The loss is a bound on the likelihood at beta = 1 without a capacity only; "elbo" is reported beside it.
 
@@ -56,12 +57,14 @@ class BetaVAE(VAE):
             raise ZooError("a capacity and free_bits both say how large the KL is to be: give one of them.")
 
     def kl_penalty(self, kl: tf.Tensor, training: bool) -> tf.Tensor:
-        """Returns beta times the KL, or times its distance from the capacity, [batch]."""
+        """Returns beta times the KL, or times the distance of its mean from the capacity, [batch]."""
         if self.capacity is None:
             return self.beta * super().kl_penalty(kl, training)
         share = tf.minimum(tf.cast(self.optimizer.iterations, tf.float32) / self.capacity_steps, 1.0)
         weight = self._warm_up() if training else 1.0
-        return self.beta * weight * tf.abs(tf.reduce_sum(kl, axis=-1) - share * self.capacity)
+        total = tf.reduce_sum(kl, axis=-1)
+        # The mean first: of estimates from one draw, each alone is further from the capacity than their mean.
+        return self.beta * weight * tf.abs(tf.reduce_mean(total) - share * self.capacity) + tf.zeros_like(total)
 
     def get_config(self) -> dict:
         """Returns the arguments of the constructor, serialized."""

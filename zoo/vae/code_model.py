@@ -19,8 +19,8 @@ from tensorflow_probability import distributions as tfd
 
 from zoo import random
 from zoo.errors import ZooError
-from zoo.metrics.likelihood import LogLikelihood, importance_weighted
-from zoo.model import VERB_BATCH
+from zoo.metrics.likelihood import LogLikelihood, Weights, importance_weighted
+from zoo.model import VERB_BATCH, with_callback
 from zoo.networks import pixelcnn
 from zoo.signature import COUNT, SEED, NamedTensor, Signature, image_tensor
 from zoo.vae import code_prior
@@ -28,8 +28,6 @@ from zoo.vae.assembled import AssembledModel
 from zoo.vae.parts import known_shape
 from zoo.vae.tensors import TEMPERATURE, nats
 from zoo.validation import check_count, check_images, check_positive, check_seed
-
-_GREY_IMAGES = 64  # enough pixels that two draws of them never agree, even of tiny images
 
 
 class CodeModel(AssembledModel):
@@ -66,7 +64,6 @@ class CodeModel(AssembledModel):
         self._prior_is_fitted = self.add_weight(
             name="prior_is_fitted", shape=(), initializer="zeros", trainable=False, autocast=False
         )
-        self._targets_are_drawn = self._draws_targets()
         places = self.grid_shape[0] * self.grid_shape[1]
         self._draw_codes = tf.function(
             lambda noise, temperature: code_prior.draw_codes(self.prior_network, noise, temperature),
@@ -83,6 +80,11 @@ class CodeModel(AssembledModel):
                 f"the prior maps {list(taken)} to {list(given)}, but codes of this model need "
                 f"{list(self.grid_shape)} to {list(wanted)}, as from {example}."
             )
+
+    def fit(self, *arguments: Any, callbacks: Any = None, **kwargs: Any) -> Any:
+        """Trains like `keras.Model.fit`; a prior over the codes before is of no use after it, and is refused."""
+        forget = keras.callbacks.LambdaCallback(on_train_begin=lambda _: self._prior_is_fitted.assign(0.0))
+        return super().fit(*arguments, callbacks=with_callback(forget, callbacks), **kwargs)
 
     def fit_prior(
         self,
@@ -179,7 +181,7 @@ class CodeModel(AssembledModel):
 
     def call(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Returns reconstructions [batch, height, width, channels] in [0, 1]."""
-        return self.mean_image(self.codes(images))
+        return self.mean_image(self.codes(self.likelihood_layer.seen(images)))
 
     def run(self, name: str, **inputs: Any) -> dict[str, np.ndarray]:
         """Runs one signature; see `GenerativeModel.run`. `sample` and `elbo` need a fitted prior."""
@@ -279,10 +281,10 @@ class CodeModel(AssembledModel):
         self.likelihood_layer.check(images)
         self._require_prior()
 
-        def bound(targets: tf.Tensor, *_: tf.Tensor) -> tf.Tensor:
-            return self._elbo_of(targets)["elbo"][None]
+        def weigher(targets: tf.Tensor) -> Weights:
+            return lambda *_: self._elbo_of(targets)["elbo"][None]
 
-        return importance_weighted(bound, self.likelihood_layer.targets, images, 1, check_seed(seed), verbose)
+        return importance_weighted(weigher, self.likelihood_layer.targets, images, 1, check_seed(seed), verbose)
 
     # Export.
 
@@ -306,7 +308,7 @@ class CodeModel(AssembledModel):
 
     def _elbo_signature(self, image: NamedTensor) -> Signature:
         # An input that has no effect would be none: codes are deterministic.
-        inputs = (image, SEED) if self._targets_are_drawn else (image,)
+        inputs = (image, SEED) if self.likelihood_layer.draws_targets else (image,)
         outputs = nats(
             elbo="lower bound on the log-likelihood",
             reconstruction="log-likelihood given the codes",
@@ -314,14 +316,8 @@ class CodeModel(AssembledModel):
         )
         return Signature("elbo", self._elbo, inputs, outputs, description="Bound on the log-likelihood.")
 
-    def _draws_targets(self) -> bool:
-        """Returns whether the likelihood binarizes at random, by trying it on grey images."""
-        grey = tf.fill([_GREY_IMAGES, *self.image_shape], 0.5)
-        first, second = (self.likelihood_layer.targets(grey, seed).numpy() for seed in (0, 1))
-        return not np.array_equal(first, second)
-
     def _encode(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"code": self.codes(image)}
+        return {"code": self.codes(self.likelihood_layer.seen(image))}
 
     def _decode(self, code: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"image": self.mean_image(code)}

@@ -6,6 +6,8 @@ with labels y, integers from 0 to num_classes - 1. The prior does not depend on 
 not say, such as the style.
 """
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -42,9 +44,15 @@ class ConditionalVAE(VAE):
             raise ZooError("a VampPrior is made of pseudo-inputs, which have no labels: give another prior.")
         self.num_classes = classes["encoder"]
 
+    def call(self, images: Any, training: bool = False, labels: tf.Tensor | None = None) -> tf.Tensor:
+        """Returns reconstructions, as in `VAE`; also of (images, labels), which is what `predict` can pass."""
+        if labels is None and isinstance(images, list | tuple):
+            images, labels = images
+        return super().call(images, training, None if labels is None else self._flat_labels(labels))
+
     def _with_labels(self, values: tf.Tensor, labels: tf.Tensor | None) -> list[tf.Tensor]:
         if labels is None:
-            raise ZooError("a ConditionalVAE needs labels: integers [batch].")
+            raise ZooError("a ConditionalVAE needs labels, integers [batch]: predict((images, labels)), for example.")
         return [values, tf.one_hot(labels, self.num_classes)]
 
 

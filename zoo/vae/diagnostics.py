@@ -9,7 +9,7 @@ import tensorflow as tf
 from zoo import random
 from zoo.vae.collapse import PosteriorCollapse
 from zoo.vae.latent_variable import LatentVariableModel
-from zoo.validation import check_images, check_seed
+from zoo.validation import check_seed
 
 ACTIVE_VARIANCE = 0.01  # Burda et al. (2016), section 5.2: active units and others lie far to either side
 _AT_ONCE = 256
@@ -21,8 +21,9 @@ class LatentDiagnostics(NamedTuple):
     rate: The mean KL(q(z|x) || p(z)): what the code of an image costs.
     distortion: The mean of -E_q[log p(x|z)] (Alemi et al. 2018: -elbo = rate + distortion).
     active_units: How many latents have locations that vary over images by more than 0.01 (Burda et al. 2016).
-    location_variance: The variance over images of each latent's location, [latent_size].
-    kl: The mean KL by group of latents: each latent where it is known for each, each level of a hierarchy, or all.
+    location_variance: The variance over images of each latent's location, [latent_size]; in a hierarchy, of how far
+        it lies from the prior's, which moves with the levels above, in units of the prior's scale.
+    kl: The mean KL of each latent, or of all together where it is known for all only.
     """
 
     rate: float
@@ -50,26 +51,36 @@ def diagnose(
         ZooError: The images or labels are not as described.
 
     Warns:
-        PosteriorCollapse: No latent is active.
+        PosteriorCollapse: No latent is active, or none of a level of a hierarchy.
     """
-    images, seed = check_images(images, model.image_shape), check_seed(seed)
-    locations = model.encode(images, labels).loc
-    reconstructions, groups = [], []
-    for index, start in enumerate(range(0, len(images), _AT_ONCE)):
-        chunk = slice(start, start + _AT_ONCE)
-        given = None if labels is None else tf.constant(labels[chunk])
-        reconstruction, kl = model.terms(tf.constant(images[chunk]), random.fold_in(seed, index), labels=given)
-        reconstructions.append(reconstruction.numpy())
-        groups.append(kl.numpy())
-    variance = locations.var(axis=0)
-    active = int((variance > ACTIVE_VARIANCE).sum())
-    by_group = np.concatenate(groups).mean(axis=0)
-    if not active:
+    found = _inspected(model, model.checked_batch(images, labels), check_seed(seed))
+    variance, kl = found["shift"].var(axis=0), found["kl"].mean(axis=0)
+    active = variance > ACTIVE_VARIANCE
+    _warn_of_collapse(model, active)
+    distortion = -float(found["reconstruction"].mean())
+    return LatentDiagnostics(float(kl.sum()), distortion, int(active.sum()), variance, kl)
+
+
+def _inspected(model: LatentVariableModel, batch: dict[str, np.ndarray], seed: int) -> dict[str, np.ndarray]:
+    specs = [tf.TensorSpec([None, *value.shape[1:]], value.dtype) for value in batch.values()]
+    function = tf.function(model.inspect, autograph=False).get_concrete_function(
+        specs[0], tf.TensorSpec([], tf.int64), *specs[1:]
+    )
+    parts = []
+    for index, start in enumerate(range(0, len(batch["image"]), _AT_ONCE)):
+        images, *labels = (tf.constant(value[start : start + _AT_ONCE]) for value in batch.values())
+        parts.append(function(images, random.fold_in(seed, index), *labels))
+    return {name: np.concatenate([part[name].numpy() for part in parts]) for name in parts[0]}
+
+
+def _warn_of_collapse(model: LatentVariableModel, active: np.ndarray) -> None:
+    ends = np.cumsum(model.latent_groups)
+    dead = [level for level, part in enumerate(np.split(active, ends[:-1]), 1) if not part.any()]
+    if dead:
+        where = f"latents of level {', '.join(map(str, dead))}" if len(ends) > 1 else f"{model.latent_size} latents"
         warnings.warn(
-            f"none of the {model.latent_size} latents is active: the posterior has collapsed onto the prior. Usual "
-            "remedies: train with kl_warm_up (steps) or free_bits (nats), a weaker decoder, or a smaller beta.",
+            f"none of the {where} is active: the posterior has collapsed onto the prior. Usual remedies: train with "
+            "kl_warm_up (steps) or free_bits (nats), a weaker decoder, or a smaller beta.",
             PosteriorCollapse,
-            stacklevel=2,
+            stacklevel=3,
         )
-    distortion = -float(np.concatenate(reconstructions).mean())
-    return LatentDiagnostics(float(by_group.sum()), distortion, active, variance, by_group)

@@ -10,6 +10,7 @@ draw new images (from the priors) and explain given ones (from the posteriors).
 Outside, z is one vector [batch, latent_size]: the latents of all levels, flattened and joined, z_1 first.
 """
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -20,6 +21,7 @@ from tensorflow_probability import distributions as tfd
 
 from zoo import random
 from zoo.errors import ZooError
+from zoo.metrics.likelihood import Weights
 from zoo.sampling import draw
 from zoo.vae.latent_variable import LatentVariableModel
 from zoo.vae.likelihoods import Likelihood
@@ -36,7 +38,7 @@ class HierarchicalVAE(LatentVariableModel):
 
     Args:
         encoder: Maps images [batch, height, width, channels] in [0, 1] to a list of features [batch, height,
-            width, filters], the coarsest first, each about twice as large as the one before it (or any size after
+            width, filters], the coarsest first, each up to twice as large as the one before it (or any size after
             one of 1x1), as `zoo.networks.residual_encoder` does.
         decoder: Maps the state, of the shape of the finest features, to the likelihood's parameters, as
             `zoo.networks.residual_decoder` does.
@@ -104,6 +106,12 @@ class HierarchicalVAE(LatentVariableModel):
                 f"the decoder takes {list(self.decoder.input_shape[1:])}, but the finest features are "
                 f"{list(shapes[-1][1:])}. Give both the same."
             )
+        for above, below in itertools.pairwise(shapes):
+            if above[1:3] != (1, 1) and any(not a <= b <= 2 * a for a, b in zip(above[1:3], below[1:3], strict=True)):
+                raise ZooError(
+                    f"features of {list(above[1:3])} are followed by ones of {list(below[1:3])}: each resolution is "
+                    "as large as the one before it, or up to twice as large, or any after one of 1x1."
+                )
         return [tuple(shape) for shape in shapes]
 
     # Down the hierarchy.
@@ -137,25 +145,50 @@ class HierarchicalVAE(LatentVariableModel):
         self, images: tf.Tensor, seed: random.Seed, training: bool = False, labels: tf.Tensor | None = None
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns log p(x|z) [batch] at one draw of z, and the KL by level [batch, levels]."""
+        reconstruction, divergences = self._divergences(images, seed, training)
+        return reconstruction, tf.stack([tf.reduce_sum(level, axis=[1, 2, 3]) for level in divergences], axis=-1)
+
+    def _divergences(self, images: tf.Tensor, seed: random.Seed, training: bool) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        """Returns log p(x|z) [batch] at one draw of z, and the KL of each latent of each level."""
         targets = self.likelihood_layer.targets(tf.cast(images, tf.float32), random.fold_in(seed, 0))
         features = self.encoder(targets, training=training)
         draws = random.fold_in(seed, 1)
         state, path = self._explain(features, lambda index, posterior: draw(posterior, random.fold_in(draws, index)))
         likelihood = self.likelihood_layer.distribution(self._parameters(state, training))
-        kl = tf.stack([tfd.kl_divergence(posterior, prior) for _, posterior, prior in path], axis=-1)
+        kl = [tfd.kl_divergence(posterior.distribution, prior.distribution) for _, posterior, prior in path]
         return likelihood.log_prob(targets), kl
 
-    def log_weights(
-        self, targets: tf.Tensor, num_samples: random.Seed, seed: random.Seed, labels: tf.Tensor | None = None
-    ) -> tf.Tensor:
-        """Returns log p(x, z) - log q(z|x), [num_samples, batch], at draws z of q, given binarized images."""
-        features = [copies(values, num_samples) for values in self.encoder(targets)]
-        state, path = self._explain(features, lambda index, posterior: draw(posterior, random.fold_in(seed, index)))
-        repeated = copies(targets, num_samples)
-        weights = self.likelihood_layer.distribution(self._parameters(state)).log_prob(repeated)
-        for latent, posterior, prior in path:
-            weights += prior.log_prob(latent) - posterior.log_prob(latent)
-        return tf.reshape(weights, [num_samples, -1])
+    def inspect(self, images: tf.Tensor, seed: random.Seed, labels: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
+        """Returns what `zoo.vae.diagnose` reads; the shift of a level is that at the locations above it."""
+        reconstruction, kl = self._divergences(images, seed, False)
+        features = self.encoder(self.likelihood_layer.seen(images))
+        _, path = self._explain(features, lambda _, posterior: posterior.distribution.loc)
+        pairs = [(posterior.distribution, prior.distribution) for _, posterior, prior in path]
+        return {
+            "reconstruction": reconstruction,
+            "kl": _joined(kl),
+            "shift": _joined([(posterior.loc - prior.loc) / prior.scale for posterior, prior in pairs]),
+        }
+
+    @property
+    def latent_groups(self) -> list[int]:
+        """The sizes of the levels, which can collapse on their own."""
+        return list(self._sizes)
+
+    def weigher(self, targets: tf.Tensor, labels: tf.Tensor | None = None) -> Weights:
+        """Returns a function from a number of draws and a seed to log p(x, z) - log q(z|x), [draws, batch]."""
+        features = self.encoder(targets)
+
+        def log_weights(num_samples: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+            repeated = [copies(values, num_samples) for values in features]
+            state, path = self._explain(repeated, lambda index, posterior: draw(posterior, random.fold_in(seed, index)))
+            likelihood = self.likelihood_layer.distribution(self._parameters(state))
+            weights = likelihood.log_prob(copies(targets, num_samples))
+            for latent, posterior, prior in path:
+                weights += prior.log_prob(latent) - posterior.log_prob(latent)
+            return tf.reshape(weights, [num_samples, -1])
+
+        return log_weights
 
     # Codes.
 

@@ -22,7 +22,15 @@ from zoo.vae.vae import VAE
 from zoo.validation import check_positive
 
 KERNELS = ("inverse_multiquadratic", "gaussian")
-_WIDTHS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)  # of the sum of kernels, times its scale (Tolstikhin et al., section 4)
+_WIDTHS = (
+    0.1,
+    0.2,
+    0.5,
+    1.0,
+    2.0,
+    5.0,
+    10.0,
+)  # of the kernels in the sum, as in the code of Tolstikhin et al.
 
 
 @keras.saving.register_keras_serializable(package="zoo")

@@ -116,7 +116,7 @@ class IWAE(VAE):
             loss = -self._bound(terms.log_weights)
         return {
             "loss": loss,
-            "bound": self._bound(terms.log_weights),
+            "bound": self._bound(terms.reconstruction - terms.rate),  # without the warm-up
             "elbo": tf.reduce_mean(terms.reconstruction - terms.rate, axis=[0, 1]),
             "reconstruction": tf.reduce_mean(terms.reconstruction, axis=[0, 1]),
             "kl": tf.reduce_mean(terms.rate, axis=[0, 1]),
@@ -182,7 +182,9 @@ class IWAE(VAE):
         if self.gradient == "reparameterized":
             return generative, mixed, mixed
         # The elbo's doubly reparameterized gradient is its path derivative (Roeder et al. 2017).
-        squared = self.repeats * own**2
+        # With the share t of log q in the weights, for the warm-up, its score counts t times: (1 - t) v + t v^2.
+        warm = self._warm_up()
+        squared = (1 - warm) * own + warm * self.repeats * own**2
         return generative, share * elbo + (1 - share) * squared, tf.zeros_like(own)
 
     def get_config(self) -> dict:

@@ -13,11 +13,12 @@ import tensorflow as tf
 
 from zoo import random
 from zoo.errors import ZooError
-from zoo.metrics.likelihood import LogLikelihood, importance_weighted
+from zoo.metrics.likelihood import LogLikelihood, Weights, importance_weighted
+from zoo.model import with_callback
 from zoo.signature import COUNT, SEED, NamedTensor, Signature, image_tensor, label_tensor, labels_to_draw
 from zoo.vae.assembled import AssembledModel
 from zoo.vae.collapse import PosteriorCollapseWarning
-from zoo.vae.paths import spherical
+from zoo.vae.paths import along_dimensions, check_ends, spherical
 from zoo.vae.tensors import TEMPERATURE, nats
 from zoo.validation import check_count, check_images, check_labels, check_latents, check_positive, check_seed
 
@@ -30,7 +31,7 @@ class Encoding(NamedTuple):
 
 
 class LatentVariableModel(AssembledModel):
-    """A model with latents. A family implements `terms`, `log_weights`, `code`, `draw_latents` and `mean_image`.
+    """A model with latents. A family implements `terms`, `weigher`, `code`, `draw_latents` and `mean_image`.
 
     Args:
         kl_warm_up: Steps over which the weight of the KL term rises from 0 to 1 (Bowman et al. 2016).
@@ -59,15 +60,32 @@ class LatentVariableModel(AssembledModel):
         """Returns log p(x|z) [batch] at one draw of z, and the KL in groups of latents [batch, groups]."""
         raise NotImplementedError
 
-    def log_weights(
-        self, targets: tf.Tensor, num_samples: random.Seed, seed: random.Seed, labels: tf.Tensor | None = None
-    ) -> tf.Tensor:
-        """Returns log p(x, z) - log q(z|x), [num_samples, batch], at draws z of q; `targets` are what is scored."""
+    def weigher(self, targets: tf.Tensor, labels: tf.Tensor | None = None) -> Weights:
+        """Returns a function from a number of draws and a seed to log p(x, z) - log q(z|x), [draws, batch].
+
+        The draws z are those of q; `targets` are what is scored.
+        """
         raise NotImplementedError
 
     def code(self, images: tf.Tensor, labels: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
         """Returns "loc" and "scale" of the posterior, [batch, latent_size] each."""
         raise NotImplementedError
+
+    def inspect(self, images: tf.Tensor, seed: random.Seed, labels: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
+        """Returns what `zoo.vae.diagnose` reads, for images [batch, height, width, channels] in [0, 1].
+
+        Returns:
+            "reconstruction", log p(x|z) [batch] at one draw of z; "kl" [batch, groups], by latent where it is known;
+            "shift" [batch, latent_size], the posterior's location less the prior's, in units of the prior's scale.
+        """
+        reconstruction, kl = self.terms(images, seed, labels=labels)
+        shift = self.code(self.likelihood_layer.seen(images), labels)["loc"]
+        return {"reconstruction": reconstruction, "kl": kl, "shift": shift}
+
+    @property
+    def latent_groups(self) -> list[int]:
+        """The sizes of the parts of a latent that can collapse on their own: levels, or all of it."""
+        return [self.latent_size]
 
     def draw_latents(self, n: random.Seed, seed: random.Seed, temperature: float | tf.Tensor = 1.0) -> tf.Tensor:
         """Draws latents [n, latent_size] from the prior."""
@@ -119,7 +137,7 @@ class LatentVariableModel(AssembledModel):
 
     def call(self, images: tf.Tensor, training: bool = False, labels: tf.Tensor | None = None) -> tf.Tensor:
         """Returns reconstructions [batch, height, width, channels] in [0, 1], through the posterior's location."""
-        return self.mean_image(self.code(images, labels)["loc"], labels)
+        return self.mean_image(self._encode(images, labels)["loc"], labels)
 
     def encode(self, images: np.ndarray, labels: np.ndarray | None = None) -> Encoding:
         """Returns the posterior's location and scale, float32 [batch, latent_size] each.
@@ -127,7 +145,7 @@ class LatentVariableModel(AssembledModel):
         Raises:
             ZooError: The images or labels are not as described.
         """
-        return Encoding(**self.run_in_batches("encode", **self._checked_batch(images, labels)))
+        return Encoding(**self.run_in_batches("encode", **self.checked_batch(images, labels)))
 
     def decode(self, latents: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
         """Returns the mean images of latents [batch, latent_size], float32 in [0, 1].
@@ -144,7 +162,7 @@ class LatentVariableModel(AssembledModel):
         Raises:
             ZooError: The images or labels are not as described.
         """
-        return self.run_in_batches("reconstruct", **self._checked_batch(images, labels))["reconstruction"]
+        return self.run_in_batches("reconstruct", **self.checked_batch(images, labels))["reconstruction"]
 
     def sample(self, n: int, seed: int = 0, label: Any = None, temperature: float = 1.0) -> np.ndarray:
         """Draws images: the mean images of latents drawn from the prior.
@@ -176,6 +194,8 @@ class LatentVariableModel(AssembledModel):
     ) -> np.ndarray:
         """Returns images on the way from the first images to the second, along great circles of the latent space.
 
+        Draws of a standard Normal lie near such a circle; with other priors it is a custom.
+
         Args:
             first: Images [batch, height, width, channels] in [0, 1].
             second: As many images.
@@ -188,9 +208,7 @@ class LatentVariableModel(AssembledModel):
         Raises:
             ZooError: The images are not as described, or not as many.
         """
-        steps = check_count(steps, "steps", least=2)
-        if len(first) != len(second):
-            raise ZooError(f"first has {len(first)} images and second {len(second)}: give as many of both.")
+        steps = check_ends(first, second, steps)
         start, end = self.encode(first, labels).loc, self.encode(second, labels).loc
         latents = spherical(start, end, steps)
         repeated = None if labels is None else np.repeat(labels, steps)
@@ -220,19 +238,11 @@ class LatentVariableModel(AssembledModel):
         Raises:
             ZooError: The image is not as described, or there is no such dimension.
         """
-        steps, extent = check_count(steps, "steps", least=2), check_positive(extent, "extent")
-        chosen = np.arange(self.latent_size) if dimensions is None else np.asarray(dimensions)
-        if chosen.ndim != 1 or chosen.dtype.kind not in "iu" or not ((chosen >= 0) & (chosen < self.latent_size)).all():
-            raise ZooError(
-                f"dimensions are {dimensions}, expected a list of integers from 0 to {self.latent_size - 1}."
-            )
         labels = None if label is None else np.array([label])
-        loc = self.encode(np.asarray(image)[None], labels).loc[0]
-        latents = np.tile(loc, (len(chosen), steps, 1))
-        latents[np.arange(len(chosen)), :, chosen] = np.linspace(-extent, extent, steps)
-        repeated = None if labels is None else np.repeat(labels, len(chosen) * steps)
-        images = self.decode(latents.reshape(-1, self.latent_size), repeated)
-        return images.reshape(len(chosen), steps, *self.image_shape)
+        latents = along_dimensions(self.encode(np.asarray(image)[None], labels).loc[0], dimensions, extent, steps)
+        flat = latents.reshape(-1, self.latent_size)
+        images = self.decode(flat, None if labels is None else np.repeat(labels, len(flat)))
+        return images.reshape(*latents.shape[:2], *self.image_shape)
 
     def log_likelihood(
         self,
@@ -260,11 +270,11 @@ class LatentVariableModel(AssembledModel):
         Raises:
             ZooError: The images or labels are not as described, or the likelihood is not one of such pixels.
         """
-        batch = self._checked_batch(images, labels)
+        batch = self.checked_batch(images, labels)
         self.likelihood_layer.check(batch["image"])
         num_samples = check_count(num_samples, "num_samples")
         return importance_weighted(
-            self.log_weights,
+            self.weigher,
             self.likelihood_layer.targets,
             batch["image"],
             num_samples,
@@ -277,10 +287,10 @@ class LatentVariableModel(AssembledModel):
 
     def fit(self, *arguments: Any, callbacks: Any = None, **kwargs: Any) -> Any:
         """Trains like `keras.Model.fit`; warns when the posterior collapses. See `GenerativeModel.fit`."""
-        given = callbacks if isinstance(callbacks, list | tuple) else [callbacks] if callbacks else []
-        return super().fit(*arguments, callbacks=[PosteriorCollapseWarning(), *given], **kwargs)
+        return super().fit(*arguments, callbacks=with_callback(PosteriorCollapseWarning(), callbacks), **kwargs)
 
-    def _checked_batch(self, images: np.ndarray, labels: np.ndarray | None) -> dict[str, np.ndarray]:
+    def checked_batch(self, images: np.ndarray, labels: np.ndarray | None) -> dict[str, np.ndarray]:
+        """Returns "image", and "label" for conditional models, after checking them."""
         images = check_images(images, self.image_shape)
         return {"image": images, **self._checked_labels(labels, len(images))}
 
@@ -324,7 +334,7 @@ class LatentVariableModel(AssembledModel):
         }
 
     def _encode(self, image: tf.Tensor, label: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
-        return self.code(image, label)
+        return self.code(self.likelihood_layer.seen(image), label)
 
     def _decode(self, latent: tf.Tensor, label: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
         return {"image": self.mean_image(latent, label)}

@@ -62,7 +62,9 @@ class TopDownLevel(keras.layers.Layer):
             return None
         height, width, filters = target
         state = keras.Input(state_shape[1:])
-        if state_shape[1] == state_shape[2] == 1:
+        if tuple(state_shape[1:3]) == (height, width):
+            wider = keras.layers.Conv2D(filters, 1)(state)
+        elif state_shape[1] == state_shape[2] == 1:
             wider = keras.layers.Dense(height * width * filters)(keras.layers.Flatten()(state))
             wider = keras.layers.Reshape(target)(wider)
         else:

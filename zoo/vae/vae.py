@@ -19,6 +19,7 @@ from tensorflow_probability import distributions as tfd
 
 from zoo import random
 from zoo.errors import ZooError
+from zoo.metrics.likelihood import Weights
 from zoo.sampling import draw
 from zoo.vae.latent_variable import LatentVariableModel
 from zoo.vae.likelihoods import Likelihood
@@ -142,14 +143,16 @@ class VAE(LatentVariableModel):
             kl = posterior.log_prob(latents) - prior.log_prob(latents)
         return kl if kl.shape.rank == 2 else kl[:, None]
 
-    def log_weights(
-        self, targets: tf.Tensor, num_samples: random.Seed, seed: random.Seed, labels: tf.Tensor | None = None
-    ) -> tf.Tensor:
-        """Returns log p(x, z) - log q(z|x), [num_samples, batch], at draws z of q, given binarized images."""
-        posterior = self.posterior(targets, labels=labels)
-        latents = draw(posterior, seed, [num_samples])
-        rate = posterior.log_prob(latents) - self.prior().log_prob(latents)
-        return self._log_likelihoods(targets, latents, False, labels) - rate
+    def weigher(self, targets: tf.Tensor, labels: tf.Tensor | None = None) -> Weights:
+        """Returns a function from a number of draws and a seed to log p(x, z) - log q(z|x), [draws, batch]."""
+        posterior, prior = self.posterior(targets, labels=labels), self.prior()
+
+        def log_weights(num_samples: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+            latents = draw(posterior, seed, [num_samples])
+            rate = posterior.log_prob(latents) - prior.log_prob(latents)
+            return self._log_likelihoods(targets, latents, False, labels) - rate
+
+        return log_weights
 
     def _log_likelihoods(
         self, targets: tf.Tensor, latents: tf.Tensor, training: bool, labels: tf.Tensor | None

@@ -36,7 +36,7 @@ class VQVAE(CodeModel):
     """An autoencoder whose latents are grids of codes, with a prior over grids that is fitted afterwards.
 
     Train it with `fit`, then `fit_prior`. Until `fit_prior` has run there are no samples and no bound. A later
-    `fit` changes what the codes mean: call `fit_prior` again after it.
+    `fit` changes what the codes mean, and asks for `fit_prior` again.
 
     Args:
         encoder: Maps images [batch, height, width, channels] in [0, 1] to features [batch, rows, columns, d], for

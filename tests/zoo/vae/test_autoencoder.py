@@ -54,7 +54,8 @@ def test_the_objective_is_the_likelihood_and_the_penalty():
     exact = scipy.stats.norm(codes @ to_pixels + shift, SCALE).logpdf(batch.reshape(40, 6)).sum(axis=1)
     values = model.objective(tf.constant(batch), 0, training=True)
     np.testing.assert_allclose(values["reconstruction"], exact, rtol=1e-4)
-    np.testing.assert_allclose(values["sparsity"], 0.7 * np.abs(codes).sum(axis=1), rtol=1e-4)
+    relative = np.abs(codes) / np.sqrt((codes**2).mean(axis=0))
+    np.testing.assert_allclose(values["sparsity"], 0.7 * relative.sum(axis=1), rtol=1e-4)
     np.testing.assert_allclose(values["loss"], values["sparsity"] - values["reconstruction"], rtol=1e-6)
     np.testing.assert_allclose(model.encode(batch), codes, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(model.decode(codes), model.reconstruct(batch), atol=1e-6)
@@ -107,16 +108,60 @@ def test_denoising_learns_to_denoise(digits):
     assert after < 0.6 * before
 
 
-def test_sparsity_makes_codes_small(digits):
-    sizes = []
-    for sparsity in (0.0, 2.0):
+def test_sparsity_makes_codes_sparse_and_not_just_small(digits):
+    """Measured by what no scale changes: the share of a latent's values below a tenth of its root mean square."""
+    shares = []
+    for sparsity in (0.0, 10.0):
         keras.utils.set_random_seed(0)
-        encoder, decoder = mlp_encoder((8, 8, 1), (16,)), mlp_decoder(4, (8, 8, 1), (16,))
+        encoder, decoder = mlp_encoder((8, 8, 1), (32,)), mlp_decoder(8, (8, 8, 1), (32,))
         model = Autoencoder(encoder, decoder, sparsity=sparsity, seed=0)
-        model.compile(keras.optimizers.Adam(3e-3))
-        model.fit(digits[:500], batch_size=50, epochs=4, verbose=0)
-        sizes.append(np.abs(model.encode(digits[:500])).mean())
-    assert sizes[1] < 0.5 * sizes[0]
+        model.compile(keras.optimizers.Adam(5e-3))
+        model.fit(digits[:1000], batch_size=50, epochs=20, verbose=0)
+        codes = model.encode(digits[:1000])
+        shares.append((np.abs(codes) < 0.1 * np.sqrt((codes**2).mean(axis=0))).mean())
+    assert shares[1] > 3 * shares[0]
+
+
+def test_the_penalty_does_not_depend_on_the_scale_of_the_codes(digits):
+    model = Autoencoder(mlp_encoder((8, 8, 1), (16,)), mlp_decoder(4, (8, 8, 1), (16,)), sparsity=1.0)
+    before = model.objective(tf.constant(digits[:50]), 0, True)["sparsity"]
+    model._linear.set_weights([1e-3 * weight for weight in model._linear.get_weights()])
+    after = model.objective(tf.constant(digits[:50]), 0, True)["sparsity"]
+    np.testing.assert_allclose(before, after, rtol=1e-3)
+    assert 0.5 * 4 < np.mean(before) <= 4
+
+
+def test_training_on_asks_for_a_new_density(digits):
+    model = Autoencoder(mlp_encoder((8, 8, 1), (8,)), mlp_decoder(2, (8, 8, 1), (8,)))
+    model.compile("adam")
+    model.fit(digits[:100], verbose=0)
+    model.fit_latent_density(digits[:100])
+    with pytest.raises(zoo.ZooError, match="range"):
+        model.fit(digits[:100] * 2, verbose=0)
+    assert model.density_is_fitted  # nothing has changed
+    model.fit(digits[:100], verbose=0)
+    with pytest.raises(zoo.ZooError, match=r"call fit_latent_density\(images\)"):
+        model.sample(2)
+
+
+def test_paths_between_codes_and_along_them(digits):
+    model = Autoencoder(mlp_encoder((8, 8, 1), (8,)), mlp_decoder(3, (8, 8, 1), (8,)))
+    path = model.interpolate(digits[:2], digits[2:4], steps=3)
+    np.testing.assert_allclose(path[:, 0], model.reconstruct(digits[:2]), atol=1e-5)
+    middle = (model.encode(digits[:2]) + model.encode(digits[2:4])) / 2
+    np.testing.assert_allclose(path[:, 1], model.decode(middle), atol=1e-5)
+    moved = model.traverse(digits[0], [1], extent=2.0, steps=3)
+    codes = np.repeat(model.encode(digits[:1]), 3, axis=0)
+    codes[:, 1] = [-2, 0, 2]
+    np.testing.assert_allclose(moved[0], model.decode(codes), atol=1e-5)
+
+
+def test_codes_of_images_that_a_likelihood_cuts_are_those_of_the_cut_ones(digits):
+    encoder, decoder = mlp_encoder((8, 8, 1), (8,)), mlp_decoder(2, (8, 8, 1), (8,))
+    for likelihood, agree in ((Bernoulli("threshold"), True), (Bernoulli("sample"), False)):
+        model = Autoencoder(encoder, decoder, likelihood)
+        cut = (digits[:9] > 0.5).astype(np.float32)
+        assert np.allclose(model.encode(digits[:9]), model.encode(cut), atol=1e-6) == agree
 
 
 def test_before_the_density_is_fitted_there_are_no_samples(digits):

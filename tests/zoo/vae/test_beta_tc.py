@@ -53,6 +53,17 @@ def test_correlated_codes_cost_total_correlation():
     assert abs(found[1]) < 0.12
 
 
+def test_mutual_information_of_codes_that_tell_images_apart():
+    """Far apart, a code tells which image it is of: log of the size of the data, larger than the batch."""
+    for size in (64, 500):
+        trained, generator = model(dataset_size=size), np.random.default_rng(0)
+        loc = 100 * np.arange(64, dtype=np.float32)[:, None] * np.ones(2, np.float32)
+        posterior = tfd.Independent(tfd.Normal(loc, np.ones_like(loc)), 1)
+        latents = loc + generator.normal(size=loc.shape).astype(np.float32)
+        information = tf.reduce_mean(trained._parts(posterior, tf.constant(latents))[0])
+        assert float(information) == pytest.approx(np.log(size), rel=1e-4)
+
+
 def test_bad_parts():
     for options, message in (
         ({"dataset_size": 1}, "dataset_size is 1"),

@@ -12,6 +12,15 @@ from zoo.vae.conditional import ConditionalVAE
 SHAPE, CLASSES = (4, 4, 1), 3
 
 
+def test_predict_takes_pairs():
+    images, labels = images_and_labels(20)
+    made = model()
+    made.compile("adam")
+    np.testing.assert_allclose(made.predict((images, labels), verbose=0), made.reconstruct(images, labels), atol=1e-5)
+    with pytest.raises(zoo.ZooError, match=r"predict\(\(images, labels\)\)"):
+        made.predict(images, verbose=0)
+
+
 def images_and_labels(count: int = 300) -> tuple[np.ndarray, np.ndarray]:
     """Images of class k have a white row k."""
     generator = np.random.default_rng(0)

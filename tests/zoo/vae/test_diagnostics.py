@@ -1,9 +1,11 @@
 """Diagnostics of latents, and paths through them."""
 
+import keras
 import numpy as np
 import pytest
 
 import zoo
+from zoo.networks import mlp_decoder, mlp_encoder, residual_decoder, residual_encoder
 from zoo.vae import PosteriorCollapse, diagnose
 from zoo.vae.paths import spherical
 
@@ -27,6 +29,39 @@ def test_inactive_units_are_told_and_a_collapse_is_warned_of(small_vae, digits):
     model.posterior_layer.set_weights([0 * kernel, 0 * bias])
     with pytest.warns(PosteriorCollapse, match="free_bits"):
         assert diagnose(model, digits[:100]).active_units == 0
+
+
+def test_a_dead_level_of_a_hierarchy_is_found(digits):
+    """Its posterior is its prior, though the locations of both move with the level above."""
+    keras.utils.set_random_seed(0)
+    encoder = residual_encoder((8, 8, 1), (4,), 1, 6)
+    decoder = residual_decoder(encoder.output_shape[-1][1:], (8, 8, 1), (3,))
+    model = zoo.HierarchicalVAE(encoder, decoder, ((3,), (1,)), seed=0)
+    generator = np.random.default_rng(0)
+    model.set_weights([weight + 0.3 * generator.normal(size=weight.shape) for weight in model.get_weights()])
+    alive = diagnose(model, digits[:200])
+    assert alive.kl.shape == (model.latent_size,)
+    mean_kl = -model.elbo(digits[:200], 3)["elbo"] + model.elbo(digits[:200], 3)["reconstruction"]
+    assert alive.rate == pytest.approx(float(np.mean(mean_kl)), rel=0.2)
+    below = model.levels[1]
+    below._posterior.set_weights([0 * weight for weight in below._posterior.get_weights()])
+    below._prior.set_weights([10 * weight for weight in below._prior.get_weights()])
+    with pytest.warns(PosteriorCollapse, match="none of the latents of level 2 is active"):
+        found = diagnose(model, digits[:200])
+    assert found.location_variance[3:].max() < 1e-6
+    assert found.kl[3:].max() < 1e-3
+    assert model.encode(digits[:200]).loc[:, 3:].var(axis=0).max() > 0.01
+    assert found.active_units <= 3
+
+
+def test_labels_of_any_shape_that_encode_takes(digits):
+    networks = (mlp_encoder((8, 8, 1), (4,), num_classes=3), mlp_decoder(2, (8, 8, 1), (4,), num_classes=3))
+    model = zoo.ConditionalVAE(*networks)
+    labels = np.arange(30) % 3
+    flat, column = (diagnose(model, digits[:30], labels=each) for each in (labels, labels[:, None]))
+    assert flat.rate == column.rate
+    with pytest.raises(zoo.ZooError, match="labels"):
+        diagnose(model, digits[:30])
 
 
 def test_spherical_paths_keep_the_norm_and_the_ends():

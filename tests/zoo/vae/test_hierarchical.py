@@ -7,6 +7,7 @@ import pytest
 import zoo
 from zoo.networks import residual_decoder, residual_encoder
 from zoo.vae.hierarchical import HierarchicalVAE
+from zoo.vae.top_down import TopDownLevel
 
 SHAPE = (6, 4, 1)
 
@@ -38,7 +39,7 @@ def test_likelihood_over_all_binary_images_sums_to_one():
 def test_the_elbo_is_the_mean_log_weight():
     made, images = stirred(), np.random.default_rng(1).integers(0, 2, (3, *SHAPE)).astype(np.float32)
     elbo = np.array([made.elbo(images, seed)["elbo"] for seed in range(400)])
-    weights = made.log_weights(images, 4000, 7).numpy()
+    weights = made.weigher(images)(4000, 7).numpy()
     error = np.hypot(elbo.std(axis=0) / 20, weights.std(axis=0) / np.sqrt(4000))
     assert (np.abs(elbo.mean(axis=0) - weights.mean(axis=0)) < 4.5 * error).all()
 
@@ -78,6 +79,16 @@ def test_any_height_width_and_channels(shape):
     assert made.sample(2).shape == (2, *shape)
 
 
+def test_a_level_of_the_same_size_with_other_filters_keeps_places():
+    """A state of one bright place is widened to one with the same place changed, and no other."""
+    level = TopDownLevel(1, 0)
+    level.build((None, 3, 3, 4), (None, 3, 3, 2))
+    state = np.zeros((1, 3, 3, 4), np.float32)
+    state[0, 0, 2] = 1.0
+    changed = level._widen(state).numpy() != level._widen(np.zeros_like(state)).numpy()
+    np.testing.assert_array_equal(changed.any(axis=-1)[0].nonzero(), [[0], [2]])
+
+
 def test_training_raises_the_bound(digits):
     made = model(shape=(8, 8, 1), hidden=32, filters=16, free_bits=1.0)
     made.compile(keras.optimizers.Adam(3e-3))
@@ -89,10 +100,17 @@ def test_training_raises_the_bound(digits):
 def test_parts_that_do_not_fit():
     encoder = residual_encoder(SHAPE, (4,), 1, 6)
     decoder = residual_decoder((3, 2, 4), SHAPE, (3,))
+    images = keras.Input(SHAPE)
+    fine = keras.layers.Conv2D(4, 4, 2, padding="same")(images)
+    uneven = keras.Model(images, [keras.layers.MaxPooling2D((3, 1))(fine), fine])
     for arguments, message in (
         ((encoder, decoder, ((2,),)), "2 resolutions, and latents name 1"),
         ((encoder, decoder, ((2,), ())), "two or more levels"),
         ((encoder, residual_decoder((3, 2, 5), SHAPE, (3,)), ((2,), (1,))), r"finest features are \[3, 2, 4\]"),
+        (
+            (uneven, decoder, ((2,), (1,))),
+            r"features of \[1, 2\] are followed by ones of \[3, 2\]: each resolution is as large",
+        ),
         (
             (encoder, residual_decoder((3, 2, 4), (6, 4, 2), (3,)), ((2,), (1,))),
             r"the decoder gives \[6, 4, 2\], but Bernoulli .* needs \[6, 4, 1\]",

@@ -157,7 +157,7 @@ def test_continuous_bernoulli_is_a_density_with_the_mean_given(logit):
 
 @pytest.mark.parametrize("name", EVERY)
 def test_draws_axes_broadcast(name):
-    """As in `VAE.log_weights`: parameters [draws, batch, ...] score images [batch, ...]."""
+    """As in `VAE.weigher`: parameters [draws, batch, ...] score images [batch, ...]."""
     layer = built(name)
     parameters, images = numbers(4, 5, 2, 3, layer.parameters_for(3)), np.full((5, 2, 3, 3), 0.25, np.float32)
     together = layer.distribution(tf.constant(parameters)).log_prob(images)

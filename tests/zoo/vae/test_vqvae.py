@@ -166,7 +166,20 @@ def test_the_prior_learns_the_codes_of_what_the_likelihood_scores(digits):
     grey = np.where(digits[:80] > 0.5, 0.7, 0.3).astype(np.float32)
     expected = model.encode((grey > 0.5).astype(np.float32))
     np.testing.assert_array_equal(model._codes_of(grey, "images"), expected)
-    assert not np.array_equal(model.encode(grey), expected)
+    np.testing.assert_array_equal(model.encode(grey), expected)
+    drawn = made(likelihood=Bernoulli("sample"))
+    assert not np.array_equal(drawn.encode(grey), drawn.encode((grey > 0.5).astype(np.float32)))
+
+
+def test_training_on_asks_for_a_new_prior(digits):
+    model = made()
+    model.compile("adam")
+    model.fit(digits[:50], verbose=0)
+    model.fit_prior(digits[:50], epochs=1, verbose=0)
+    assert model.prior_is_fitted
+    model.fit(digits[:50], verbose=0)
+    with pytest.raises(zoo.ZooError, match=r"call fit_prior\(images\)"):
+        model.log_likelihood(digits[:5])
 
 
 def test_keras_file_keeps_the_fitted_prior(fitted, tmp_path, digits):

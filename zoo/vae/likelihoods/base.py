@@ -40,6 +40,18 @@ class Likelihood(keras.layers.Layer):
         """Returns what the model is fitted to, [batch, height, width, channels], given images in [0, 1]."""
         return images
 
+    @property
+    def draws_targets(self) -> bool:
+        """Whether `targets` depend on the seed."""
+        return False
+
+    def seen(self, images: tf.Tensor) -> tf.Tensor:
+        """Returns what an encoder gets of images outside of training: the targets, where they are not drawn.
+
+        Where they are, it gets the images as they are: grey ones stand for all the binary ones drawn from them.
+        """
+        return images if self.draws_targets else self.targets(images, 0)
+
     def mean(self, parameters: tf.Tensor) -> tf.Tensor:
         """Returns the mean image, in [0, 1]."""
         return tf.clip_by_value(self.distribution(parameters).mean(), 0.0, 1.0)

@@ -57,6 +57,11 @@ class Bernoulli(Likelihood):
                 "alone. Use Bernoulli(binarize='sample'), which makes them binary, or ContinuousBernoulli()."
             )
 
+    @property
+    def draws_targets(self) -> bool:
+        """Whether `targets` depend on the seed."""
+        return self.binarize == "sample"
+
     def targets(self, images: tf.Tensor, seed: Seed) -> tf.Tensor:
         """Returns the images made binary in the way chosen."""
         if self.binarize == "sample":

@@ -13,10 +13,10 @@ from zoo.vae.likelihoods.base import Likelihood
 class Normal(Likelihood):
     """p(x|z) = prod_i Normal(x_i; loc_i, scale_i^2), over real pixels.
 
-    The scale is one fixed number, one weight, or given by the decoder for each value (Kingma and Welling 2014,
-    appendix C.2). In the last case the decoder gives all locations first and then as many raw scales, and
+    The scale is one fixed number, 0.001 + exp(a weight), or given by the decoder for each value (Kingma and Welling
+    2014, appendix C.2). In the last case the decoder gives all locations first and then as many raw scales, and
     scale_i = 0.001 + softplus(raw_i + shift), with the shift that makes it `scale` at raw_i = 0. Without the
-    bound the density of a pixel that never changes would have no largest value; 0.001 is a quarter of the
+    bound the density of pixels that never change would have no largest value; 0.001 is a quarter of the
     distance between two 8-bit pixels.
 
     Args:
@@ -35,8 +35,8 @@ class Normal(Likelihood):
             raise ValueError(f"scale is a standard deviation, above 0, not {scale!r}")
         if learned and per_pixel:
             raise ValueError("the scale is either learned, one for all, or per_pixel, from the decoder: choose one")
-        if per_pixel and not scale > self._SMALLEST:
-            raise ValueError(f"scales per pixel stay above {self._SMALLEST}, and cannot start at {scale!r}")
+        if (learned or per_pixel) and not scale > self._SMALLEST:
+            raise ValueError(f"scales that are learned stay above {self._SMALLEST}, and cannot start at {scale!r}")
         self.scale = scale
         self.learned = learned
         self.per_pixel = per_pixel
@@ -51,16 +51,15 @@ class Normal(Likelihood):
         return 2 * channels if self.per_pixel else channels
 
     def build(self, parameters_shape: tuple | None = None) -> None:
-        """Creates the weight of a scale that is one for all."""
-        if self.per_pixel:
+        """Creates the weight of a scale that is one for all and learned."""
+        if not self.learned:
             return
-        self._log_scale = self.add_weight(
+        self._log_excess = self.add_weight(
             shape=(),
-            initializer=keras.initializers.Constant(math.log(self.scale)),
-            trainable=self.learned,
+            initializer=keras.initializers.Constant(math.log(self.scale - self._SMALLEST)),
             dtype="float32",
             autocast=False,
-            name="log_scale",
+            name="log_excess",
         )
 
     def distribution(self, parameters: tf.Tensor) -> tfd.Distribution:
@@ -69,8 +68,10 @@ class Normal(Likelihood):
             loc, raw_scale = tf.split(parameters, 2, axis=-1)
             shift = math.log(math.expm1(self.scale - self._SMALLEST))
             scale = self._SMALLEST + tf.math.softplus(raw_scale + shift)
+        elif self.learned:
+            loc, scale = parameters, self._SMALLEST + tf.exp(tf.convert_to_tensor(self._log_excess))
         else:
-            loc, scale = parameters, tf.exp(tf.convert_to_tensor(self._log_scale))
+            loc, scale = parameters, tf.constant(self.scale, parameters.dtype)
         return tfd.Independent(tfd.Normal(loc, scale), reinterpreted_batch_ndims=3)
 
     def get_config(self) -> dict:
