@@ -1,4 +1,4 @@
-"""What models are measured by: likelihoods, and classifiers of what they draw."""
+"""What models are measured by: likelihoods, distances between features, and classifiers of what they draw."""
 
 import importlib
 from typing import Any
@@ -10,8 +10,14 @@ check_environment()  # before anything here imports Keras
 _WHERE = {
     "Classifier": "zoo.metrics.classifier",
     "ConditionalAccuracy": "zoo.metrics.accuracy",
+    "Estimate": "zoo.metrics.estimate",
+    "FidelityAndDiversity": "zoo.metrics.neighbours",
     "LogLikelihood": "zoo.metrics.likelihood",
+    "Moments": "zoo.metrics.moments",
     "conditional_accuracy": "zoo.metrics.accuracy",
+    "fidelity_and_diversity": "zoo.metrics.neighbours",
+    "frechet_distance": "zoo.metrics.frechet",
+    "kernel_distance": "zoo.metrics.kernel",
 }
 
 __all__ = sorted(_WHERE)

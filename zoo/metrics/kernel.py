@@ -1,0 +1,58 @@
+"""The kernel distance between features of real and of generated images (Binkowski et al. 2018)."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from zoo.errors import ZooError
+from zoo.metrics.estimate import Estimate
+from zoo.metrics.moments import check_features
+
+BLOCK = 1000
+
+
+def kernel_distance(real: Any, generated: Any, block: int = BLOCK) -> Estimate:
+    """Returns the squared maximum mean discrepancy with the kernel (x.y / d + 1)^3 (section 4).
+
+    The mean of unbiased estimates over blocks of images that share none, so that, unlike the Frechet distance, it
+    does not depend on the number of images, and may be a little below 0. Memory depends on the block alone.
+
+    Args:
+        real: Features [n, d] of real images.
+        generated: Features [m, d] of generated images.
+        block: How many of each are compared at a time.
+
+    Returns:
+        The distance, and the standard error over blocks.
+
+    Raises:
+        ZooError: The features are not finite, have different sizes, or are fewer than two blocks.
+    """
+    real, generated = check_features(real), check_features(generated)
+    if real.shape[1] != generated.shape[1]:
+        raise ZooError(f"features have {generated.shape[1]} columns, those of real images {real.shape[1]}.")
+    blocks = min(len(real), len(generated)) // block
+    if block < 2 or blocks < 2:
+        raise ZooError(
+            f"{len(real)} real and {len(generated)} generated images are fewer than two blocks of {block}: "
+            "take more images, or smaller blocks of at least 2."
+        )
+    chunks = (slice(index * block, (index + 1) * block) for index in range(blocks))
+    values = np.array([squared_discrepancy(real[chunk], generated[chunk]) for chunk in chunks])
+    return Estimate(float(values.mean()), float(values.std(ddof=1) / math.sqrt(blocks)))
+
+
+def squared_discrepancy(first: np.ndarray, second: np.ndarray) -> float:
+    """Returns the unbiased estimate of the squared discrepancy of two samples (Gretton et al. 2012, equation 3)."""
+    within = sum(_off_diagonal_mean(_kernel(each, each)) for each in (first, second))
+    return float(within - 2 * _kernel(first, second).mean())
+
+
+def _kernel(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    return (first @ second.T / first.shape[1] + 1) ** 3
+
+
+def _off_diagonal_mean(matrix: np.ndarray) -> float:
+    count = len(matrix)
+    return (matrix.sum() - np.trace(matrix)) / (count * (count - 1))
