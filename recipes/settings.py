@@ -111,6 +111,9 @@ class TrainSettings(_Section):
     start_from: str | None = Field(default=None, description="begin with the weights of this preset, file or run")
     images: int | None = Field(default=None, ge=2, description="use the first training images only")
     jit_compile: bool = Field(default=False, description="compile the step with XLA")
+    steps_per_execution: int = Field(
+        default=1, ge=1, description="steps at a time; more are faster where they are short"
+    )
 
 
 class EvaluateSettings(_Section):

@@ -52,7 +52,8 @@ def build_model(settings: Settings, data: Dataset) -> GenerativeModel:
     averaged = max(1, min(_MOST_AVERAGED_STEPS, round(_AVERAGED_SHARE * steps)))
     momentum = 1 - 1 / averaged
     optimizer = keras.optimizers.Adam(schedule, use_ema=True, ema_momentum=momentum)  # pyright: ignore[reportArgumentType]
-    model.compile(optimizer, jit_compile=settings.train.jit_compile)
+    options = {name: getattr(settings.train, name) for name in ("jit_compile", "steps_per_execution")}
+    model.compile(optimizer, **options)
     optimizer.build(model.trainable_variables)  # so that a checkpoint made before the first step is whole
     return model
 

@@ -328,21 +328,29 @@ def _weighted_mean(values: tf.Tensor, sample_weight: tf.Tensor | None) -> tf.Ten
 
 
 class StopOnNonFiniteLoss(keras.callbacks.Callback):
-    """Stops training with an error, at the first batch whose loss is NaN or infinite."""
+    """Stops training with an error, at the first batch whose loss is NaN or infinite, or epoch with such a metric."""
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        """Checks the running loss."""
-        self._check("training", batch, logs)
+        """Checks the running loss; to read all metrics would cost a wait for the device for each."""
+        self._check("training", f"batch {batch + 1}", {"loss": (logs or {}).get("loss", 0.0)})
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Checks all metrics."""
+        self._check("training", f"the end of epoch {epoch + 1}", logs or {})
 
     def on_test_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Checks the running loss."""
-        self._check("evaluation", batch, logs)
+        self._check("evaluation", f"batch {batch + 1}", {"loss": (logs or {}).get("loss", 0.0)})
 
-    def _check(self, what: str, batch: int, logs: dict[str, float] | None) -> None:
-        broken = [name for name, value in (logs or {}).items() if not np.isfinite(value)]
+    def on_test_end(self, logs: dict[str, float] | None = None) -> None:
+        """Checks all metrics."""
+        self._check("evaluation", "its end", logs or {})
+
+    def _check(self, what: str, where: str, values: dict[str, float]) -> None:
+        broken = [name for name, value in values.items() if not np.isfinite(value)]
         if broken:
             raise ZooError(
-                f"{what} stopped at batch {batch + 1}: {', '.join(sorted(broken))} is not finite. Either pixels of "
+                f"{what} stopped at {where}: {', '.join(sorted(broken))} is not finite. Either pixels of "
                 "that batch are NaN or outside [0, 1], or its labels out of range; or training diverged: lower the "
                 "learning rate, or clip gradients (optimizer argument global_clipnorm)."
             )

@@ -5,8 +5,8 @@
 
 MNIST cut at 0.5, so that both see the same binary pixels; 784-512-16, ReLU, Adam at 0.001, batches of 128, 20 passes
 over 50,000 images. The time is that of the whole of each library's own way to train, `fit` or the training pipeline,
-over its steps. The likelihood is that of the first 1,000 test images with 1,000 draws. The runs take turns, each
-twice, in processes of their own.
+over its steps, ours compiled with `jit_compile=True, steps_per_execution=20`, as Keras offers. The likelihood is that
+of the first 1,000 test images with 1,000 draws. The runs take turns, each twice, in processes of their own.
 """
 
 import json
@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 
 PASSES, BATCH, TRAINED_ON, TESTED_ON, DRAWS, LATENTS, HIDDEN, REPEATS = 20, 128, 50_000, 1000, 1000, 16, 512, 2
+STEPS_AT_ONCE = 20
 PEER = Path(__file__).parent / "pythae_side.py"
 
 
@@ -43,7 +44,7 @@ def ours(images: dict[str, np.ndarray], seed: int) -> dict[str, float]:
     encoder = zoo.networks.mlp_encoder((28, 28, 1), (HIDDEN,), "relu")
     decoder = zoo.networks.mlp_decoder(LATENTS, (28, 28, 1), (HIDDEN,), "relu")
     model = zoo.VAE(encoder, decoder, likelihood=Bernoulli("none"), seed=seed)
-    model.compile(keras.optimizers.Adam(1e-3), jit_compile=True)
+    model.compile(keras.optimizers.Adam(1e-3), jit_compile=True, steps_per_execution=STEPS_AT_ONCE)
     start = time.perf_counter()
     model.fit(images["train"], batch_size=BATCH, epochs=PASSES, verbose=0)
     seconds = time.perf_counter() - start

@@ -36,7 +36,7 @@ def main() -> None:
             no_cuda=True,
         )
         start = time.perf_counter()
-        TrainingPipeline(model=model, training_config=config)(train_data=images["train"], log_output_dir=folder)
+        TrainingPipeline(model=model, training_config=config)(train_data=images["train"])
         seconds = time.perf_counter() - start
     steps = given["passes"] * math.ceil(len(images["train"]) / given["batch"])
     model.eval()

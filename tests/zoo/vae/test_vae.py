@@ -100,7 +100,7 @@ def test_a_trained_linear_model_reaches_probabilistic_pca():
     model.compile(keras.optimizers.Adam(schedule), jit_compile=True)
     model.fit(flat.reshape(-1, *SHAPE), batch_size=100, epochs=100, verbose=0)
     kernel, bias = (unit * weight for weight in dense.get_weights())
-    scale = float(np.exp(model.likelihood_layer.get_weights()[0]))
+    scale = 0.001 + float(np.exp(model.likelihood_layer.get_weights()[0]))
     reached = _linear_likelihood(flat, bias + 0.5, kernel.T, scale**2)
     assert best - 0.002 < reached < best + 1e-6
 
@@ -273,7 +273,8 @@ def test_parts_that_do_not_fit_are_refused():
         ((encoder, mlp_decoder(2, (8, 4, 1))), r"decoder gives \[8, 4, 1\].*needs \[8, 8, 1\]"),
         ((keras.Sequential([keras.layers.Dense(2)]), decoder), "does not know its input shape"),
         (("encoder", decoder), "is a str"),
-        ((encoder, encoder), "expected 1 known sizes"),
+        ((encoder, encoder), r"the decoder gives \[8\]"),
+        ((encoder, keras.Model(encoder.input, decoder(encoder(encoder.input)[:, :2]))), "expected 1 known sizes"),
     ):
         with pytest.raises(zoo.ZooError, match=message):
             zoo.VAE(*arguments)
