@@ -4,10 +4,13 @@ import keras
 import numpy as np
 
 import zoo
+from zoo.gan.penalties import R1, GradientPenalty
 from zoo.model import GenerativeModel
 from zoo.networks import (
     conv_decoder,
     conv_encoder,
+    dcgan_discriminator,
+    dcgan_generator,
     grid_decoder,
     grid_encoder,
     mlp_decoder,
@@ -66,6 +69,32 @@ def autoencoder() -> zoo.Autoencoder:
     return model
 
 
+def gan() -> zoo.GAN:
+    return zoo.GAN(
+        dcgan_generator((8, 6, 1), 3, (6, 4)),
+        dcgan_discriminator((8, 6, 1), (4, 6)),
+        loss="least_squares",
+        penalties=[R1(0.5, every=2), GradientPenalty()],
+        discriminator_steps=2,
+        average=0.9,
+        augmentation=["color", "translation", "cutout"],
+        label_smoothing=0.1,
+        weight_clip=0.5,
+        seed=11,
+    )
+
+
+def fit(model: GenerativeModel, **options) -> dict[str, list[float]]:
+    """Trains on random images, with labels where the model takes them, and all its stages; returns the history."""
+    labels = None if model.num_classes is None else np.arange(12) % model.num_classes
+    history = model.fit(images(model), labels, batch_size=4, verbose=0, **options).history
+    if isinstance(model, zoo.Autoencoder):
+        model.fit_latent_density(images(model))
+    if isinstance(model, zoo.VQVAE):
+        model.fit_prior(images(model), epochs=1, verbose=0)
+    return history
+
+
 def options(**given) -> dict:
     """Options that all variants of the VAE share, away from their defaults."""
     shared = {"posterior": posteriors.DiagonalNormal(3), "prior": priors.StandardNormal(3), "kl_warm_up": 5}
@@ -77,6 +106,7 @@ MODELS = {
     "BetaTCVAE": lambda: zoo.BetaTCVAE(*networks(), **options(dataset_size=12, alpha=0.9, beta=2.0, gamma=1.1)),
     "BetaVAE": lambda: zoo.BetaVAE(*networks(), **options(beta=2.0, capacity=3.0, capacity_steps=7)),
     "ConditionalVAE": lambda: zoo.ConditionalVAE(*networks(num_classes=3), **options(free_bits=0.1)),
+    "GAN": gan,
     "HierarchicalVAE": hierarchical,
     "IWAE": lambda: zoo.IWAE(
         *networks(), **options(num_samples=2, bound="piwae", repeats=3, beta=0.1, gradient="doubly_reparameterized")

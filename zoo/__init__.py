@@ -8,6 +8,7 @@ _WHERE = {
     "BetaTCVAE": "zoo.vae.beta_tc",
     "BetaVAE": "zoo.vae.beta",
     "ConditionalVAE": "zoo.vae.conditional",
+    "GAN": "zoo.gan.gan",
     "GenerativeModel": "zoo.model",
     "HierarchicalVAE": "zoo.vae.hierarchical",
     "IWAE": "zoo.vae.iwae",
@@ -21,7 +22,7 @@ _WHERE = {
     "list_presets": "zoo.presets",
     "load_model": "zoo.loading",
 }
-_MODULES = ("metrics", "networks", "presets", "random", "sampling", "signature", "vae")
+_MODULES = ("gan", "metrics", "networks", "presets", "random", "sampling", "signature", "vae")
 
 __all__ = sorted([*_WHERE, *_MODULES])
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from zoo.model import GenerativeModel
 
 _WITH_MODELS = (
+    "zoo.gan.gan",
     "zoo.metrics.classifier",
     "zoo.vae.autoencoder",
     "zoo.vae.beta",

@@ -17,7 +17,7 @@ from zoo.validation import check_images, check_labels, check_seed
 
 require_keras_on_tensorflow()
 
-_TRAINING, _EVALUATION = 0, 1  # purposes of noise
+TRAINING, _EVALUATION = 0, 1  # purposes of noise
 VERB_BATCH = 256  # images a verb handles at once: memory stays flat however many are asked for
 
 
@@ -264,6 +264,18 @@ class GenerativeModel(keras.Model):
         self, images: tf.Tensor, seed: tf.Tensor, training: bool, labels: tf.Tensor | None
     ) -> dict[str, tf.Tensor]:
         """Returns the objective; "loss" is NaN, which stops training, if a pixel or label is out of its range."""
+        labels, good = self._checked_tensors(images, labels)
+        given = () if labels is None else (labels,)
+        values = self.objective(images, seed, training, *given)
+        loss = values["loss"] + sum(self.losses)
+        return {**values, "loss": stopped_unless(good, loss)}
+
+    def _checked_tensors(self, images: tf.Tensor, labels: tf.Tensor | None) -> tuple[tf.Tensor | None, tf.Tensor]:
+        """Returns the labels, int64 [batch], of a conditional model, and whether pixels and labels are in their ranges.
+
+        Raises:
+            ZooError: The images have another dtype or shape, or there are no labels.
+        """
         if not images.dtype.is_floating or not images.shape[1:].is_compatible_with(self.image_shape):
             raise ZooError(
                 f"a batch has dtype {images.dtype.name} and shape {images.shape.as_list()}, expected float32 "
@@ -271,13 +283,9 @@ class GenerativeModel(keras.Model):
             )
         good = tf.reduce_all((images >= 0) & (images <= 1))
         if self.num_classes is None:
-            values = self.objective(images, seed, training)
-        else:
-            labels = self._flat_labels(labels)
-            good &= tf.reduce_all((labels >= 0) & (labels < self.num_classes))
-            values = self.objective(images, seed, training, labels)
-        loss = values["loss"] + sum(self.losses)
-        return {**values, "loss": tf.where(good, loss, tf.constant(np.nan, loss.dtype))}
+            return None, good
+        labels = self._flat_labels(labels)
+        return labels, good & tf.reduce_all((labels >= 0) & (labels < self.num_classes))
 
     def _flat_labels(self, labels: tf.Tensor | None) -> tf.Tensor:
         if labels is None:
@@ -293,7 +301,7 @@ class GenerativeModel(keras.Model):
         """Takes one optimizer step on a batch."""
         images, labels, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         with tf.GradientTape() as tape:
-            seed = self._step_seed(self.optimizer.iterations, _TRAINING)
+            seed = self._step_seed(self.optimizer.iterations, TRAINING)
             values = self._checked_values(images, seed, True, labels)
             loss = _weighted_mean(values["loss"], sample_weight)
             # `tf.distribute` adds the gradients of its replicas up.
@@ -312,6 +320,11 @@ class GenerativeModel(keras.Model):
         for name, metric in self._objective_metrics.items():
             metric.update_state(values[name], sample_weight=sample_weight)
         return self.get_metrics_result()
+
+
+def stopped_unless(good: tf.Tensor, loss: tf.Tensor) -> tf.Tensor:
+    """Returns a loss, or NaN, which stops training."""
+    return tf.where(good, loss, tf.constant(np.nan, loss.dtype))
 
 
 def with_callback(callback: keras.callbacks.Callback, callbacks: Any) -> Any:

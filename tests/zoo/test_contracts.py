@@ -7,7 +7,7 @@ import sys
 import keras
 import numpy as np
 import pytest
-from example_models import MODELS, images
+from example_models import MODELS, fit, images
 
 import zoo
 from zoo.model import GenerativeModel
@@ -37,12 +37,6 @@ LAYERS = {
 @pytest.fixture(params=MODELS)
 def model(request) -> GenerativeModel:
     return MODELS[request.param]()
-
-
-def fit(model: GenerativeModel, **options) -> dict:
-    """Trains on random images, with labels where the model takes them."""
-    labels = None if model.num_classes is None else np.arange(12) % model.num_classes
-    return model.fit(images(model), labels, batch_size=4, verbose=0, **options).history
 
 
 def test_every_public_model_and_layer_is_covered():

@@ -6,6 +6,7 @@ check_environment()  # before anything here imports Keras
 
 from zoo.networks.classifier import conv_classifier  # noqa: E402
 from zoo.networks.conv import conv_decoder, conv_encoder  # noqa: E402
+from zoo.networks.dcgan import dcgan_discriminator, dcgan_generator  # noqa: E402
 from zoo.networks.grid import grid_decoder, grid_encoder  # noqa: E402
 from zoo.networks.mlp import mlp_decoder, mlp_encoder  # noqa: E402
 from zoo.networks.pixelcnn import pixelcnn  # noqa: E402
@@ -15,6 +16,8 @@ __all__ = [
     "conv_classifier",
     "conv_decoder",
     "conv_encoder",
+    "dcgan_discriminator",
+    "dcgan_generator",
     "grid_decoder",
     "grid_encoder",
     "mlp_decoder",

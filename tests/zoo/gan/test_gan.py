@@ -1,0 +1,201 @@
+"""The game: its steps against what they should be, where training goes, what is saved and refused."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import zoo
+from zoo.gan.gan import GAN
+from zoo.gan.penalties import R1
+from zoo.networks.dcgan import dcgan_discriminator, dcgan_generator
+
+SHAPE = (8, 8, 1)
+
+
+def small(**options) -> GAN:
+    keras.utils.set_random_seed(1)
+    return GAN(dcgan_generator(SHAPE, 4, (8, 4)), dcgan_discriminator(SHAPE, (4, 8)), seed=0, **options)
+
+
+class Point(keras.layers.Layer):
+    """A generator that has learned one pixel."""
+
+    def build(self, shape):
+        self.place = self.add_weight(shape=(), initializer=keras.initializers.Constant(0.2))
+
+    def call(self, latents):
+        return tf.reshape(0.0 * latents[:, :1] + self.place, [-1, 1, 1, 1])
+
+
+def dirac(step_size: float, **options) -> tuple[GAN, list[float]]:
+    """The Dirac-GAN (Mescheder et al. 2018, definition 2.1): real data at 0, a generator at one place, D a line."""
+    generator = keras.Sequential([keras.Input((1,)), Point()])
+    slope = keras.layers.Dense(1, use_bias=False, kernel_initializer=keras.initializers.Constant(0.2))
+    discriminator = keras.Sequential([keras.Input((1, 1, 1)), keras.layers.Flatten(), slope])
+    model = GAN(generator, discriminator, average=0.0, seed=0, **options)
+    model.compile(keras.optimizers.SGD(step_size), keras.optimizers.SGD(step_size))
+    radii = []
+    note = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda *_, **__: radii.append(
+            float(np.hypot(model.generator.get_weights()[0], slope.get_weights()[0][0, 0]))
+        )
+    )
+    model.fit(np.zeros((400, 1, 1, 1), np.float32), batch_size=2, verbose=0, shuffle=False, callbacks=[note])
+    return model, radii
+
+
+def rate(step_size: float, damping: float) -> float:
+    """The size of the eigenvalues of an alternating step near the equilibrium.
+
+    slope' = slope - h (place / 2 + damping slope),    place' = place + h slope' / 2
+    """
+    first = np.array([[1 - step_size * damping, -step_size / 2], [0, 1]])
+    second = np.array([[1, 0], [step_size / 2, 1]])
+    return float(np.abs(np.linalg.eigvals(second @ first)).max())
+
+
+def test_without_a_penalty_the_dirac_gan_circles():
+    _, radii = dirac(0.2)
+    assert rate(0.2, 0.0) == pytest.approx(1)
+    assert 0.8 < radii[-1] / radii[0] < 1.25
+
+
+def test_with_r1_it_converges_at_the_rate_of_its_eigenvalues():
+    """In units of pixels from -1 to 1 the line is half as steep: weight w damps by w / 4."""
+    for weight in (0.8, 2.0):
+        _, radii = dirac(0.2, penalties=[R1(weight)])
+        expected = np.log(rate(0.2, weight / 4))
+        found = np.polyfit(np.arange(40, 200), np.log(radii[40:]), 1)[0]
+        assert found == pytest.approx(expected, rel=0.08)
+        assert radii[-1] < 0.05 * radii[0]
+
+
+def test_a_lazy_penalty_weighs_as_much():
+    _, eager = dirac(0.1, penalties=[R1(1.0)])
+    _, lazy = dirac(0.1, penalties=[R1(1.0, every=4)])
+    assert np.log(lazy[-1] / lazy[0]) == pytest.approx(np.log(eager[-1] / eager[0]), rel=0.15)
+
+
+def test_each_step_moves_one_network_and_its_own_optimizer(digits):
+    model = small(discriminator_steps=3)
+    model.compile()
+    before = [
+        [weight.numpy() for weight in part.trainable_variables] for part in (model.generator, model.discriminator)
+    ]
+    images = tf.constant(digits[:12])
+    model._update_discriminator(images, None, tf.constant(1, tf.int64))
+    for old, new in zip(before[0], model.generator.trainable_variables, strict=True):
+        np.testing.assert_array_equal(old, new)
+    assert any(
+        not np.array_equal(o, n) for o, n in zip(before[1], model.discriminator.trainable_variables, strict=True)
+    )
+    middle = [weight.numpy() for weight in model.discriminator.trainable_variables]
+    model._update_generator(images, None, tf.constant(1, tf.int64))
+    for old, new in zip(middle, model.discriminator.trainable_variables, strict=True):
+        np.testing.assert_array_equal(old, new)
+    assert any(not np.array_equal(o, n) for o, n in zip(before[0], model.generator.trainable_variables, strict=True))
+    model.train_step(images)
+    assert (int(model.optimizer.iterations), int(model.discriminator_optimizer.iterations)) == (2, 4)
+
+
+def test_samples_are_those_of_the_averaged_weights(digits):
+    model = small(average=0.9)
+    model.compile(keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.1))
+    expected = [weight.numpy() for weight in model.generator.trainable_variables]
+    for step in range(15):
+        model.train_step(tf.constant(digits[:16]))
+        momentum = min(0.9, (2 + step) / (11 + step))
+        expected = [
+            momentum * average + (1 - momentum) * weight.numpy()
+            for average, weight in zip(expected, model.generator.trainable_variables, strict=True)
+        ]
+    generator = keras.models.clone_model(model.generator)
+    statistics = [weight.numpy() for weight in model.generator.non_trainable_variables]
+    for variables, values in (
+        (generator.trainable_variables, expected),
+        (generator.non_trainable_variables, statistics),
+    ):
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value)
+    latents = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
+    np.testing.assert_allclose(model.generate(latents), generator(latents, training=False), atol=1e-5)
+    assert not np.allclose(model.generate(latents), model.generator(latents, training=False), atol=1e-3)
+
+
+def test_weights_are_clipped(digits):
+    model = small(loss="wasserstein", weight_clip=0.01)
+    model.compile()
+    model.fit(digits[:64], verbose=0)
+    assert max(np.abs(weight).max() for weight in model.discriminator.trainable_variables) <= 0.01
+
+
+def test_it_learns_the_mean_and_spread_of_pixels(digits):
+    keras.utils.set_random_seed(0)
+    model = GAN(
+        dcgan_generator(SHAPE, 8, (32, 16)),
+        dcgan_discriminator(SHAPE, (16, 32), normalization=False),
+        "relativistic",
+        [R1(1.0)],
+        average=0.99,
+        seed=0,
+    )
+    model.compile(keras.optimizers.Adam(2e-3, 0.5), keras.optimizers.Adam(2e-3, 0.5), jit_compile=True)
+    before = np.abs(model.sample(500).mean(axis=0) - digits.mean(axis=0)).mean()
+    model.fit(digits, batch_size=64, epochs=15, verbose=0)
+    images = model.sample(500)
+    assert np.abs(images.mean(axis=0) - digits.mean(axis=0)).mean() < 0.3 * before
+    assert np.abs(images.std(axis=0) - digits.std(axis=0)).mean() < 0.12
+
+
+def test_a_run_goes_on_from_a_file_as_if_it_had_not_stopped(digits, tmp_path):
+    """Both optimizers, the average and the step come back."""
+    straight, first = small(penalties=["r1"]), small(penalties=["r1"])
+    for model in (straight, first):
+        model.compile(keras.optimizers.Adam(1e-3), keras.optimizers.RMSprop(1e-3))
+        model.fit(digits[:64], batch_size=16, shuffle=False, verbose=0)
+    first.save(tmp_path / "gan.keras")
+    again = keras.models.load_model(tmp_path / "gan.keras")
+    for model in (straight, again):
+        model.fit(digits[64:128], batch_size=16, shuffle=False, verbose=0)
+    for one, other in zip(straight.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+    np.testing.assert_allclose(straight.sample(3), again.sample(3), atol=1e-6)
+    assert isinstance(again.discriminator_optimizer, keras.optimizers.RMSprop)
+    assert int(again.discriminator_optimizer.iterations) == 8
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"loss": "hing"}, "unknown loss 'hing'.*hinge"),
+        ({"penalties": ["r3"]}, "unknown penalty 'r3'"),
+        ({"augmentation": ["flip"]}, "unknown augmentation 'flip'"),
+        ({"average": 1.0}, "average is 1.0"),
+        ({"label_smoothing": 0.1, "loss": "hinge"}, "no targets to smooth.*least_squares"),
+        ({"discriminator_steps": 0}, "discriminator_steps is 0"),
+        ({"weight_clip": 0.0}, "weight_clip is 0.0"),
+    ],
+)
+def test_bad_options(options, message):
+    with pytest.raises(zoo.ZooError, match=message):
+        small(**options)
+
+
+def test_parts_and_optimizers_that_do_not_fit():
+    generator, discriminator = dcgan_generator(SHAPE, 4, (4,)), dcgan_discriminator(SHAPE, (4,))
+    for parts, message in (
+        ((dcgan_generator((8, 8, 3), 4, (4,)), discriminator), r"images \[8, 8, 3\] and the discriminator takes"),
+        ((generator, keras.Model(discriminator.input, discriminator.layers[-2].output)), "expected one logit an image"),
+        (("generator", discriminator), "is a str"),
+    ):
+        with pytest.raises(zoo.ZooError, match=message):
+            GAN(*parts)
+    model = GAN(generator, discriminator)
+    optimizer = keras.optimizers.Adam()
+    with pytest.raises(zoo.ZooError, match="both optimizers are one object"):
+        model.compile(optimizer, optimizer)
+    with pytest.raises(zoo.ZooError, match="two optimizers"):
+        model.compile(optimizer="adam")
+    with pytest.raises(zoo.ZooError, match="takes no label"):
+        model.sample(2, label=1)
