@@ -77,14 +77,20 @@ class Bundle:
 
         Raises:
             ExportError: The bundle cannot sample, or an argument is not as declared.
-            ZooError: The labels are none of the model's.
         """
         inputs = {spec.name: spec for spec in self.signatures["sample"].inputs} if "sample" in self.signatures else {}
         if "label" in inputs:
             num_classes = int((inputs["label"].range or (0, 0))[1]) + 1
-            given = {"label": labels_to_draw(n, label, num_classes)}
+            if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
+                raise ExportError(f"n is {n!r}, expected an integer of at least 1.")
+            try:
+                given = {"label": labels_to_draw(n, label, num_classes)}
+            except ValueError as error:
+                raise ExportError(str(error)) from None
         else:
-            given = {"n": n} if label is None else {"n": n, "label": label}
+            if label is not None:
+                raise ExportError("the model is not conditional: it takes no label. Leave label out.")
+            given = {"n": n}
         (images,) = self.run("sample", seed=seed, **given, **options).values()
         return images
 
@@ -107,6 +113,8 @@ def load(directory: str | Path) -> Bundle:
 
 def _checked(spec: NamedTensor, value: Any, signature: str) -> np.ndarray:
     array, dtype = np.asarray(value), np.dtype(spec.dtype)
+    if not array.ndim and dtype.kind == "f" and array.dtype.kind in "iu":
+        array = array.astype(dtype)  # 1 for 1.0
     label = f"input '{spec.name}' of '{signature}'"
     kinds = {"i": "iu", "u": "iu", "f": "f", "b": "b"}[dtype.kind]
     if array.dtype.kind not in kinds:

@@ -17,6 +17,7 @@ from recipes.settings import (
 from zoo.errors import ZooError
 from zoo.model import GenerativeModel
 from zoo.vae.likelihoods import LIKELIHOODS, Likelihood
+from zoo.vae.likelihoods.levels import QuantizedLikelihood
 from zoo.vae.parts import find_layer
 from zoo.vae.quantizers import VectorQuantizer
 
@@ -44,6 +45,14 @@ def _check_activation(name: str) -> None:
 def _likelihood(settings: Any, image_shape: Shape) -> tuple[Likelihood, Shape]:
     """Returns the likelihood, and the shape of its parameters."""
     layer = find_layer(settings.likelihood, LIKELIHOODS, Likelihood, "likelihood")
+    if settings.levels is not None:
+        if not isinstance(layer, QuantizedLikelihood):
+            quantized = [name for name, kind in LIKELIHOODS.items() if issubclass(kind, QuantizedLikelihood)]
+            raise ZooError(
+                f"setting model.levels is for likelihoods of quantized pixels, {' and '.join(quantized)}, and "
+                f"model.likelihood is {settings.likelihood}. Leave it out."
+            )
+        layer = type(layer)(levels=settings.levels)
     height, width, channels = image_shape
     return layer, (height, width, layer.parameters_for(channels))
 

@@ -37,6 +37,7 @@ class VAESettings(_Section):
     posterior: str = Field(default="diagonal_normal", description="distribution of the latents given an image")
     prior: str = Field(default="standard_normal", description="distribution of the latents")
     likelihood: str = Field(default="bernoulli", description="distribution of the pixels")
+    levels: int | None = Field(default=None, ge=2, le=65536, description="values a pixel can have; None: 256")
     kl_warm_up: int = Field(default=0, ge=0, description="steps over which the KL gets its whole weight")
     free_bits: float = Field(default=0.0, ge=0, description="nats a latent that the KL is not pushed below")
 
@@ -68,6 +69,7 @@ class HierarchicalVAESettings(_Section):
     decoder_filters: list[Size] = Field(default=[16], description="filters at each doubling after the levels")
     activation: str = Field(default="elu", description="any Keras activation")
     likelihood: str = Field(default="bernoulli", description="distribution of the pixels")
+    levels: int | None = Field(default=None, ge=2, le=65536, description="values a pixel can have; None: 256")
     kl_warm_up: int = Field(default=0, ge=0, description="steps over which the KL gets its whole weight")
     free_bits: float = Field(default=0.0, ge=0, description="nats a level that the KL is not pushed below")
 
@@ -81,6 +83,7 @@ class VQVAESettings(_Section):
     blocks: int = Field(default=2, ge=0, description="residual blocks")
     codes: int = Field(ge=2, le=65536, description="size of the codebook")
     likelihood: str = Field(default="bernoulli", description="distribution of the pixels")
+    levels: int | None = Field(default=None, ge=2, le=65536, description="values a pixel can have; None: 256")
     commitment: float = Field(default=0.25, ge=0, description="weight of the commitment")
     prior_filters: Size = Field(default=64, description="filters of the PixelCNN")
     prior_blocks: int = Field(default=6, ge=1, description="residual blocks of the PixelCNN")

@@ -44,6 +44,10 @@ def build_model(settings: Settings, data: Dataset) -> GenerativeModel:
     """Returns the untrained, compiled model of a run; its weights depend on the seed alone."""
     keras.utils.set_random_seed(settings.train.seed)
     model = build(settings.model, data, settings.train.seed)
+    try:
+        model.check_content(data.train)
+    except ZooError as error:
+        raise ZooError(f"{error} From the command line: --set model.likelihood=..., --set model.levels=...") from None
     if settings.train.start_from:
         _copy_weights(settings.train.start_from, model)
     steps = settings.train.epochs * _steps_per_epoch(settings, data)

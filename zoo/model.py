@@ -69,12 +69,16 @@ class GenerativeModel(keras.Model):
         """
         raise NotImplementedError
 
-    def _check_content(self, images: np.ndarray) -> None:
+    def check_content(self, images: np.ndarray) -> None:
         """Checks images in [0, 1] further, before training.
 
         Raises:
             ZooError: The model is not one of such images.
         """
+
+    def content_is_good(self, images: tf.Tensor) -> tf.Tensor:
+        """Returns whether images [batch, ...] in [0, 1] pass `check_content`, in a graph; training stops where not."""
+        return tf.constant(True)
 
     # Inference.
 
@@ -206,6 +210,10 @@ class GenerativeModel(keras.Model):
         x = self._checked_source(x, "x")
         y = self._targets(x, y, kwargs.get("sample_weight"), "y")
         validation_data = self._checked_source(validation_data, "validation_data")
+        if self.num_classes is not None and isinstance(validation_data, np.ndarray):
+            raise ZooError(
+                f"{type(self).__name__} is conditional, but validation_data holds no labels: give (images, labels)."
+            )
         kwargs["callbacks"] = with_callback(StopOnNonFiniteLoss(), kwargs.get("callbacks"))
         return super().fit(x, y, validation_data=validation_data, **kwargs)
 
@@ -237,7 +245,7 @@ class GenerativeModel(keras.Model):
 
     def _checked_images(self, images: Any, name: str) -> np.ndarray:
         images = check_images(images, self.image_shape, name)
-        self._check_content(images)
+        self.check_content(images)
         return images
 
     def _targets(self, images: Any, labels: Any, sample_weight: Any, name: str) -> np.ndarray | None:
@@ -281,7 +289,7 @@ class GenerativeModel(keras.Model):
                 f"a batch has dtype {images.dtype.name} and shape {images.shape.as_list()}, expected float32 "
                 f"{[None, *self.image_shape]} in [0, 1]. Convert it in the input pipeline."
             )
-        good = tf.reduce_all((images >= 0) & (images <= 1))
+        good = tf.reduce_all((images >= 0) & (images <= 1)) & self.content_is_good(images)
         if self.num_classes is None:
             return None, good
         labels = self._flat_labels(labels)
@@ -364,6 +372,6 @@ class StopOnNonFiniteLoss(keras.callbacks.Callback):
         if broken:
             raise ZooError(
                 f"{what} stopped at {where}: {', '.join(sorted(broken))} is not finite. Either pixels of "
-                "that batch are NaN or outside [0, 1], or its labels out of range; or training diverged: lower the "
-                "learning rate, or clip gradients (optimizer argument global_clipnorm)."
+                "that batch are NaN, outside [0, 1] or not what the likelihood is one of, or its labels out of range; "
+                "or training diverged: lower the learning rate, or clip gradients (optimizer argument global_clipnorm)."
             )

@@ -108,11 +108,16 @@ def save_to_preset(
     Raises:
         ZooError: The folder is there already, or the dtype is another.
     """
+    import numpy as np
+
     directory = Path(directory)
     if weights_dtype not in ("float32", "float16"):
         raise ZooError(f"weights_dtype is {weights_dtype!r}, expected 'float32' or 'float16'.")
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise ZooError(f"{directory} is there already and not empty. Choose another folder.")
+    for weight in model.weights:
+        if not np.isfinite(weight).all():
+            raise ZooError(f"weight {weight.path} is not finite: the model is damaged or diverged, and is not saved.")
     directory.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=directory.parent, prefix=".partial-"))
     try:

@@ -98,6 +98,10 @@ class Signature:
 
 
 SEED = NamedTensor("seed", (), "int64", (0, 2**63 - 1), "equal seeds give equal draws")
+# Of any use between these ends, between which no draw leaves float32.
+TEMPERATURE = NamedTensor(
+    "temperature", (), "float32", (1e-6, 1e6), "spread of the latents", examples=(0.3, 1.0), default=1.0
+)
 COUNT = NamedTensor("n", (), "int64", (1, 2**31 - 1), "number of draws")
 
 

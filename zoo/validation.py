@@ -39,8 +39,10 @@ def check_images(images: Any, image_shape: tuple[int, ...] | None = None, name: 
         first = int(np.isnan(images).reshape(len(images), -1).any(axis=1).argmax())
         raise ZooError(f"{name} hold NaN, first in image {first}. Remove or repair those images.")
     if low < 0 or high > 1:
+        if math.isinf(low) or math.isinf(high):
+            raise ZooError(f"{name} hold infinite values. Remove or repair those images.")
         remedy = "divide by 255" if low >= 0 and high > 2 else "rescale them, for example (images + 1) / 2 from [-1, 1]"
-        raise ZooError(f"{name} range from {low:.4g} to {high:.4g}, expected pixels in [0, 1]: {remedy}.")
+        raise ZooError(f"{name} {_span(images)}, expected pixels in [0, 1]: {remedy}.")
     return images.astype(np.float32, copy=False)
 
 
@@ -83,10 +85,7 @@ def check_labels(labels: Any, num_classes: int, count: int | None = None, name: 
     if labels.dtype.kind not in "iu":
         raise ZooError(f"{name} have dtype {labels.dtype}, expected integers from 0 to {num_classes - 1}.")
     if len(labels) and not (labels.min() >= 0 and labels.max() < num_classes):
-        raise ZooError(
-            f"{name} range from {labels.min()} to {labels.max()}, expected 0 to {num_classes - 1}: "
-            f"the model has {num_classes} classes."
-        )
+        raise ZooError(f"{name} {_span(labels)}, expected 0 to {num_classes - 1}: the model has {num_classes} classes.")
     return labels.astype(np.int64)
 
 
@@ -122,6 +121,11 @@ def check_seed(seed: Any) -> int:
     if check_count(seed, "seed", least=0) >= 2**63:
         raise ZooError(f"seed is {seed}, expected an integer below 2**63.")
     return int(seed)
+
+
+def _span(values: np.ndarray) -> str:
+    low, high = values.min(), values.max()
+    return f"hold {low:.4g}" if low == high else f"range from {low:.4g} to {high:.4g}"
 
 
 def _join(shape: tuple[int, ...]) -> str:

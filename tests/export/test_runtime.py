@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+from example_models import MODELS
 
 import export
 
@@ -57,6 +58,24 @@ GOOD = np.full((2, 8, 8, 1), 0.5, np.float32)
 def test_bad_requests(small_bundle, name, inputs, message):
     with pytest.raises(export.ExportError, match=message):
         export.load(small_bundle).run(name, **inputs)
+
+
+def test_what_sample_takes_and_refuses(small_bundle, tmp_path):
+    bundle = export.load(small_bundle)
+    np.testing.assert_array_equal(bundle.sample(2, temperature=1), bundle.sample(2))
+    for options, message in (
+        ({"temperature": 0}, "'temperature' of 'sample' ranges from 0 to 0"),
+        ({"temperature": float("inf")}, "'temperature' of 'sample' ranges from inf"),
+        ({"label": 1}, "not conditional: it takes no label"),
+    ):
+        with pytest.raises(export.ExportError, match=message):
+            bundle.sample(2, **options)
+    export.save(MODELS["ConditionalVAE"](), tmp_path / "labels", ["onnx"])
+    conditional = export.load(tmp_path / "labels")
+    with pytest.raises(export.ExportError, match="expected 0 to 2"):
+        conditional.sample(2, label=3)
+    with pytest.raises(export.ExportError, match="n is 0"):
+        conditional.sample(0)
 
 
 def test_altered_files_are_refused(small_bundle, tmp_path):

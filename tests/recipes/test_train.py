@@ -205,6 +205,18 @@ def test_a_conditional_recipe_trains_and_samples_by_label(tmp_path, cli, user_er
     assert cli("evaluate", str(tmp_path / "run"), "--draws", "2", "--images", "10").code == 0
 
 
+def test_images_off_the_support_are_refused_before_anything_is_written(tmp_path, user_error, cli):
+    options = ["--set", "model.likelihood=categorical", "--set", "train.epochs=1", "--set", "model.hidden=8"]
+    for more in ([], ["--dry-run"]):
+        message = user_error("train", "vae_digits", *options, "--smoke", "-o", str(tmp_path / "run"), *more)
+        assert "levels=17" in message
+        assert "--set model.levels=" in message
+    assert not (tmp_path / "run").exists()
+    assert cli("train", "vae_digits", *options, "--set", "model.levels=17", "--dry-run").code == 0
+    message = user_error("train", "vae_digits", "--set", "model.levels=17", "--dry-run")
+    assert "categorical and discretized_logistic_mixture" in message
+
+
 def test_labels_are_shuffled_with_their_images():
     images = np.arange(20, dtype=np.float32).reshape(20, 1, 1, 1)
     for batch, labels in ShuffledImages(images, 6, 0, labels=np.arange(20)):

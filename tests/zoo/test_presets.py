@@ -92,6 +92,14 @@ def test_weights_too_large_for_float16_are_refused(tmp_path):
     assert not any(tmp_path.iterdir())
 
 
+def test_a_model_that_diverged_is_not_saved(tmp_path):
+    model = zoo.VAE(zoo.networks.mlp_encoder((2, 2, 1), (2,)), zoo.networks.mlp_decoder(1, (2, 2, 1), (2,)))
+    model.set_weights([weight * np.nan for weight in model.get_weights()])
+    with pytest.raises(zoo.ZooError, match="not finite"):
+        model.save_to_preset(tmp_path / "preset")
+    assert not any(tmp_path.iterdir())
+
+
 def test_names_that_are_refused(saved, small_vae, tmp_path):
     with pytest.raises(zoo.ZooError, match=r"unknown preset 'vae_mnits'\. Did you mean 'vae_mnist'"):
         zoo.from_preset("vae_mnits")

@@ -27,7 +27,7 @@ from zoo.gan.averaging import WeightAverage
 from zoo.gan.losses import LOSSES, smoothed
 from zoo.gan.penalties import PENALTIES, Penalty
 from zoo.model import TRAINING, GenerativeModel, stopped_unless
-from zoo.signature import COUNT, SEED, NamedTensor, Signature, image_tensor
+from zoo.signature import COUNT, SEED, TEMPERATURE, NamedTensor, Signature, image_tensor
 from zoo.validation import check_count, check_latents, check_positive, check_seed
 
 _LEARNING_RATE, _BETA_1 = 2e-4, 0.5  # Radford et al. (2016), section 4
@@ -310,12 +310,9 @@ class GAN(GenerativeModel):
         image, drawn = image_tensor("image", self.image_shape), image_tensor("image", self.image_shape, "n")
         latent = NamedTensor("latent", ("batch", self.latent_size), description="standard Normal noise")
         logit = NamedTensor("logit", ("batch",), description="large for images that look real")
-        temperature = NamedTensor(
-            "temperature", (), "float32", (0.0, np.inf), "spread of the latents", examples=(0.3, 1.0), default=1.0
-        )
         signatures = (
             Signature("generate", self._generate_signature, (latent,), (image,), description="Latent to image."),
-            Signature("sample", self._sample, (SEED, COUNT, temperature), (drawn,), description="New images."),
+            Signature("sample", self._sample, (SEED, COUNT, TEMPERATURE), (drawn,), description="New images."),
             Signature("discriminate", self._discriminate, (image,), (logit,), description="How real images look."),
         )
         return {signature.name: signature for signature in signatures}

@@ -67,8 +67,12 @@ class AssembledModel(GenerativeModel):
         """Returns what the decoder says of the likelihood, float32."""
         return tf.cast(self.decoder(inputs, training=training), tf.float32)
 
-    def _check_content(self, images: np.ndarray) -> None:
+    def check_content(self, images: np.ndarray) -> None:
         self.likelihood_layer.check(images)
+
+    def content_is_good(self, images: tf.Tensor) -> tf.Tensor:
+        """Returns whether the likelihood is one of such images, in a graph."""
+        return self.likelihood_layer.supports(images)
 
     def get_config(self) -> dict:
         """Returns the parts, serialized; a family adds its options."""

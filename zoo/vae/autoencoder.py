@@ -25,7 +25,7 @@ from zoo import random
 from zoo.errors import ZooError, near_miss
 from zoo.model import with_callback
 from zoo.sampling import draw
-from zoo.signature import COUNT, SEED, NamedTensor, Signature, image_tensor
+from zoo.signature import COUNT, SEED, TEMPERATURE, NamedTensor, Signature, image_tensor
 from zoo.vae.assembled import AssembledModel
 from zoo.vae.corruptions import CORRUPTIONS, LARGEST_LEVELS
 from zoo.vae.latent_density import fit_density
@@ -33,7 +33,6 @@ from zoo.vae.likelihoods import Likelihood
 from zoo.vae.parts import find_layer, known_shape
 from zoo.vae.paths import along_dimensions, check_ends, straight
 from zoo.vae.priors import AutoregressiveFlow, GaussianMixture, Prior, VampPrior
-from zoo.vae.tensors import TEMPERATURE
 from zoo.validation import check_count, check_images, check_latents, check_positive, check_seed
 
 DENSITIES = {

@@ -84,6 +84,16 @@ class BetaTCVAE(VAE):
             check_positive(value, name) for value, name in ((alpha, "alpha"), (beta, "beta"), (gamma, "gamma"))
         )
 
+    def fit(self, x: Any = None, *arguments: Any, **kwargs: Any) -> Any:
+        """Trains like `keras.Model.fit`, after checking that `dataset_size` is not too small. See `VAE.fit`.
+
+        Raises:
+            ZooError: There are more images than `dataset_size`.
+        """
+        if isinstance(x, np.ndarray) and len(x) > self.dataset_size:
+            raise ZooError(f"x has {len(x)} images, but dataset_size is {self.dataset_size}: give BetaTCVAE the first.")
+        return super().fit(x, *arguments, **kwargs)
+
     def objective(
         self, images: tf.Tensor, seed: random.Seed, training: bool, labels: tf.Tensor | None = None
     ) -> dict[str, tf.Tensor]:

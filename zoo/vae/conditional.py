@@ -31,8 +31,7 @@ class ConditionalVAE(VAE):
         ZooError: The networks do not both take labels of as many classes, or the prior is a VampPrior.
     """
 
-    def _check_parts(self) -> None:
-        super()._check_parts()
+    def _check_inputs(self) -> None:
         networks = {"encoder": self.encoder, "decoder": self.decoder}
         classes = {name: _classes(network, name) for name, network in networks.items()}
         if classes["encoder"] != classes["decoder"]:
@@ -40,9 +39,9 @@ class ConditionalVAE(VAE):
                 f"the encoder takes labels of {classes['encoder']} classes and the decoder of {classes['decoder']}: "
                 "give both the same num_classes."
             )
+        self.num_classes = classes["encoder"]
         if isinstance(self.prior_layer, VampPrior):
             raise ZooError("a VampPrior is made of pseudo-inputs, which have no labels: give another prior.")
-        self.num_classes = classes["encoder"]
 
     def call(self, images: Any, training: bool = False, labels: tf.Tensor | None = None) -> tf.Tensor:
         """Returns reconstructions, as in `VAE`; also of (images, labels), which is what `predict` can pass."""

@@ -7,9 +7,10 @@ import numpy as np
 import tensorflow as tf
 
 from zoo import random
+from zoo.errors import ZooError
 from zoo.vae.collapse import PosteriorCollapse
 from zoo.vae.latent_variable import LatentVariableModel
-from zoo.validation import check_seed
+from zoo.validation import check_images, check_seed
 
 ACTIVE_VARIANCE = 0.01  # Burda et al. (2016), section 5.2: active units and others lie far to either side
 _AT_ONCE = 256
@@ -48,11 +49,20 @@ def diagnose(
         The diagnostics.
 
     Raises:
-        ZooError: The images or labels are not as described.
+        ZooError: The model has no such latents, the images or labels are not as described, or the likelihood is not
+            one of such pixels.
 
     Warns:
         PosteriorCollapse: No latent is active, or none of a level of a hierarchy.
     """
+    if not isinstance(model, LatentVariableModel):
+        raise ZooError(
+            f"a {type(model).__name__} has no posterior over latents to diagnose. Models that have: VAE and its kin, "
+            "IWAE, ConditionalVAE, HierarchicalVAE."
+        )
+    if len(images) < 2:
+        raise ZooError("one image says nothing of what varies over images: pass at least 2.")
+    model.check_content(check_images(images, model.image_shape))
     found = _inspected(model, model.checked_batch(images, labels), check_seed(seed))
     variance, kl = found["shift"].var(axis=0), found["kl"].mean(axis=0)
     active = variance > ACTIVE_VARIANCE

@@ -27,6 +27,7 @@ from zoo.vae.latent_variable import LatentVariableModel
 from zoo.vae.likelihoods import Likelihood
 from zoo.vae.parts import copies
 from zoo.vae.top_down import TopDownLevel
+from zoo.validation import check_count
 
 # Maps (index of the level, state, prior there) to a latent [rows, height, width, channels].
 Choice = Callable[[int, tf.Tensor, tfd.Distribution], tf.Tensor]
@@ -70,8 +71,8 @@ class HierarchicalVAE(LatentVariableModel):
     ):
         super().__init__(kl_warm_up=kl_warm_up, free_bits=free_bits, seed=seed, **kwargs)
         self._set_networks(encoder, decoder, likelihood)
-        self.latents = [[int(count) for count in counts] for counts in latents]
-        self.blocks, self.activation = blocks, activation
+        self.latents = _checked_latents(latents)
+        self.blocks, self.activation = check_count(blocks, "blocks", least=0), activation
         shapes = self._checked_shapes()
         self._resolutions = [index for index, counts in enumerate(self.latents) for _ in counts]
         self.levels = [
@@ -97,8 +98,8 @@ class HierarchicalVAE(LatentVariableModel):
                 f"the encoder gives features at {given} resolutions, and latents name {len(self.latents)}: "
                 "give one list of channels for each output of the encoder, the coarsest first."
             )
-        if sum(map(len, self.latents)) < 2 or min(map(min, self.latents), default=0) < 1:
-            raise ZooError(f"latents are {self.latents}, expected two or more levels of at least 1 channel each.")
+        if sum(map(len, self.latents)) < 2 or not all(self.latents):
+            raise ZooError(f"latents are {self.latents}, expected two or more levels, and one or more a resolution.")
         if any(len(shape) != 4 or None in shape[1:] for shape in shapes):
             raise ZooError(f"the encoder gives {shapes}, expected features [batch, height, width, filters], all known.")
         if tuple(self.decoder.input_shape[1:]) != tuple(shapes[-1][1:]):
@@ -223,6 +224,12 @@ class HierarchicalVAE(LatentVariableModel):
         """Returns the arguments of the constructor, serialized."""
         options = {"latents": self.latents, "blocks": self.blocks, "activation": self.activation}
         return {**super().get_config(), **options}
+
+
+def _checked_latents(latents: Any) -> list[list[int]]:
+    if not isinstance(latents, list | tuple) or not all(isinstance(counts, list | tuple) for counts in latents):
+        raise ZooError(f"latents are {latents!r}, expected a list of channels a resolution, such as ((32,), (8, 8)).")
+    return [[check_count(count, "a level's channels") for count in counts] for counts in latents]
 
 
 def _joined(values: list[tf.Tensor]) -> tf.Tensor:

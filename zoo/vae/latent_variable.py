@@ -15,11 +15,11 @@ from zoo import random
 from zoo.errors import ZooError
 from zoo.metrics.likelihood import LogLikelihood, Weights, importance_weighted
 from zoo.model import with_callback
-from zoo.signature import COUNT, SEED, NamedTensor, Signature, image_tensor, label_tensor, labels_to_draw
+from zoo.signature import COUNT, SEED, TEMPERATURE, NamedTensor, Signature, image_tensor, label_tensor, labels_to_draw
 from zoo.vae.assembled import AssembledModel
 from zoo.vae.collapse import PosteriorCollapseWarning
 from zoo.vae.paths import along_dimensions, check_ends, spherical
-from zoo.vae.tensors import TEMPERATURE, nats
+from zoo.vae.tensors import nats
 from zoo.validation import check_count, check_images, check_labels, check_latents, check_positive, check_seed
 
 

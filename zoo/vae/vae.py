@@ -86,6 +86,7 @@ class VAE(LatentVariableModel):
         self.built = True
 
     def _check_parts(self) -> None:
+        self._check_inputs()
         for part in (self.posterior_layer, self.prior_layer):
             if part.latent_size != self.latent_size:
                 raise ZooError(
@@ -98,6 +99,14 @@ class VAE(LatentVariableModel):
                 f"{type(self.posterior_layer).__name__} has no fast density. Take posterior='diagonal_normal' or "
                 "'full_covariance_normal', or another prior."
             )
+
+    def _check_inputs(self) -> None:
+        for name, network in (("encoder", self.encoder), ("decoder", self.decoder)):
+            if isinstance(network.input_shape, list):
+                raise ZooError(
+                    f"the {name} takes {len(network.input_shape)} inputs, and a {type(self).__name__} gives it one. "
+                    "With labels as the second, use ConditionalVAE."
+                )
 
     # The distributions.
 

@@ -64,6 +64,13 @@ def test_mutual_information_of_codes_that_tell_images_apart():
         assert float(information) == pytest.approx(np.log(size), rel=1e-4)
 
 
+def test_more_images_than_were_said_are_refused():
+    trained = model(dataset_size=4)
+    trained.compile("adam")
+    with pytest.raises(zoo.ZooError, match="x has 5 images, but dataset_size is 4"):
+        trained.fit(np.zeros((5, *SHAPE), np.float32))
+
+
 def test_bad_parts():
     for options, message in (
         ({"dataset_size": 1}, "dataset_size is 1"),

@@ -21,6 +21,15 @@ def test_predict_takes_pairs():
         made.predict(images, verbose=0)
 
 
+def test_validation_without_labels_is_refused_at_once():
+    images, labels = images_and_labels(20)
+    made = model()
+    made.compile("adam")
+    with pytest.raises(zoo.ZooError, match=r"validation_data holds no labels: give \(images, labels\)"):
+        made.fit(images, labels, validation_data=images)
+    assert int(made.optimizer.iterations) == 0
+
+
 def images_and_labels(count: int = 300) -> tuple[np.ndarray, np.ndarray]:
     """Images of class k have a white row k."""
     generator = np.random.default_rng(0)

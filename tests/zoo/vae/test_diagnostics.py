@@ -54,6 +54,18 @@ def test_a_dead_level_of_a_hierarchy_is_found(digits):
     assert found.active_units <= 3
 
 
+def test_what_cannot_be_diagnosed_is_refused(small_vae, digits):
+    levels = zoo.vae.likelihoods.Categorical(levels=16)
+    decoder = mlp_decoder(2, (8, 8, levels.parameters_for(1)), (4,))
+    for model, images, message in (
+        (small_vae, digits[:1], "pass at least 2"),
+        (zoo.VAE(mlp_encoder((8, 8, 1), (4,)), decoder, likelihood=levels), digits[:9], r"levels=17"),
+        (zoo.Autoencoder(mlp_encoder((8, 8, 1), (4,)), mlp_decoder(2, (8, 8, 1), (4,))), digits[:9], "no posterior"),
+    ):
+        with pytest.raises(zoo.ZooError, match=message):
+            diagnose(model, images)
+
+
 def test_labels_of_any_shape_that_encode_takes(digits):
     networks = (mlp_encoder((8, 8, 1), (4,), num_classes=3), mlp_decoder(2, (8, 8, 1), (4,), num_classes=3))
     model = zoo.ConditionalVAE(*networks)

@@ -106,6 +106,9 @@ def test_parts_that_do_not_fit():
     for arguments, message in (
         ((encoder, decoder, ((2,),)), "2 resolutions, and latents name 1"),
         ((encoder, decoder, ((2,), ())), "two or more levels"),
+        ((encoder, decoder, (2, 1)), r"expected a list of channels a resolution"),
+        ((encoder, decoder, ((1.5,), (1,))), "channels is 1.5"),
+        ((encoder, decoder, ((2,), (1,)), "bernoulli", -1), "blocks is -1"),
         ((encoder, residual_decoder((3, 2, 5), SHAPE, (3,)), ((2,), (1,))), r"finest features are \[3, 2, 4\]"),
         (
             (uneven, decoder, ((2,), (1,))),

@@ -50,6 +50,19 @@ def numbers(*shape: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
 
 
+@pytest.mark.parametrize("likelihood", [Bernoulli("none"), Categorical(levels=2), DiscretizedLogisticMixture(levels=2)])
+def test_a_later_batch_that_is_off_the_support_stops_training(likelihood):
+    """Of a dataset, the first batch alone is looked at beforehand."""
+    images = np.random.default_rng(0).integers(0, 2, (40, 4, 4, 1)).astype(np.float32)
+    assert likelihood.supports(tf.constant(images))
+    images[30:] = 0.3
+    decoder = mlp_decoder(2, (4, 4, likelihood.parameters_for(1)), (4,))
+    model = zoo.VAE(mlp_encoder((4, 4, 1), (4,)), decoder, likelihood=likelihood)
+    model.compile("adam")
+    with pytest.raises(zoo.ZooError, match=r"batch 4.*not what the likelihood is one of"):
+        model.fit(tf.data.Dataset.from_tensor_slices(images).batch(10), verbose=0)
+
+
 def mixture_parameters(logits, locs, log_scales, coefficients=()) -> np.ndarray:
     """Returns the decoder's output for one pixel [1, 1, 1, numbers], from lists by channel of lists by component."""
     parts = [logits, *locs, *log_scales, *coefficients]

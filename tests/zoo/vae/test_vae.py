@@ -273,6 +273,7 @@ def test_parts_that_do_not_fit_are_refused():
         ((encoder, mlp_decoder(2, (8, 4, 1))), r"decoder gives \[8, 4, 1\].*needs \[8, 8, 1\]"),
         ((keras.Sequential([keras.layers.Dense(2)]), decoder), "does not know its input shape"),
         (("encoder", decoder), "is a str"),
+        ((mlp_encoder((8, 8, 1), (8,), num_classes=3), decoder), "encoder takes 2 inputs.*use ConditionalVAE"),
         ((encoder, encoder), r"the decoder gives \[8\]"),
         ((encoder, keras.Model(encoder.input, decoder(encoder(encoder.input)[:, :2]))), "expected 1 known sizes"),
     ):

@@ -36,6 +36,10 @@ class Likelihood(keras.layers.Layer):
             ZooError: They are not; the message names a likelihood that fits.
         """
 
+    def supports(self, images: tf.Tensor) -> tf.Tensor:
+        """Returns whether images in [0, 1] pass `check`, in a graph."""
+        return tf.constant(True)
+
     def targets(self, images: tf.Tensor, seed: Seed) -> tf.Tensor:
         """Returns what the model is fitted to, [batch, height, width, channels], given images in [0, 1]."""
         return images

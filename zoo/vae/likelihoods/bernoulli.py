@@ -57,6 +57,10 @@ class Bernoulli(Likelihood):
                 "alone. Use Bernoulli(binarize='sample'), which makes them binary, or ContinuousBernoulli()."
             )
 
+    def supports(self, images: tf.Tensor) -> tf.Tensor:
+        """Returns whether images in [0, 1] pass `check`, in a graph."""
+        return tf.reduce_all((images == 0) | (images == 1)) if self.binarize == "none" else tf.constant(True)
+
     @property
     def draws_targets(self) -> bool:
         """Whether `targets` depend on the seed."""

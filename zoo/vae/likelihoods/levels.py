@@ -56,6 +56,10 @@ class QuantizedLikelihood(Likelihood):
             f"a likelihood of multiples of 1/{self.levels - 1}. {remedy}"
         )
 
+    def supports(self, images: tf.Tensor) -> tf.Tensor:
+        """Returns whether images in [0, 1] pass `check`, in a graph."""
+        return tf.reduce_all(tf.abs(images - level_of(images, self.levels) / (self.levels - 1)) <= _TOLERANCE)
+
     def targets(self, images: tf.Tensor, seed: Seed) -> tf.Tensor:
         """Returns the images with every pixel on the nearest level."""
         return level_of(images, self.levels) / (self.levels - 1)
