@@ -83,7 +83,7 @@ def list_all(as_json: Json = False) -> None:
         print(json.dumps({"presets": found, "recipes": recipes}, indent=2))
         return
     width = max(map(len, (*found, *registry.names())))
-    print("presets (zoo info NAME, zoo sample NAME):")
+    print("presets (zoo info NAME; zoo sample NAME, but for classifiers):")
     for name, entry in found.items():
         print(f"  {name:{width}} {entry['class']:15} {entry['bytes'] / 1e6:5.1f} MB  {headline(entry['figures'])}")
     print("recipes (zoo train NAME):")

@@ -17,5 +17,5 @@ SETTINGS = Settings(
 )
 
 PARAMETERS = 425_284
-EXPECTED = {}
+EXPECTED = {"nll": 87.23, "standard_error": 0.23, "data": "mnist", "images": 10_000, "draws": 5000}
 PUBLISHED = "86.76 (Burda et al. 2016)"
