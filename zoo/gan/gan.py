@@ -213,11 +213,12 @@ class GAN(GenerativeModel):
             gradients: Any = tape.gradient(scaled, values, unconnected_gradients=zero)
             return penalty.every * tf.reduce_mean(found), gradients
 
+        def not_due() -> tuple[tf.Tensor, list[tf.Tensor]]:
+            return tf.zeros([]), [tf.zeros(variable.shape) for variable in variables]
+
         if penalty.every == 1:
             return due()
-        step = tf.cast(self.discriminator_optimizer.iterations, tf.int64)
-        nothing = lambda: (tf.zeros([]), [tf.zeros(variable.shape) for variable in variables])  # noqa: E731
-        return tf.cond(step % penalty.every == 0, due, nothing)
+        return tf.cond(self.discriminator_optimizer.iterations % penalty.every == 0, due, not_due)
 
     def _discriminator_values(self, real_logits: tf.Tensor, fake_logits: tf.Tensor) -> dict[str, tf.Tensor]:
         loss = self._loss.discriminator
