@@ -14,7 +14,7 @@ import onnxruntime
 from export import manifest as manifests
 from export.errors import ExportError
 from export.session import open_session, run_session
-from zoo.signature import NamedTensor, Signature, labels_to_draw
+from zoo.signature import Signature, labels_to_draw
 
 
 class Bundle:
@@ -59,7 +59,10 @@ class Bundle:
         inputs = {**self.signatures[name].defaults, **inputs}
         if set(inputs) != expected:
             raise ExportError(f"'{name}' takes the inputs {sorted(expected)}, got {sorted(inputs)}.")
-        values = {spec.name: _checked(spec, inputs[spec.name], name) for spec in specs}
+        try:
+            values = {spec.name: spec.checked(inputs[spec.name], name) for spec in specs}
+        except ValueError as error:
+            raise ExportError(str(error)) from None
         return run_session(self._session(name), values, name)
 
     def sample(self, n: int, seed: int = 0, label: Any = None, **options: Any) -> np.ndarray:
@@ -109,27 +112,3 @@ def load(directory: str | Path) -> Bundle:
         ExportError: It is no bundle, or has no ONNX files.
     """
     return Bundle(directory)
-
-
-def _checked(spec: NamedTensor, value: Any, signature: str) -> np.ndarray:
-    array, dtype = np.asarray(value), np.dtype(spec.dtype)
-    if not array.ndim and dtype.kind == "f" and array.dtype.kind in "iu":
-        array = array.astype(dtype)  # 1 for 1.0
-    label = f"input '{spec.name}' of '{signature}'"
-    kinds = {"i": "iu", "u": "iu", "f": "f", "b": "b"}[dtype.kind]
-    if array.dtype.kind not in kinds:
-        raise ExportError(f"{label} has dtype {array.dtype}, expected {spec.dtype}.")
-    fits = array.ndim == len(spec.shape) and all(
-        isinstance(size, str) or size == given for size, given in zip(spec.shape, array.shape, strict=True)
-    )
-    if not fits:
-        raise ExportError(f"{label} has shape {list(array.shape)}, expected {list(spec.shape)}.")
-    if array.size == 0:
-        raise ExportError(f"{label} is empty. Pass at least one.")
-    if dtype.kind == "f" and np.isnan(array).any():
-        raise ExportError(f"{label} holds NaN.")
-    if spec.range is not None and not (spec.range[0] <= array.min() and array.max() <= spec.range[1]):
-        raise ExportError(
-            f"{label} ranges from {array.min():.6g} to {array.max():.6g}, expected {spec.range[0]} to {spec.range[1]}."
-        )
-    return array.astype(dtype)

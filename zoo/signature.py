@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from zoo.errors import ZooError
 from zoo.validation import check_labels
 
 FORMATS = ("saved_model", "onnx")
@@ -48,6 +49,33 @@ class NamedTensor:
             raise ValueError(f"'{self.name}' cannot name a tensor of a signature: use a Python identifier.")
         if self.default is not None and self.shape:
             raise ValueError(f"'{self.name}' has the shape {self.shape}: only scalars may have a default.")
+
+    def checked(self, value: Any, signature: str) -> np.ndarray:
+        """Returns a value of an input of a signature as an array, after checking it.
+
+        Raises:
+            ZooError: Its dtype, shape or range is another, it is empty, or holds NaN.
+        """
+        array, dtype = np.asarray(value), np.dtype(self.dtype)
+        if not array.ndim and dtype.kind == "f" and array.dtype.kind in "iu":
+            array = array.astype(dtype)  # 1 for 1.0
+        label = f"input '{self.name}' of '{signature}'"
+        if array.dtype.kind not in {"i": "iu", "u": "iu", "f": "f", "b": "b"}[dtype.kind]:
+            raise ZooError(f"{label} has dtype {array.dtype}, expected {self.dtype}.")
+        if array.ndim != len(self.shape) or not all(
+            isinstance(size, str) or size == given for size, given in zip(self.shape, array.shape, strict=True)
+        ):
+            raise ZooError(f"{label} has shape {list(array.shape)}, expected {list(self.shape)}.")
+        if array.size == 0:
+            raise ZooError(f"{label} is empty. Pass at least one.")
+        if dtype.kind == "f" and np.isnan(array).any():
+            raise ZooError(f"{label} holds NaN.")
+        if self.range is not None and not (self.range[0] <= array.min() and array.max() <= self.range[1]):
+            raise ZooError(
+                f"{label} ranges from {array.min():.6g} to {array.max():.6g}, expected {self.range[0]} to "
+                f"{self.range[1]}."
+            )
+        return array.astype(dtype)
 
     @property
     def free_shape(self) -> tuple[int | None, ...]:
