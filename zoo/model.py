@@ -11,9 +11,10 @@ from typing_extensions import Self
 
 from zoo import presets, random
 from zoo.backend import require_keras_on_tensorflow
+from zoo.callbacks import StopOnNonFiniteLoss, stopped_unless, with_callback
 from zoo.errors import ZooError
-from zoo.signature import Signature
-from zoo.validation import check_images, check_labels, check_seed
+from zoo.signature import Signature, labels_to_draw
+from zoo.validation import check_count, check_images, check_labels, check_positive, check_seed
 
 require_keras_on_tensorflow()
 
@@ -24,8 +25,8 @@ VERB_BATCH = 256  # images a verb handles at once: memory stays flat however man
 class GenerativeModel(keras.Model):
     """A Keras model that generates images.
 
-    A family implements `image_shape`, `signatures`, `objective` (what is minimized in training), `call` and
-    `get_config`. It gets `fit` with its checks, `sample`, presets, and export of every signature.
+    A family implements `image_shape`, `signatures`, `objective` (what is minimized in training), `_draw_images`,
+    `call` and `get_config`. It gets `fit` with its checks, `sample`, presets, and export of every signature.
 
     Shapes and units: images are float32 [batch, height, width, channels] with pixels in [0, 1] at every
     public method. Methods that take and return NumPy arrays work through `run`, in batches, so that memory
@@ -60,6 +61,10 @@ class GenerativeModel(keras.Model):
         """Returns the inference functions of the model by name; they are what is exported."""
         raise NotImplementedError
 
+    def _draw_images(self, n: int, seed: int, temperature: float, **labels: np.ndarray) -> np.ndarray:
+        """Returns n images; conditional models get `label`, int64 [n]. What `sample` does after its checks."""
+        raise NotImplementedError
+
     def objective(
         self, images: tf.Tensor, seed: random.Seed, training: bool, labels: tf.Tensor | None = None
     ) -> dict[str, tf.Tensor]:
@@ -90,7 +95,8 @@ class GenerativeModel(keras.Model):
             **inputs: The signature's inputs by name.
 
         Raises:
-            ZooError: There is no such signature, inputs are missing or unknown, or an output is not finite.
+            ZooError: There is no such signature, an input is missing, unknown or not as declared, or an output is not
+                finite.
         """
         signatures = self.signatures()
         if name not in signatures:
@@ -104,7 +110,7 @@ class GenerativeModel(keras.Model):
             specs = {spec.name: tf.TensorSpec(spec.free_shape, spec.dtype, spec.name) for spec in signature.inputs}
             function = tf.function(signature.function, autograph=False)
             self._compiled_signatures[name] = function.get_concrete_function(**specs)
-        values = {spec.name: tf.convert_to_tensor(inputs[spec.name], spec.dtype) for spec in signature.inputs}
+        values = {spec.name: tf.constant(spec.checked(inputs[spec.name], name)) for spec in signature.inputs}
         outputs = {key: value.numpy() for key, value in self._compiled_signatures[name](**values).items()}
         for key, value in outputs.items():
             if value.dtype.kind == "f" and not np.isfinite(value).all():
@@ -122,7 +128,7 @@ class GenerativeModel(keras.Model):
         ]
         return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
 
-    def sample(self, n: int, seed: int = 0, label: Any = None) -> np.ndarray:
+    def sample(self, n: int, seed: int = 0, label: Any = None, temperature: float = 1.0) -> np.ndarray:
         """Draws images.
 
         The same `n` and `seed` give the same images here, from the exported SavedModel and from ONNX.
@@ -130,19 +136,25 @@ class GenerativeModel(keras.Model):
         Args:
             n: How many, at least 1.
             seed: An integer in [0, 2**63).
-            label: The class to draw, or one for each image, or None for all in turn; conditional models only.
+            label: The class to draw, or one for each image, or None for all classes in turn; for conditional
+                models only.
+            temperature: Above 0. Below 1 images are more typical and less varied: it multiplies the standard
+                deviation of the noise that latents are made of, or divides the logits of a prior over codes.
 
         Returns:
             float32 [n, height, width, channels], pixels in [0, 1].
 
         Raises:
-            ZooError: An argument is out of its range, or a label is given to a model without classes.
+            ZooError: An argument is out of its range, a label is given to a model without classes, or a stage of
+                training that samples need has not run.
         """
-        raise NotImplementedError
-
-    def _refuse_label(self, label: Any) -> None:
-        if label is not None and self.num_classes is None:
+        n, seed = check_count(n, "n"), check_seed(seed)
+        temperature = check_positive(temperature, "temperature")
+        if self.num_classes is not None:
+            return self._draw_images(n, seed, temperature, label=labels_to_draw(n, label, self.num_classes))
+        if label is not None:
             raise ZooError(f"{type(self).__name__} is not conditional: it takes no label. Leave label out.")
+        return self._draw_images(n, seed, temperature)
 
     # Presets.
 
@@ -330,48 +342,6 @@ class GenerativeModel(keras.Model):
         return self.get_metrics_result()
 
 
-def stopped_unless(good: tf.Tensor, loss: tf.Tensor) -> tf.Tensor:
-    """Returns a loss, or NaN, which stops training."""
-    return tf.where(good, loss, tf.constant(np.nan, loss.dtype))
-
-
-def with_callback(callback: keras.callbacks.Callback, callbacks: Any) -> Any:
-    """Returns the callbacks given to `fit` or `evaluate`, one, several or none, after one more."""
-    if isinstance(callbacks, keras.callbacks.CallbackList):
-        return callbacks  # evaluation inside of `fit`, which has it already
-    given = callbacks if isinstance(callbacks, list | tuple) else [callbacks] if callbacks else []
-    return [callback, *given]
-
-
 def _weighted_mean(values: tf.Tensor, sample_weight: tf.Tensor | None) -> tf.Tensor:
     weighted = values if sample_weight is None else values * tf.cast(sample_weight, values.dtype)
     return tf.reduce_mean(weighted)
-
-
-class StopOnNonFiniteLoss(keras.callbacks.Callback):
-    """Stops training with an error, at the first batch whose loss is NaN or infinite, or epoch with such a metric."""
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        """Checks the running loss; to read all metrics would cost a wait for the device for each."""
-        self._check("training", f"batch {batch + 1}", {"loss": (logs or {}).get("loss", 0.0)})
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Checks all metrics."""
-        self._check("training", f"the end of epoch {epoch + 1}", logs or {})
-
-    def on_test_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        """Checks the running loss."""
-        self._check("evaluation", f"batch {batch + 1}", {"loss": (logs or {}).get("loss", 0.0)})
-
-    def on_test_end(self, logs: dict[str, float] | None = None) -> None:
-        """Checks all metrics."""
-        self._check("evaluation", "its end", logs or {})
-
-    def _check(self, what: str, where: str, values: dict[str, float]) -> None:
-        broken = [name for name, value in values.items() if not np.isfinite(value)]
-        if broken:
-            raise ZooError(
-                f"{what} stopped at {where}: {', '.join(sorted(broken))} is not finite. Either pixels of "
-                "that batch are NaN, outside [0, 1] or not what the likelihood is one of, or its labels out of range; "
-                "or training diverged: lower the learning rate, or clip gradients (optimizer argument global_clipnorm)."
-            )

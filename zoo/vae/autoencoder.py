@@ -22,12 +22,12 @@ from tensorflow_probability import bijectors as tfb
 from tensorflow_probability import distributions as tfd
 
 from zoo import random
-from zoo.errors import ZooError, near_miss
-from zoo.model import with_callback
+from zoo.callbacks import with_callback
+from zoo.errors import ZooError
 from zoo.sampling import draw
 from zoo.signature import COUNT, SEED, TEMPERATURE, NamedTensor, Signature, image_tensor
 from zoo.vae.assembled import AssembledModel
-from zoo.vae.corruptions import CORRUPTIONS, LARGEST_LEVELS
+from zoo.vae.corruptions import CORRUPTIONS, check_corruption
 from zoo.vae.latent_density import fit_density
 from zoo.vae.likelihoods import Likelihood
 from zoo.vae.parts import find_layer, known_shape
@@ -96,7 +96,7 @@ class Autoencoder(AssembledModel):
         self.corruption, self.corruption_level = corruption, check_positive(corruption_level, "corruption_level", True)
         self.sparsity = check_positive(sparsity, "sparsity", or_zero=True)
         self.density_layer = find_layer(density, DENSITIES, Prior, "density", self.latent_size)
-        self._check_corruption()
+        check_corruption(corruption, self.corruption_level)
         self._check_parts()
         self._flatten = keras.layers.Flatten(name="flatten")
         # Float32 whatever the policy, for the density is of these numbers.
@@ -119,15 +119,6 @@ class Autoencoder(AssembledModel):
     def _constant(self, name: str, shape: tuple[int, ...], initializer: str) -> keras.Variable:
         options = {"dtype": "float32", "trainable": False, "autocast": False}
         return self.add_weight(name=name, shape=shape, initializer=initializer, **options)
-
-    def _check_corruption(self) -> None:
-        if self.corruption is None:
-            return
-        if self.corruption not in CORRUPTIONS:
-            close = near_miss(str(self.corruption), CORRUPTIONS)
-            raise ZooError(f"unknown corruption {self.corruption!r}. Known: None, {', '.join(CORRUPTIONS)}.{close}")
-        if self.corruption_level > LARGEST_LEVELS[self.corruption]:
-            raise ZooError(f"corruption_level is {self.corruption_level}, expected a share of at most 1.")
 
     def _check_parts(self) -> None:
         if isinstance(self.density_layer, VampPrior):
@@ -315,26 +306,7 @@ class Autoencoder(AssembledModel):
         codes = along_dimensions(self.encode(np.asarray(image)[None])[0], dimensions, extent, steps)
         return self.decode(codes.reshape(-1, self.latent_size)).reshape(*codes.shape[:2], *self.image_shape)
 
-    def sample(self, n: int, seed: int = 0, label: Any = None, temperature: float = 1.0) -> np.ndarray:
-        """Draws images: the mean images of codes drawn from the density.
-
-        The same `n` and `seed` give the same images here, from the exported SavedModel and from ONNX.
-
-        Args:
-            n: How many, at least 1.
-            seed: An integer in [0, 2**63).
-            label: None; the model is not conditional.
-            temperature: Above 0. Multiplies the standard deviation of the noise that codes are made of.
-
-        Returns:
-            float32 [n, height, width, channels], pixels in [0, 1].
-
-        Raises:
-            ZooError: The density is not fitted yet, an argument is out of its range, or a label is given.
-        """
-        n, seed = check_count(n, "n"), check_seed(seed)
-        self._refuse_label(label)
-        temperature = check_positive(temperature, "temperature")
+    def _draw_images(self, n: int, seed: int, temperature: float, **labels: np.ndarray) -> np.ndarray:
         codes = draw(self.latent_density(), seed, [n], temperature).numpy()
         return self.run_in_batches("decode", latent=codes)["image"]
 

@@ -18,9 +18,10 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from zoo import random
+from zoo.callbacks import with_callback
 from zoo.errors import ZooError
 from zoo.metrics.likelihood import LogLikelihood, Weights, importance_weighted
-from zoo.model import VERB_BATCH, with_callback
+from zoo.model import VERB_BATCH
 from zoo.networks import pixelcnn
 from zoo.signature import COUNT, SEED, TEMPERATURE, NamedTensor, Signature, image_tensor
 from zoo.vae import code_prior
@@ -221,26 +222,7 @@ class CodeModel(AssembledModel):
         """
         return self.run_in_batches("reconstruct", image=check_images(images, self.image_shape))["reconstruction"]
 
-    def sample(self, n: int, seed: int = 0, label: Any = None, temperature: float = 1.0) -> np.ndarray:
-        """Draws images: the mean images of codes drawn from the prior, place after place.
-
-        The same `n` and `seed` give the same images here, from the exported SavedModel and from ONNX.
-
-        Args:
-            n: How many, at least 1.
-            seed: An integer in [0, 2**63).
-            label: None; the model is not conditional.
-            temperature: Above 0. Divides the logits of the prior: below 1 images are more typical and less varied.
-
-        Returns:
-            float32 [n, height, width, channels], pixels in [0, 1].
-
-        Raises:
-            ZooError: There is no fitted prior yet, an argument is out of its range, or a label is given.
-        """
-        n, seed = check_count(n, "n"), check_seed(seed)
-        self._refuse_label(label)
-        temperature = check_positive(temperature, "temperature")
+    def _draw_images(self, n: int, seed: int, temperature: float, **labels: np.ndarray) -> np.ndarray:
         self._require_prior()
         noise = self._noise(n, seed)
         parts = [

@@ -15,8 +15,8 @@ import numpy as np
 import tensorflow as tf
 
 from zoo import random
+from zoo.callbacks import StopOnNonFiniteLoss
 from zoo.errors import ZooError
-from zoo.model import StopOnNonFiniteLoss
 from zoo.sampling import categories
 
 _PURPOSE = 2  # of the noise that orders the grids; 0 and 1 are training and evaluation of the model

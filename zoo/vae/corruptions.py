@@ -8,6 +8,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from zoo import random
+from zoo.errors import ZooError, near_miss
 from zoo.random import Seed
 
 Corruption = Callable[[tf.Tensor, float, Seed], tf.Tensor]
@@ -30,4 +31,19 @@ def salt_and_pepper(images: tf.Tensor, level: float, seed: Seed) -> tf.Tensor:
 
 
 CORRUPTIONS: dict[str, Corruption] = {"gaussian": gaussian, "masking": masking, "salt_and_pepper": salt_and_pepper}
-LARGEST_LEVELS = {"gaussian": float("inf"), "masking": 1.0, "salt_and_pepper": 1.0}
+_LARGEST_LEVELS = {"gaussian": float("inf"), "masking": 1.0, "salt_and_pepper": 1.0}
+
+
+def check_corruption(name: str | None, level: float) -> None:
+    """Checks a corruption, or None for none, and its level.
+
+    Raises:
+        ZooError: It is not known, or the level is a share above 1.
+    """
+    if name is None:
+        return
+    if name not in CORRUPTIONS:
+        close = near_miss(str(name), CORRUPTIONS)
+        raise ZooError(f"unknown corruption {name!r}. Known: None, {', '.join(CORRUPTIONS)}.{close}")
+    if level > _LARGEST_LEVELS[name]:
+        raise ZooError(f"corruption_level is {level}, expected a share of at most 1.")

@@ -8,8 +8,8 @@ import numpy as np
 import tensorflow as tf
 
 from zoo import random
+from zoo.callbacks import StopOnNonFiniteLoss
 from zoo.errors import ZooError
-from zoo.model import StopOnNonFiniteLoss
 from zoo.vae.priors import GaussianMixture, Prior
 
 

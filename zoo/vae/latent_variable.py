@@ -12,10 +12,10 @@ import numpy as np
 import tensorflow as tf
 
 from zoo import random
+from zoo.callbacks import with_callback
 from zoo.errors import ZooError
 from zoo.metrics.likelihood import LogLikelihood, Weights, importance_weighted
-from zoo.model import with_callback
-from zoo.signature import COUNT, SEED, TEMPERATURE, NamedTensor, Signature, image_tensor, label_tensor, labels_to_draw
+from zoo.signature import COUNT, SEED, TEMPERATURE, NamedTensor, Signature, image_tensor, label_tensor
 from zoo.vae.assembled import AssembledModel
 from zoo.vae.collapse import PosteriorCollapseWarning
 from zoo.vae.paths import along_dimensions, check_ends, spherical
@@ -164,29 +164,8 @@ class LatentVariableModel(AssembledModel):
         """
         return self.run_in_batches("reconstruct", **self.checked_batch(images, labels))["reconstruction"]
 
-    def sample(self, n: int, seed: int = 0, label: Any = None, temperature: float = 1.0) -> np.ndarray:
-        """Draws images: the mean images of latents drawn from the prior.
-
-        The same `n` and `seed` give the same images here, from the exported SavedModel and from ONNX.
-
-        Args:
-            n: How many, at least 1.
-            seed: An integer in [0, 2**63).
-            label: The class to draw, or one for each image, or None for all classes in turn; for conditional
-                models only.
-            temperature: Above 0. Multiplies the standard deviation of the noise that latents are made of: below 1
-                images are more typical and less varied.
-
-        Returns:
-            float32 [n, height, width, channels], pixels in [0, 1].
-
-        Raises:
-            ZooError: An argument is out of its range, or a label is given to a model without classes.
-        """
-        n, seed = check_count(n, "n"), check_seed(seed)
-        self._refuse_label(label)
-        latents = self.draw_latents(n, seed, check_positive(temperature, "temperature")).numpy()
-        labels = {} if self.num_classes is None else {"label": labels_to_draw(n, label, self.num_classes)}
+    def _draw_images(self, n: int, seed: int, temperature: float, **labels: np.ndarray) -> np.ndarray:
+        latents = self.draw_latents(n, seed, temperature).numpy()
         return self.run_in_batches("decode", latent=latents, **labels)["image"]
 
     def interpolate(

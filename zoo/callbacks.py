@@ -1,0 +1,51 @@
+"""What stops training on a loss that is not finite, and how callbacks are joined."""
+
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from zoo.errors import ZooError
+
+
+def stopped_unless(good: tf.Tensor, loss: tf.Tensor) -> tf.Tensor:
+    """Returns a loss, or NaN, which stops training."""
+    return tf.where(good, loss, tf.constant(np.nan, loss.dtype))
+
+
+def with_callback(callback: keras.callbacks.Callback, callbacks: Any) -> Any:
+    """Returns the callbacks given to `fit` or `evaluate`, one, several or none, after one more."""
+    if isinstance(callbacks, keras.callbacks.CallbackList):
+        return callbacks  # evaluation inside of `fit`, which has it already
+    given = callbacks if isinstance(callbacks, list | tuple) else [callbacks] if callbacks else []
+    return [callback, *given]
+
+
+class StopOnNonFiniteLoss(keras.callbacks.Callback):
+    """Stops training with an error, at the first batch whose loss is NaN or infinite, or epoch with such a metric."""
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        """Checks the running loss; to read all metrics would cost a wait for the device for each."""
+        self._check("training", f"batch {batch + 1}", {"loss": (logs or {}).get("loss", 0.0)})
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Checks all metrics."""
+        self._check("training", f"the end of epoch {epoch + 1}", logs or {})
+
+    def on_test_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        """Checks the running loss."""
+        self._check("evaluation", f"batch {batch + 1}", {"loss": (logs or {}).get("loss", 0.0)})
+
+    def on_test_end(self, logs: dict[str, float] | None = None) -> None:
+        """Checks all metrics."""
+        self._check("evaluation", "its end", logs or {})
+
+    def _check(self, what: str, where: str, values: dict[str, float]) -> None:
+        broken = [name for name, value in values.items() if not np.isfinite(value)]
+        if broken:
+            raise ZooError(
+                f"{what} stopped at {where}: {', '.join(sorted(broken))} is not finite. Either pixels of "
+                "that batch are NaN, outside [0, 1] or not what the likelihood is one of, or its labels out of range; "
+                "or training diverged: lower the learning rate, or clip gradients (optimizer argument global_clipnorm)."
+            )
