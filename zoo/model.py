@@ -219,13 +219,16 @@ class GenerativeModel(keras.Model):
         """
         if kwargs.get("class_weight") is not None:
             raise ZooError("class_weight is for classifiers; give sample_weight, one weight an image.")
-        x = self._checked_source(x, "x")
-        y = self._targets(x, y, kwargs.get("sample_weight"), "y")
-        validation_data = self._checked_source(validation_data, "validation_data")
+        x = self._checked_source(x, "images in x")
+        y = self._targets(x, y, kwargs.get("sample_weight"), "labels in y")
+        if validation_data is not None:
+            validation_data = self._checked_source(validation_data, "images in validation_data")
         if self.num_classes is not None and isinstance(validation_data, np.ndarray):
             raise ZooError(
                 f"{type(self).__name__} is conditional, but validation_data holds no labels: give (images, labels)."
             )
+        if isinstance(x, tf.data.Dataset):
+            kwargs.setdefault("shuffle", False)  # Keras warns that its own default cannot be had
         kwargs["callbacks"] = with_callback(StopOnNonFiniteLoss(), kwargs.get("callbacks"))
         return super().fit(x, y, validation_data=validation_data, **kwargs)
 
@@ -235,24 +238,25 @@ class GenerativeModel(keras.Model):
         Raises:
             ZooError: The images are not as in `fit`.
         """
-        x = self._checked_source(x, "x")
+        x = self._checked_source(x, "images in x")
         kwargs["callbacks"] = with_callback(StopOnNonFiniteLoss(), kwargs.get("callbacks"))
-        return super().evaluate(x, self._targets(x, y, kwargs.get("sample_weight"), "y"), **kwargs)
+        return super().evaluate(x, self._targets(x, y, kwargs.get("sample_weight"), "labels in y"), **kwargs)
 
     def _checked_source(self, source: Any, name: str) -> Any:
-        if isinstance(source, tuple) and source and isinstance(source[0], np.ndarray):
+        if isinstance(source, tuple):
             images, labels, sample_weight = keras.utils.unpack_x_y_sample_weight(source)
             images = self._checked_images(images, name)
-            targets = self._targets(images, labels, sample_weight, f"labels of {name}")
+            targets = self._targets(images, labels, sample_weight, name.replace("images", "labels"))
             return images if targets is None else tuple(v for v in (images, targets, sample_weight) if v is not None)
-        if isinstance(source, np.ndarray | list) or (tf.is_tensor(source) and hasattr(source, "numpy")):
+        is_eager = tf.is_tensor(source) and hasattr(source, "numpy")
+        if source is None or is_eager or isinstance(source, np.ndarray | list | dict | str | float | int):
             return self._checked_images(source, name)
         if isinstance(source, tf.data.Dataset):
             first = next(iter(source.take(1)), None)
             if first is None:
-                raise ZooError(f"{name} is an empty dataset: it gives no batch. Check the filter or the file pattern.")
+                raise ZooError(f"{name} are an empty dataset, without a batch. Check the filter or the file pattern.")
             images, labels, _ = keras.utils.unpack_x_y_sample_weight(first)
-            self._targets(self._checked_images(images, f"images of {name}"), labels, None, f"labels of {name}")
+            self._targets(self._checked_images(images, name), labels, None, name.replace("images", "labels"))
         return source
 
     def _checked_images(self, images: Any, name: str) -> np.ndarray:
@@ -268,7 +272,7 @@ class GenerativeModel(keras.Model):
             # Keras drops sample weights where there are no targets.
             return None if sample_weight is None else np.zeros(len(images))
         if labels is None:
-            raise ZooError(f"{type(self).__name__} is conditional, but {name} is missing. Call fit(images, labels).")
+            raise ZooError(f"{type(self).__name__} is conditional, but {name} are missing. Call fit(images, labels).")
         return check_labels(labels, self.num_classes, len(images), name)
 
     def _step_seed(self, step: tf.Tensor, purpose: int) -> tf.Tensor:

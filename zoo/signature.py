@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from zoo.errors import ZooError
-from zoo.validation import check_labels
+from zoo.validation import as_array, check_labels
 
 FORMATS = ("saved_model", "onnx")
 
@@ -56,10 +56,13 @@ class NamedTensor:
         Raises:
             ZooError: Its dtype, shape or range is another, it is empty, or holds NaN.
         """
-        array, dtype = np.asarray(value), np.dtype(self.dtype)
+        label = f"input '{self.name}' of '{signature}'"
+        try:
+            array, dtype = np.asarray(value), np.dtype(self.dtype)
+        except ValueError:  # what NumPy says of ragged sequences
+            raise ZooError(f"{label} is no array: its parts have different shapes.") from None
         if not array.ndim and dtype.kind == "f" and array.dtype.kind in "iu":
             array = array.astype(dtype)  # 1 for 1.0
-        label = f"input '{self.name}' of '{signature}'"
         if array.dtype.kind not in {"i": "iu", "u": "iu", "f": "f", "b": "b"}[dtype.kind]:
             raise ZooError(f"{label} has dtype {array.dtype}, expected {self.dtype}.")
         if array.ndim != len(self.shape) or not all(
@@ -151,7 +154,5 @@ def labels_to_draw(n: int, label: Any, num_classes: int) -> np.ndarray:
     """
     if label is None:
         return np.arange(n) % num_classes
-    label = np.asarray(label)
-    if not label.ndim:
-        label = np.full(n, label)
-    return check_labels(label, num_classes, n, "label")
+    labels = as_array(label, "labels")
+    return check_labels(labels if labels.ndim else np.full(n, labels), num_classes, n)

@@ -1,11 +1,26 @@
 """Checks of what a user passes in, with messages that name the cause and the remedy."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from zoo.errors import ZooError
+
+
+def as_array(values: Any, name: str) -> np.ndarray:
+    """Returns values as an array after checking that they can be one.
+
+    Raises:
+        ZooError: They are None, or rows of different lengths.
+    """
+    if values is None:
+        raise ZooError(f"{name} are missing: got None, expected an array.")
+    try:
+        return np.asarray(values)
+    except ValueError:  # what NumPy says of ragged sequences
+        raise ZooError(f"{name} are no array: their parts have different shapes. Give all the same shape.") from None
 
 
 def check_images(images: Any, image_shape: tuple[int, ...] | None = None, name: str = "images") -> np.ndarray:
@@ -19,7 +34,7 @@ def check_images(images: Any, image_shape: tuple[int, ...] | None = None, name: 
     Raises:
         ZooError: The shape, dtype or range is another, a value is NaN, or there is no image at all.
     """
-    images = np.asarray(images)
+    images = as_array(images, name)
     wanted = "[batch, height, width, channels]" if image_shape is None else f"[batch, {_join(image_shape)}]"
     if images.ndim != 4 or (image_shape is not None and images.shape[1:] != tuple(image_shape)):
         raise ZooError(
@@ -56,12 +71,14 @@ def check_latents(latents: Any, latent_size: int) -> np.ndarray:
     Raises:
         ZooError: The shape is another, or a value is not finite.
     """
-    latents = np.asarray(latents, np.float32)
+    latents = as_array(latents, "latents")
+    if latents.dtype.kind not in "iuf":
+        raise ZooError(f"latents have dtype {latents.dtype}, expected float32.")
     if latents.ndim != 2 or latents.shape[1] != latent_size or not len(latents):
         raise ZooError(f"latents have shape [{_join(latents.shape)}], expected [batch, {latent_size}].")
     if not np.isfinite(latents).all():
         raise ZooError("latents hold values that are not finite.")
-    return latents
+    return latents.astype(np.float32, copy=False)
 
 
 def check_labels(labels: Any, num_classes: int, count: int | None = None, name: str = "labels") -> np.ndarray:
@@ -76,7 +93,7 @@ def check_labels(labels: Any, num_classes: int, count: int | None = None, name: 
     Raises:
         ZooError: The shape or dtype is another, or a label is out of range.
     """
-    labels = np.asarray(labels)
+    labels = as_array(labels, name)
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.ndim != 1 or (count is not None and len(labels) != count):
@@ -98,6 +115,24 @@ def check_count(value: Any, name: str, least: int = 1) -> int:
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
         raise ZooError(f"{name} is {value!r}, expected an integer of at least {least}.")
     return int(value)
+
+
+def check_sizes(values: Any, name: str, count: int | None = None) -> tuple[int, ...]:
+    """Returns sizes, such as widths of layers or a shape, after checking that they are integers above 0.
+
+    Args:
+        values: Integers.
+        name: What to call the argument in messages.
+        count: How many, or None for one or more.
+
+    Raises:
+        ZooError: They are not.
+    """
+    sizes = tuple(values) if isinstance(values, Sequence) and not isinstance(values, str) else ()
+    whole = all(isinstance(size, int | np.integer) and not isinstance(size, bool) and size > 0 for size in sizes)
+    if not sizes or not whole or (count is not None and len(sizes) != count):
+        raise ZooError(f"{name} is {values!r}, expected {count or 'one or more'} integers above 0.")
+    return sizes
 
 
 def check_positive(value: Any, name: str, or_zero: bool = False) -> float:

@@ -6,6 +6,7 @@ import keras
 
 from zoo.networks.mlp import with_labels
 from zoo.networks.residual import crop_to
+from zoo.validation import check_count, check_sizes
 
 # Kernels twice the stride cover each pixel equally often, so that transposed ones leave no checkerboard.
 KERNEL, STRIDE = 4, 2
@@ -23,8 +24,12 @@ def conv_encoder(
 
     Each entry of `filters` is a convolution that halves height and width, rounding up. With `num_classes` it takes a
     second input, one-hot labels [batch, num_classes].
+
+    Raises:
+        ZooError: A size is no integer above 0, or `filters` is empty.
     """
-    images = keras.Input(tuple(image_shape), name="image")
+    images = keras.Input(check_sizes(image_shape, "image_shape", 3), name="image")
+    filters, hidden = check_sizes(filters, "filters"), check_count(hidden, "hidden")
     features = images
     for count in filters:
         features = keras.layers.Conv2D(count, KERNEL, STRIDE, padding="same", activation=activation)(features)
@@ -45,11 +50,15 @@ def conv_decoder(
 
     Each entry of `filters` is a layer that doubles height and width; what goes past `output_shape` is cut off. With
     `num_classes` it takes a second input, one-hot labels [batch, num_classes].
+
+    Raises:
+        ZooError: A size is no integer above 0, or `filters` is empty.
     """
-    height, width, channels = output_shape
+    height, width, channels = check_sizes(output_shape, "output_shape", 3)
+    filters, hidden = check_sizes(filters, "filters"), check_count(hidden, "hidden")
     scale = STRIDE ** len(filters)
     rows, columns = -(-height // scale), -(-width // scale)
-    latents = keras.Input((latent_size,), name="latent")
+    latents = keras.Input((check_count(latent_size, "latent_size"),), name="latent")
     inputs, features = with_labels(latents, latents, num_classes)
     features = keras.layers.Dense(hidden, activation)(features)
     features = keras.layers.Dense(rows * columns * filters[0], activation)(features)

@@ -6,6 +6,7 @@ import keras
 
 from zoo.networks.conv import KERNEL, STRIDE
 from zoo.networks.residual import crop_to
+from zoo.validation import check_count, check_sizes
 
 _SLOPE, _MOMENTUM = 0.2, 0.9
 
@@ -20,11 +21,15 @@ def dcgan_generator(
 
     Each entry of `filters` is the width of a normalized layer before a doubling of height and width; what goes past
     `output_shape` is cut off.
+
+    Raises:
+        ZooError: A size is no integer above 0, or `filters` is empty.
     """
-    height, width, channels = output_shape
+    height, width, channels = check_sizes(output_shape, "output_shape", 3)
+    filters = check_sizes(filters, "filters")
     scale = STRIDE ** len(filters)
     rows, columns = -(-height // scale), -(-width // scale)
-    latents = keras.Input((latent_size,), name="latent")
+    latents = keras.Input((check_count(latent_size, "latent_size"),), name="latent")
     features = keras.layers.Dense(rows * columns * filters[0], use_bias=False)(latents)
     features = keras.layers.Reshape((rows, columns, filters[0]))(features)
     for count in (*filters[1:], None):
@@ -47,10 +52,13 @@ def dcgan_discriminator(
 
     Each entry of `filters` is a convolution that halves height and width, normalized over the batch but for the
     first one, where `normalization` is.
+
+    Raises:
+        ZooError: A size is no integer above 0, or `filters` is empty.
     """
-    images = keras.Input(tuple(image_shape), name="image")
+    images = keras.Input(check_sizes(image_shape, "image_shape", 3), name="image")
     features = keras.layers.Rescaling(2.0, -1.0)(images)
-    for index, count in enumerate(filters):
+    for index, count in enumerate(check_sizes(filters, "filters")):
         features = keras.layers.Conv2D(count, KERNEL, STRIDE, padding="same")(features)
         if normalization and index:
             features = keras.layers.BatchNormalization(momentum=_MOMENTUM)(features)

@@ -10,6 +10,8 @@ from typing import Any
 import keras
 
 from zoo.networks.conv import KERNEL, STRIDE
+from zoo.networks.residual import crop_to
+from zoo.validation import check_sizes
 
 
 def grid_encoder(
@@ -29,8 +31,12 @@ def grid_encoder(
         blocks: Residual blocks at the size of the grid.
         activation: A Keras activation.
         name: Of the model.
+
+    Raises:
+        ZooError: A shape or `filters` is no list of sizes.
     """
-    images = keras.Input(tuple(image_shape), name="image")
+    images = keras.Input(check_sizes(image_shape, "image_shape", 3), name="image")
+    filters = check_sizes(filters, "filters")
     features = images
     for count in filters:
         features = keras.layers.Conv2D(count, KERNEL, STRIDE, padding="same", activation=activation)(features)
@@ -55,19 +61,19 @@ def grid_decoder(
         blocks: Residual blocks at the size of the grid.
         activation: A Keras activation.
         name: Of the model.
+
+    Raises:
+        ZooError: A shape or `filters` is no list of sizes, or the grid is too small for the images.
     """
-    height, width, channels = output_shape
-    grid = keras.Input(tuple(grid_shape), name="features")
+    height, width, channels = check_sizes(output_shape, "output_shape", 3)
+    filters = check_sizes(filters, "filters")
+    grid = keras.Input(check_sizes(grid_shape, "grid_shape", 3), name="features")
     features = keras.layers.Conv2D(filters[0], 3, padding="same")(grid)
     features = _residual_blocks(features, blocks, filters[0], activation)
     for count in filters[1:]:
         features = keras.layers.Conv2DTranspose(count, KERNEL, STRIDE, padding="same", activation=activation)(features)
     features = keras.layers.Conv2DTranspose(channels, KERNEL, STRIDE, padding="same", dtype="float32")(features)
-    rows, columns = features.shape[1] - height, features.shape[2] - width
-    if rows or columns:
-        cut = ((rows // 2, rows - rows // 2), (columns // 2, columns - columns // 2))
-        features = keras.layers.Cropping2D(cut, dtype="float32")(features)
-    return keras.Model(grid, features, name=name)
+    return keras.Model(grid, crop_to(features, height, width), name=name)
 
 
 def _residual_blocks(features: Any, blocks: int, filters: int, activation: str) -> Any:

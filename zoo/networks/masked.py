@@ -18,6 +18,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from zoo.errors import ZooError
+
 
 @keras.saving.register_keras_serializable(package="zoo")
 class MaskedDense(keras.layers.Layer):
@@ -88,7 +90,7 @@ class MADE(keras.layers.Layer):
             layer before its activation.
 
     Raises:
-        ValueError: A size is below 1, or there is no hidden layer.
+        ZooError: A size is below 1, or there is no hidden layer.
     """
 
     def __init__(
@@ -103,7 +105,7 @@ class MADE(keras.layers.Layer):
     ):
         super().__init__(**kwargs)
         if min([size, outputs, *hidden]) < 1 or not hidden:
-            raise ValueError(f"a MADE needs sizes of at least 1 and a hidden layer: {size=}, {outputs=}, {hidden=}")
+            raise ZooError(f"a MADE needs sizes of at least 1 and a hidden layer: {size=}, {outputs=}, {hidden=}")
         self.size, self.outputs, self.hidden = size, outputs, list(hidden)
         self.activation = keras.activations.get(activation)
         self.reverse, self.conditional = reverse, conditional

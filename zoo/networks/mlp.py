@@ -6,6 +6,8 @@ from typing import Any
 
 import keras
 
+from zoo.validation import check_count, check_sizes
+
 
 def mlp_encoder(
     image_shape: Sequence[int],
@@ -17,10 +19,13 @@ def mlp_encoder(
     """Returns a network from images [batch, *image_shape], pixels in [0, 1], to features [batch, hidden[-1]].
 
     With `num_classes` it takes a second input, one-hot labels [batch, num_classes].
+
+    Raises:
+        ZooError: A size is no integer above 0, or `hidden` is empty.
     """
-    images = keras.Input(tuple(image_shape), name="image")
+    images = keras.Input(check_sizes(image_shape, "image_shape"), name="image")
     inputs, features = with_labels(images, keras.layers.Flatten()(images), num_classes)
-    for width in hidden:
+    for width in check_sizes(hidden, "hidden"):
         features = keras.layers.Dense(width, activation)(features)
     return keras.Model(inputs, features, name=name)
 
@@ -36,14 +41,18 @@ def mlp_decoder(
     """Returns a network from latents [batch, latent_size] to real numbers [batch, *output_shape].
 
     With `num_classes` it takes a second input, one-hot labels [batch, num_classes].
+
+    Raises:
+        ZooError: A size is no integer above 0, or `hidden` is empty.
     """
-    latents = keras.Input((latent_size,), name="latent")
+    latents = keras.Input((check_count(latent_size, "latent_size"),), name="latent")
     inputs, features = with_labels(latents, latents, num_classes)
-    for width in hidden:
+    for width in check_sizes(hidden, "hidden"):
         features = keras.layers.Dense(width, activation)(features)
+    output_shape = check_sizes(output_shape, "output_shape")
     # Float32 whatever the policy: bfloat16 cannot tell neighbouring ones of 256 levels apart.
     features = keras.layers.Dense(math.prod(output_shape), dtype="float32")(features)
-    return keras.Model(inputs, keras.layers.Reshape(tuple(output_shape), dtype="float32")(features), name=name)
+    return keras.Model(inputs, keras.layers.Reshape(output_shape, dtype="float32")(features), name=name)
 
 
 def with_labels(values: Any, features: Any, num_classes: int | None) -> tuple[Any, Any]:

@@ -6,6 +6,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from zoo.errors import ZooError
+from zoo.validation import check_count, check_sizes
+
 
 @keras.saving.register_keras_serializable(package="zoo")
 class ResidualBlock(keras.layers.Layer):
@@ -69,16 +72,19 @@ def residual_encoder(
         resolutions: How many of the coarsest of `filters` are outputs; None for all.
         activation: Any Keras activation.
         name: The network's name.
+
+    Raises:
+        ZooError: A size is no integer above 0, or `filters` is empty.
     """
-    images = keras.Input(tuple(image_shape), name="image")
+    images = keras.Input(check_sizes(image_shape, "image_shape", 3), name="image")
     features, outputs = images, []
-    for count in filters:
+    for count in check_sizes(filters, "filters"):
         features = keras.layers.Conv2D(count, 4, 2, padding="same")(features)
         for _ in range(blocks):
             features = ResidualBlock(activation)(features)
         outputs.insert(0, features)
     outputs = outputs[:resolutions]
-    if hidden:
+    if check_count(hidden, "hidden", least=0):
         flat = keras.layers.Flatten()(keras.layers.Activation(activation)(features))
         whole = keras.layers.Dense(hidden)(keras.layers.Dense(hidden, activation)(flat))
         outputs.insert(0, keras.layers.Reshape((1, 1, hidden))(whole))
@@ -102,9 +108,13 @@ def residual_decoder(
         blocks: Residual blocks after each; each costs four times one at the resolution before.
         activation: Any Keras activation.
         name: The network's name.
+
+    Raises:
+        ZooError: A size is no integer above 0, `filters` is empty, or the features are too small for the output.
     """
-    height, width, channels = output_shape
-    inputs = keras.Input(tuple(features_shape), name="features")
+    height, width, channels = check_sizes(output_shape, "output_shape", 3)
+    filters = check_sizes(filters, "filters")
+    inputs = keras.Input(check_sizes(features_shape, "features_shape", 3), name="features")
     features = keras.layers.Activation(activation)(inputs)
     for index, count in enumerate(filters):
         shrink = 2 ** (len(filters) - 1 - index)
@@ -118,8 +128,17 @@ def residual_decoder(
 
 
 def crop_to(features: Any, height: int, width: int) -> Any:
-    """Cuts a symbolic [batch, height, width, channels] tensor to a size, evenly at both sides."""
+    """Cuts a symbolic [batch, height, width, channels] tensor to a size, evenly at both sides.
+
+    Raises:
+        ZooError: It is smaller than that already.
+    """
     rows, columns = features.shape[1] - height, features.shape[2] - width
+    if rows < 0 or columns < 0:
+        raise ZooError(
+            f"the decoder's layers give {features.shape[1]}x{features.shape[2]}, less than the {height}x{width} asked "
+            "for. Each of its filters doubles the size: give it more of them, or larger features."
+        )
     if not rows and not columns:
         return features
     cut = ((rows // 2, rows - rows // 2), (columns // 2, columns - columns // 2))

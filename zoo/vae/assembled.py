@@ -48,7 +48,8 @@ class AssembledModel(GenerativeModel):
         if given != wanted:
             raise ZooError(
                 f"the decoder gives {list(given)}, but {type(self.likelihood_layer).__name__} for images "
-                f"{list(self.image_shape)} needs {list(wanted)}. Change the decoder's last layer."
+                f"{list(self.image_shape)} needs {list(wanted)}. Change the decoder's last layer: "
+                f"its channels are the likelihood's parameters_for({channels})."
             )
 
     def _build_layers(self, layers: Iterable[tuple[keras.layers.Layer, Any]]) -> None:

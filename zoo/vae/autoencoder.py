@@ -136,7 +136,10 @@ class Autoencoder(AssembledModel):
         return self._linear(self._flatten(self.encoder(images, training=training)))
 
     def likelihood(self, codes: tf.Tensor, training: bool = False) -> tfd.Distribution:
-        """Returns p(x|c) with batch shape [batch] and event shape [height, width, channels]."""
+        """Returns p(x|c) of codes float32 [batch, latent_size], of images as the likelihood models them.
+
+        Its batch shape is [batch], its event shape [height, width, channels].
+        """
         return self.likelihood_layer.distribution(self._parameters(codes, training))
 
     def latent_density(self) -> tfd.Distribution:

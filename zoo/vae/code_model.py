@@ -48,7 +48,10 @@ class CodeModel(AssembledModel):
         raise NotImplementedError
 
     def likelihood(self, codes: tf.Tensor) -> tfd.Distribution:
-        """Returns p(x|c) with batch shape [batch] and event shape [height, width, channels]."""
+        """Returns p(x|c) of codes int64 [batch, rows, columns], of images as the likelihood models them.
+
+        Its batch shape is [batch], its event shape [height, width, channels].
+        """
         raise NotImplementedError
 
     def mean_image(self, codes: tf.Tensor) -> tf.Tensor:

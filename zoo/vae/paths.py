@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from zoo.errors import ZooError
-from zoo.validation import check_count, check_positive
+from zoo.validation import as_array, check_count, check_positive
 
 _NEARLY_PARALLEL = 1e-4  # radians, below which the great circle and the straight line are the same in float32
 
@@ -66,6 +66,7 @@ def check_ends(first: Any, second: Any, steps: int) -> int:
     Raises:
         ZooError: There are fewer than two, or not as many images in both.
     """
-    if len(first) != len(second):
-        raise ZooError(f"first has {len(first)} images and second {len(second)}: give as many of both.")
+    first, second = as_array(first, "first images"), as_array(second, "second images")
+    if not first.ndim or not second.ndim or len(first) != len(second):
+        raise ZooError(f"first has shape {list(first.shape)} and second {list(second.shape)}: give as many of both.")
     return check_count(steps, "steps", least=2)

@@ -97,13 +97,13 @@ class VectorQuantizer(Quantizer):
     ):
         super().__init__(**kwargs)
         if codes < 1:
-            raise ValueError(f"codes is a number of vectors, at least 1, not {codes!r}")
+            raise ZooError(f"codes is a number of vectors, at least 1, not {codes!r}")
         if not 0 <= decay < 1:
-            raise ValueError(f"decay is in [0, 1), not {decay!r}")
+            raise ZooError(f"decay is in [0, 1), not {decay!r}")
         if not smoothing > 0:
-            raise ValueError(f"smoothing is above 0, not {smoothing!r}")
+            raise ZooError(f"smoothing is above 0, not {smoothing!r}")
         if revive_after is not None and revive_after < 1:
-            raise ValueError(f"revive_after is a number of steps, at least 1, or None, not {revive_after!r}")
+            raise ZooError(f"revive_after is a number of steps, at least 1, or None, not {revive_after!r}")
         self.codes, self.decay, self.smoothing, self.revive_after = codes, decay, smoothing, revive_after
 
     @property
@@ -213,7 +213,7 @@ class FiniteScalarQuantizer(Quantizer):
         super().__init__(**kwargs)
         self.levels = tuple(int(level) for level in levels)
         if not self.levels or min(self.levels) < 2:
-            raise ValueError(f"levels are numbers of at least 2, one a channel, not {levels!r}")
+            raise ZooError(f"levels are numbers of at least 2, one a channel, not {levels!r}")
 
     @property
     def num_codes(self) -> int:

@@ -113,7 +113,10 @@ class VQVAE(CodeModel):
         return self.quantized(images).codes
 
     def likelihood(self, codes: tf.Tensor) -> tfd.Distribution:
-        """Returns p(x|c) with batch shape [batch] and event shape [height, width, channels]."""
+        """Returns p(x|c) of codes int64 [batch, rows, columns], of images as the likelihood models them.
+
+        Its batch shape is [batch], its event shape [height, width, channels].
+        """
         return self.likelihood_layer.distribution(self._parameters(self.quantizer.look_up(codes)))
 
     def mean_image(self, codes: tf.Tensor) -> tf.Tensor:

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import zoo
 from zoo.networks.masked import MADE
 
 
@@ -67,5 +68,5 @@ def test_configuration_and_refusals():
     assert again.get_config() == layer.get_config()
     assert [again.size, again.outputs, again.hidden, again.reverse, again.conditional] == [4, 3, [8, 6], True, True]
     for arguments in ((0,), (3, 0), (3, 2, ()), (3, 2, (0,))):
-        with pytest.raises(ValueError, match="MADE needs"):
+        with pytest.raises(zoo.ZooError, match="MADE needs"):
             MADE(*arguments)

@@ -365,7 +365,7 @@ def test_bad_arguments_are_refused():
         (lambda: Normal(learned=True, per_pixel=True), "choose one"),
         (lambda: Normal(scale=1e-4, per_pixel=True), "cannot start at 0.0001"),
     ):
-        with pytest.raises(ValueError, match=message):
+        with pytest.raises(zoo.ZooError, match=message):
             make()
 
 

@@ -7,6 +7,7 @@ import scipy.stats
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
+import zoo
 from zoo.networks.masked import MADE
 from zoo.sampling import draw
 from zoo.vae.posteriors import POSTERIORS, FullCovarianceNormal, InverseAutoregressiveFlow, Posterior
@@ -193,5 +194,5 @@ def test_a_flow_starts_as_a_slight_shrinking():
 
 
 def test_a_flow_without_steps_is_refused():
-    with pytest.raises(ValueError, match="at least 1"):
+    with pytest.raises(zoo.ZooError, match="at least 1"):
         InverseAutoregressiveFlow(3, flows=0)

@@ -26,7 +26,7 @@ class Bernoulli(Likelihood):
     def __init__(self, binarize: str = "sample", **kwargs):
         super().__init__(**kwargs)
         if binarize not in ("sample", "threshold", "none"):
-            raise ValueError(f"binarize is 'sample', 'threshold' or 'none', not {binarize!r}")
+            raise ZooError(f"binarize is 'sample', 'threshold' or 'none', not {binarize!r}")
         self.binarize = binarize
 
     @property

@@ -28,7 +28,7 @@ class QuantizedLikelihood(Likelihood):
     def __init__(self, levels: int = 256, **kwargs):
         super().__init__(**kwargs)
         if isinstance(levels, bool) or not isinstance(levels, int) or not 2 <= levels <= 65536:
-            raise ValueError(f"levels is an integer from 2 to 65536, not {levels!r}")
+            raise ZooError(f"levels is an integer from 2 to 65536, not {levels!r}")
         self.levels = levels
 
     @property

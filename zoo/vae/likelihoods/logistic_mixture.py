@@ -7,6 +7,7 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from zoo import random
+from zoo.errors import ZooError
 from zoo.random import Seed, Shape, fold_in
 from zoo.sampling import Temperature, categories, draw, noise_for
 from zoo.vae.likelihoods.levels import QuantizedDistribution, QuantizedLikelihood, level_of
@@ -37,7 +38,7 @@ class DiscretizedLogisticMixture(QuantizedLikelihood):
     def __init__(self, components: int = 5, levels: int = 256, **kwargs):
         super().__init__(levels, **kwargs)
         if isinstance(components, bool) or not isinstance(components, int) or components < 1:
-            raise ValueError(f"components is an integer of at least 1, not {components!r}")
+            raise ZooError(f"components is an integer of at least 1, not {components!r}")
         self.components = components
 
     def parameters_for(self, channels: int) -> int:

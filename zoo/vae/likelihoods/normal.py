@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
+from zoo.errors import ZooError
 from zoo.vae.likelihoods.base import Likelihood
 
 
@@ -32,11 +33,11 @@ class Normal(Likelihood):
     def __init__(self, scale: float = 0.1, learned: bool = False, per_pixel: bool = False, **kwargs):
         super().__init__(**kwargs)
         if not scale > 0:
-            raise ValueError(f"scale is a standard deviation, above 0, not {scale!r}")
+            raise ZooError(f"scale is a standard deviation, above 0, not {scale!r}")
         if learned and per_pixel:
-            raise ValueError("the scale is either learned, one for all, or per_pixel, from the decoder: choose one")
+            raise ZooError("the scale is either learned, one for all, or per_pixel, from the decoder: choose one")
         if (learned or per_pixel) and not scale > self._SMALLEST:
-            raise ValueError(f"scales that are learned stay above {self._SMALLEST}, and cannot start at {scale!r}")
+            raise ZooError(f"scales that are learned stay above {self._SMALLEST}, and cannot start at {scale!r}")
         self.scale = scale
         self.learned = learned
         self.per_pixel = per_pixel

@@ -7,6 +7,7 @@ import tensorflow as tf
 from tensorflow_probability import bijectors as tfb
 from tensorflow_probability import distributions as tfd
 
+from zoo.errors import ZooError
 from zoo.vae.flows import autoregressive, coupling, made_networks
 from zoo.vae.priors.base import PosteriorFunction, Prior
 
@@ -25,7 +26,7 @@ class _Flow(Prior):
     def __init__(self, latent_size: int, flows: int, hidden: Sequence[int], **kwargs):
         super().__init__(latent_size, **kwargs)
         if flows < 1:
-            raise ValueError(f"flows is a number of steps, at least 1, not {flows!r}")
+            raise ZooError(f"flows is a number of steps, at least 1, not {flows!r}")
         self.flows, self.hidden = flows, list(hidden)
 
     def bijector(self) -> tfb.Bijector:
@@ -85,7 +86,7 @@ class CouplingFlow(_Flow):
     def __init__(self, latent_size: int, flows: int = 4, hidden: Sequence[int] = (64,), **kwargs):
         super().__init__(latent_size, flows, hidden, **kwargs)
         if latent_size < 2:
-            raise ValueError(
+            raise ZooError(
                 f"a coupling flow changes some latents given others and needs at least 2, not {latent_size!r}: use "
                 "an autoregressive flow"
             )

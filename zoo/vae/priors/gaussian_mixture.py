@@ -5,6 +5,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
+from zoo.errors import ZooError
 from zoo.vae.priors.base import PosteriorFunction, Prior
 from zoo.vae.scales import (
     lower_triangular,
@@ -31,9 +32,9 @@ class GaussianMixture(Prior):
     def __init__(self, latent_size: int, components: int = 10, covariance: str = "diagonal", **kwargs):
         super().__init__(latent_size, **kwargs)
         if components < 1:
-            raise ValueError(f"components is a number of Normals, at least 1, not {components!r}")
+            raise ZooError(f"components is a number of Normals, at least 1, not {components!r}")
         if covariance not in ("diagonal", "full"):
-            raise ValueError(f"covariance is 'diagonal' or 'full', not {covariance!r}")
+            raise ZooError(f"covariance is 'diagonal' or 'full', not {covariance!r}")
         self.components = components
         self.covariance = covariance
 

@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
+from zoo.errors import ZooError
 from zoo.vae.priors.base import PosteriorFunction, Prior
 from zoo.vae.priors.components import as_components
 
@@ -25,16 +26,16 @@ class VampPrior(Prior):
     def __init__(self, latent_size: int, components: int = 500, mean: float = 0.1, **kwargs):
         super().__init__(latent_size, **kwargs)
         if components < 1:
-            raise ValueError(f"components is a number of pseudo-inputs, at least 1, not {components!r}")
+            raise ZooError(f"components is a number of pseudo-inputs, at least 1, not {components!r}")
         if not 0 < mean < 1:
-            raise ValueError(f"mean is an intensity between 0 and 1, not {mean!r}")
+            raise ZooError(f"mean is an intensity between 0 and 1, not {mean!r}")
         self.components = components
         self.mean = mean
 
     def build(self, image_shape: tuple[int, ...] | None = None) -> None:
         """Creates the pseudo-inputs, for a model of images [height, width, channels]."""
         if image_shape is None:
-            raise ValueError("a VampPrior is built with the shape of the images: build((height, width, channels))")
+            raise ZooError("a VampPrior is built with the shape of the images: build((height, width, channels))")
         start = float(tf.math.log(self.mean / (1 - self.mean)))
         self._logits = self.add_weight(
             shape=(self.components, *image_shape),
@@ -51,7 +52,7 @@ class VampPrior(Prior):
     def distribution(self, posterior: PosteriorFunction | None = None) -> tfd.Distribution:
         """Returns the mixture of the posteriors at the pseudo-inputs."""
         if posterior is None:
-            raise ValueError("a VampPrior is made of the posterior: distribution(model.posterior)")
+            raise ZooError("a VampPrior is made of the posterior: distribution(model.posterior)")
         weights = tfd.Categorical(logits=tf.zeros([self.components]))
         return tfd.MixtureSameFamily(weights, as_components(posterior(self.pseudo_inputs)))
 
