@@ -275,6 +275,16 @@ class GenerativeModel(keras.Model):
             raise ZooError(f"{type(self).__name__} is conditional, but {name} are missing. Call fit(images, labels).")
         return check_labels(labels, self.num_classes, len(images), name)
 
+    def _given_labels(self, labels: Any, count: int) -> dict[str, np.ndarray]:
+        """Returns labels given to a verb as the input "label", or {} for a model without classes."""
+        if self.num_classes is None:
+            if labels is not None:
+                raise ZooError(f"{type(self).__name__} is not conditional: it takes no labels. Leave labels out.")
+            return {}
+        if labels is None:
+            raise ZooError(f"{type(self).__name__} is conditional: pass labels, integers below {self.num_classes}.")
+        return {"label": check_labels(labels, self.num_classes, count)}
+
     def _step_seed(self, step: tf.Tensor, purpose: int) -> tf.Tensor:
         """Returns an int64 seed that depends on the model's seed, the step, its purpose and the replica.
 

@@ -11,8 +11,9 @@ from typing_extensions import Self
 
 from zoo.errors import ZooError
 from zoo.model import GenerativeModel
+from zoo.networks.inputs import known_shape
 from zoo.vae.likelihoods import LIKELIHOODS, Likelihood
-from zoo.vae.parts import find_layer, known_shape
+from zoo.vae.parts import find_layer
 
 
 class AssembledModel(GenerativeModel):

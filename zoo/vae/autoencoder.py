@@ -24,14 +24,15 @@ from tensorflow_probability import distributions as tfd
 from zoo import random
 from zoo.callbacks import with_callback
 from zoo.errors import ZooError
+from zoo.networks.inputs import known_shape
+from zoo.paths import along_dimensions, check_ends, straight
 from zoo.sampling import draw
 from zoo.signature import COUNT, SEED, TEMPERATURE, NamedTensor, Signature, image_tensor
 from zoo.vae.assembled import AssembledModel
 from zoo.vae.corruptions import CORRUPTIONS, check_corruption
 from zoo.vae.latent_density import fit_density
 from zoo.vae.likelihoods import Likelihood
-from zoo.vae.parts import find_layer, known_shape
-from zoo.vae.paths import along_dimensions, check_ends, straight
+from zoo.vae.parts import find_layer
 from zoo.vae.priors import AutoregressiveFlow, GaussianMixture, Prior, VampPrior
 from zoo.validation import check_count, check_images, check_latents, check_positive, check_seed
 

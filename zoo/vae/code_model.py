@@ -23,10 +23,10 @@ from zoo.errors import ZooError
 from zoo.metrics.likelihood import LogLikelihood, Weights, importance_weighted
 from zoo.model import VERB_BATCH
 from zoo.networks import pixelcnn
+from zoo.networks.inputs import known_shape
 from zoo.signature import COUNT, SEED, TEMPERATURE, NamedTensor, Signature, image_tensor
 from zoo.vae import code_prior
 from zoo.vae.assembled import AssembledModel
-from zoo.vae.parts import known_shape
 from zoo.vae.tensors import nats
 from zoo.validation import check_count, check_images, check_positive, check_seed
 

@@ -12,6 +12,7 @@ import keras
 import tensorflow as tf
 
 from zoo.errors import ZooError
+from zoo.networks.inputs import known_classes
 from zoo.vae.priors import VampPrior
 from zoo.vae.vae import VAE
 
@@ -33,7 +34,7 @@ class ConditionalVAE(VAE):
 
     def _check_inputs(self) -> None:
         networks = {"encoder": self.encoder, "decoder": self.decoder}
-        classes = {name: _classes(network, name) for name, network in networks.items()}
+        classes = {name: known_classes(network, name, type(self).__name__) for name, network in networks.items()}
         if classes["encoder"] != classes["decoder"]:
             raise ZooError(
                 f"the encoder takes labels of {classes['encoder']} classes and the decoder of {classes['decoder']}: "
@@ -53,13 +54,3 @@ class ConditionalVAE(VAE):
         if labels is None:
             raise ZooError("a ConditionalVAE needs labels, integers [batch]: predict((images, labels)), for example.")
         return [values, tf.one_hot(labels, self.num_classes)]
-
-
-def _classes(network: keras.Model, name: str) -> int:
-    shapes = network.input_shape
-    if not isinstance(shapes, list) or len(shapes) != 2 or len(shapes[1]) != 2 or not shapes[1][1]:
-        raise ZooError(
-            f"the {name} of a ConditionalVAE takes two inputs, values and one-hot labels [batch, num_classes]. "
-            "The networks of zoo.networks do with num_classes=10."
-        )
-    return shapes[1][1]

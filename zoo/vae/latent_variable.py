@@ -13,14 +13,13 @@ import tensorflow as tf
 
 from zoo import random
 from zoo.callbacks import with_callback
-from zoo.errors import ZooError
 from zoo.metrics.likelihood import LogLikelihood, Weights, importance_weighted
+from zoo.paths import along_dimensions, check_ends, spherical
 from zoo.signature import COUNT, SEED, TEMPERATURE, NamedTensor, Signature, image_tensor, label_tensor
 from zoo.vae.assembled import AssembledModel
 from zoo.vae.collapse import PosteriorCollapseWarning
-from zoo.vae.paths import along_dimensions, check_ends, spherical
 from zoo.vae.tensors import nats
-from zoo.validation import check_count, check_images, check_labels, check_latents, check_positive, check_seed
+from zoo.validation import check_count, check_images, check_latents, check_positive, check_seed
 
 
 class Encoding(NamedTuple):
@@ -154,7 +153,7 @@ class LatentVariableModel(AssembledModel):
             ZooError: The latents have another shape, or hold NaN; or the labels are not as described.
         """
         latents = check_latents(latents, self.latent_size)
-        return self.run_in_batches("decode", latent=latents, **self._checked_labels(labels, len(latents)))["image"]
+        return self.run_in_batches("decode", latent=latents, **self._given_labels(labels, len(latents)))["image"]
 
     def reconstruct(self, images: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
         """Returns what the model makes of images, through the posterior's location: float32 in [0, 1].
@@ -271,16 +270,7 @@ class LatentVariableModel(AssembledModel):
     def checked_batch(self, images: np.ndarray, labels: np.ndarray | None) -> dict[str, np.ndarray]:
         """Returns "image", and "label" for conditional models, after checking them."""
         images = check_images(images, self.image_shape)
-        return {"image": images, **self._checked_labels(labels, len(images))}
-
-    def _checked_labels(self, labels: np.ndarray | None, count: int) -> dict[str, np.ndarray]:
-        if self.num_classes is None:
-            if labels is not None:
-                raise ZooError(f"{type(self).__name__} is not conditional: it takes no labels. Leave labels out.")
-            return {}
-        if labels is None:
-            raise ZooError(f"{type(self).__name__} is conditional: pass labels, integers below {self.num_classes}.")
-        return {"label": check_labels(labels, self.num_classes, count)}
+        return {"image": images, **self._given_labels(labels, len(images))}
 
     # Export.
 

@@ -3,28 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-import keras
 import tensorflow as tf
 
 from zoo.errors import ZooError, near_miss
-
-
-def known_shape(network: keras.Model, name: str, example: str, rank: int) -> tuple[int, ...]:
-    """Returns the shape of a network's input, the first of several, without the batch axis.
-
-    Raises:
-        ZooError: It is no network, or its input shape is not known or of another rank.
-    """
-    if not isinstance(network, keras.Model):
-        raise ZooError(f"the {name} is a {type(network).__name__}, expected a keras.Model.")
-    try:
-        shapes = network.input_shape
-        shape = tuple((shapes[0] if isinstance(shapes, list) else shapes)[1:])
-    except (AttributeError, ValueError):
-        raise ZooError(f"the {name} does not know its input shape yet. Start it with {example}.") from None
-    if len(shape) != rank or not all(isinstance(size, int) for size in shape):
-        raise ZooError(f"the {name} takes inputs {list(shape)}, expected {rank} known sizes, as from {example}.")
-    return shape
 
 
 def copies(values: tf.Tensor, count: Any) -> tf.Tensor:

@@ -20,10 +20,11 @@ from tensorflow_probability import distributions as tfd
 from zoo import random
 from zoo.errors import ZooError
 from zoo.metrics.likelihood import Weights
+from zoo.networks.inputs import check_takes_one, known_shape
 from zoo.sampling import draw
 from zoo.vae.latent_variable import LatentVariableModel
 from zoo.vae.likelihoods import Likelihood
-from zoo.vae.parts import copies, find_layer, known_shape
+from zoo.vae.parts import copies, find_layer
 from zoo.vae.posteriors import POSTERIORS, Posterior
 from zoo.vae.priors import PRIORS, Prior, VampPrior
 
@@ -102,11 +103,7 @@ class VAE(LatentVariableModel):
 
     def _check_inputs(self) -> None:
         for name, network in (("encoder", self.encoder), ("decoder", self.decoder)):
-            if isinstance(network.input_shape, list):
-                raise ZooError(
-                    f"the {name} takes {len(network.input_shape)} inputs, and a {type(self).__name__} gives it one. "
-                    "With labels as the second, use ConditionalVAE."
-                )
+            check_takes_one(network, name, type(self).__name__, "ConditionalVAE")
 
     # The distributions.
 

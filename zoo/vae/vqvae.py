@@ -24,9 +24,10 @@ from tensorflow_probability import distributions as tfd
 
 from zoo import random
 from zoo.errors import ZooError
+from zoo.networks.inputs import known_shape
 from zoo.vae.code_model import CodeModel
 from zoo.vae.likelihoods import Likelihood
-from zoo.vae.parts import find_layer, known_shape
+from zoo.vae.parts import find_layer
 from zoo.vae.quantizers import QUANTIZERS, Quantized, Quantizer, perplexity
 from zoo.validation import check_positive
 

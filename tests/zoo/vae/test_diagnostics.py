@@ -6,8 +6,8 @@ import pytest
 
 import zoo
 from zoo.networks import mlp_decoder, mlp_encoder, residual_decoder, residual_encoder
+from zoo.paths import spherical
 from zoo.vae import PosteriorCollapse, diagnose
-from zoo.vae.paths import spherical
 
 
 def test_diagnostics_add_up(small_vae, digits):

@@ -1,0 +1,56 @@
+"""What is known of the inputs of a network that someone gives."""
+
+import keras
+
+from zoo.errors import ZooError
+
+
+def known_shape(network: keras.Model, name: str, example: str, rank: int) -> tuple[int, ...]:
+    """Returns the shape of a network's input, the first of several, without the batch axis.
+
+    Raises:
+        ZooError: It is no network, or its input shape is not known or of another rank.
+    """
+    if not isinstance(network, keras.Model):
+        raise ZooError(f"the {name} is a {type(network).__name__}, expected a keras.Model.")
+    try:
+        shapes = network.input_shape
+        shape = tuple((shapes[0] if isinstance(shapes, list) else shapes)[1:])
+    except (AttributeError, ValueError):
+        raise ZooError(f"the {name} does not know its input shape yet. Start it with {example}.") from None
+    if len(shape) != rank or not all(isinstance(size, int) for size in shape):
+        raise ZooError(f"the {name} takes inputs {list(shape)}, expected {rank} known sizes, as from {example}.")
+    return shape
+
+
+def known_classes(network: keras.Model, name: str, owner: str) -> int:
+    """Returns the number of classes of a network whose second input are one-hot labels [batch, num_classes].
+
+    Args:
+        network: Any network.
+        name: What it is called in messages.
+        owner: The class of the model that it is part of, for messages.
+
+    Raises:
+        ZooError: It takes no labels.
+    """
+    shapes = network.input_shape
+    if not isinstance(shapes, list) or len(shapes) != 2 or len(shapes[1]) != 2 or not shapes[1][1]:
+        raise ZooError(
+            f"the {name} of a {owner} takes two inputs, values and one-hot labels [batch, num_classes]. "
+            "The networks of zoo.networks do with num_classes=10."
+        )
+    return shapes[1][1]
+
+
+def check_takes_one(network: keras.Model, name: str, owner: str, conditional: str) -> None:
+    """Checks that a network has a single input.
+
+    Raises:
+        ZooError: It has more; the message names the conditional model that gives them.
+    """
+    if isinstance(network.input_shape, list):
+        raise ZooError(
+            f"the {name} takes {len(network.input_shape)} inputs, and a {owner} gives it one. With labels as the "
+            f"second, use {conditional}."
+        )
