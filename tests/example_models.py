@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 import zoo
-from zoo.gan.penalties import R1, GradientPenalty
+from zoo.gan.penalties import R1, R2, GradientPenalty
 from zoo.model import GenerativeModel
 from zoo.networks import (
     conv_decoder,
@@ -74,7 +74,7 @@ def gan() -> zoo.GAN:
         dcgan_generator((8, 6, 1), 3, (6, 4)),
         dcgan_discriminator((8, 6, 1), (4, 6)),
         loss="least_squares",
-        penalties=[R1(0.5, every=2), GradientPenalty()],
+        penalties=[R1(0.5, every=2), R2(0.3)],
         discriminator_steps=2,
         average=0.9,
         augmentation=["color", "translation", "cutout"],
@@ -82,6 +82,24 @@ def gan() -> zoo.GAN:
         weight_clip=0.5,
         seed=11,
     )
+
+
+def conditional_gan() -> zoo.ConditionalGAN:
+    return zoo.ConditionalGAN(
+        dcgan_generator((8, 6, 1), 3, (6, 4), num_classes=3),
+        dcgan_discriminator((8, 6, 1), (4, 6), "spectral", num_classes=3),
+        loss="wasserstein",
+        penalties=[GradientPenalty()],
+        average=0.9,
+        weight_clip=0.5,
+        seed=11,
+    )
+
+
+def classifying_gan() -> zoo.ConditionalGAN:
+    discriminator = dcgan_discriminator((8, 6, 1), (4, 6), "none", num_classes=3, conditioning="classifier")
+    generator = dcgan_generator((8, 6, 1), 3, (6, 4), num_classes=3)
+    return zoo.ConditionalGAN(generator, discriminator, classifier_weight=0.5, average=0.0, seed=11)
 
 
 def fit(model: GenerativeModel, **options) -> dict[str, list[float]]:
@@ -105,6 +123,8 @@ MODELS = {
     "Autoencoder": autoencoder,
     "BetaTCVAE": lambda: zoo.BetaTCVAE(*networks(), **options(dataset_size=12, alpha=0.9, beta=2.0, gamma=1.1)),
     "BetaVAE": lambda: zoo.BetaVAE(*networks(), **options(beta=2.0, capacity=3.0, capacity_steps=7)),
+    "ConditionalGAN": conditional_gan,
+    "ConditionalGAN that classifies": classifying_gan,
     "ConditionalVAE": lambda: zoo.ConditionalVAE(*networks(num_classes=3), **options(free_bits=0.1)),
     "GAN": gan,
     "HierarchicalVAE": hierarchical,

@@ -7,6 +7,7 @@ _WHERE = {
     "Autoencoder": "zoo.vae.autoencoder",
     "BetaTCVAE": "zoo.vae.beta_tc",
     "BetaVAE": "zoo.vae.beta",
+    "ConditionalGAN": "zoo.gan.conditional",
     "ConditionalVAE": "zoo.vae.conditional",
     "GAN": "zoo.gan.gan",
     "GenerativeModel": "zoo.model",

@@ -23,11 +23,16 @@ def with_callback(callback: keras.callbacks.Callback, callbacks: Any) -> Any:
 
 
 class StopOnNonFiniteLoss(keras.callbacks.Callback):
-    """Stops training with an error, at the first batch whose loss is NaN or infinite, or epoch with such a metric."""
+    """Stops training with an error, at the first batch whose loss is NaN or infinite, or epoch with such a metric.
+
+    The model says what the likely cause is: `why_not_finite`.
+    """
+
+    model: Any
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Checks the running loss; to read all metrics would cost a wait for the device for each."""
-        self._check("training", f"batch {batch + 1}", {"loss": (logs or {}).get("loss", 0.0)})
+        self._check("training", f"batch {batch + 1}", logs or {}, ("loss",))
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Checks all metrics."""
@@ -35,17 +40,15 @@ class StopOnNonFiniteLoss(keras.callbacks.Callback):
 
     def on_test_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Checks the running loss."""
-        self._check("evaluation", f"batch {batch + 1}", {"loss": (logs or {}).get("loss", 0.0)})
+        self._check("evaluation", f"batch {batch + 1}", logs or {}, ("loss",))
 
     def on_test_end(self, logs: dict[str, float] | None = None) -> None:
         """Checks all metrics."""
         self._check("evaluation", "its end", logs or {})
 
-    def _check(self, what: str, where: str, values: dict[str, float]) -> None:
-        broken = [name for name, value in values.items() if not np.isfinite(value)]
-        if broken:
-            raise ZooError(
-                f"{what} stopped at {where}: {', '.join(sorted(broken))} is not finite. Either pixels of "
-                "that batch are NaN, outside [0, 1] or not what the likelihood is one of, or its labels out of range; "
-                "or training diverged: lower the learning rate, or clip gradients (optimizer argument global_clipnorm)."
-            )
+    def _check(self, what: str, where: str, values: dict[str, float], watched: tuple[str, ...] | None = None) -> None:
+        if all(np.isfinite(values[name]) for name in watched or values if name in values):
+            return
+        broken = sorted(name for name, value in values.items() if not np.isfinite(value))
+        why = self.model.why_not_finite(broken)
+        raise ZooError(f"{what} stopped at {where}: {', '.join(broken)} is not finite. {why}")

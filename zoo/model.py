@@ -1,6 +1,7 @@
 """The base of every model in the zoo: the verbs that all of them have."""
 
 import random as stdlib_random
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +48,12 @@ class GenerativeModel(keras.Model):
         self.seed = None if seed is None else check_seed(seed)
         # Python's generator is one of those that keras.utils.set_random_seed sets.
         self._noise_seed = stdlib_random.randrange(2**31) if seed is None else seed
-        self._objective_metrics = {name: keras.metrics.Mean(name=name) for name in self.objective_names}
+        self._report(self.objective_names)
         self._compiled_signatures: dict[str, Any] = {}
+
+    def _report(self, names: Iterable[str]) -> None:
+        """Makes the metrics of what training and evaluation report."""
+        self._objective_metrics = {name: keras.metrics.Mean(name=name) for name in names}
 
     # What a family implements.
 
@@ -84,6 +89,14 @@ class GenerativeModel(keras.Model):
     def content_is_good(self, images: tf.Tensor) -> tf.Tensor:
         """Returns whether images [batch, ...] in [0, 1] pass `check_content`, in a graph; training stops where not."""
         return tf.constant(True)
+
+    def why_not_finite(self, names: list[str]) -> str:
+        """Returns what makes these metrics NaN or infinite, as far as can be said, and the remedy."""
+        return (
+            "Either pixels of that batch are NaN, outside [0, 1] or not what the likelihood is one of, or its labels "
+            "out of range; or training diverged: lower the learning rate, or clip gradients (optimizer argument "
+            "global_clipnorm)."
+        )
 
     # Inference.
 
@@ -350,10 +363,11 @@ class GenerativeModel(keras.Model):
         seed = self._step_seed(self._objective_metrics["loss"].count, _EVALUATION)
         return self._update_metrics(self._checked_values(images, seed, False, labels), sample_weight)
 
-    def _update_metrics(self, values: dict[str, tf.Tensor], sample_weight: tf.Tensor | None) -> dict[str, tf.Tensor]:
-        for name, metric in self._objective_metrics.items():
+    def _update_metrics(self, values: dict[str, tf.Tensor], sample_weight: tf.Tensor | None) -> dict[str, Any]:
+        known = {name: metric for name, metric in self._objective_metrics.items() if name in values}
+        for name, metric in known.items():
             metric.update_state(values[name], sample_weight=sample_weight)
-        return self.get_metrics_result()
+        return {name: metric.result() for name, metric in known.items()}
 
 
 def _weighted_mean(values: tf.Tensor, sample_weight: tf.Tensor | None) -> tf.Tensor:

@@ -3,6 +3,8 @@
     the discriminator minimizes  L_D(D(x), D(G(z))) + penalties on its gradient
     the generator     minimizes  L_G(D(x), D(G(z)))
 
+A discriminator that classifies as well adds the cross-entropy of the labels to both.
+
 Shapes: x is [batch, height, width, channels] in [0, 1], z is [batch, latent_size], logits are [batch].
 """
 
@@ -15,6 +17,7 @@ import tensorflow as tf
 from zoo import random
 from zoo.callbacks import stopped_unless
 from zoo.errors import ZooError
+from zoo.gan import monitors
 from zoo.gan.augmentation import augment
 from zoo.gan.averaging import WeightAverage
 from zoo.gan.losses import AdversarialLoss, smoothed
@@ -23,6 +26,7 @@ from zoo.model import TRAINING, GenerativeModel
 
 _LEARNING_RATE, _BETA_1 = 2e-4, 0.5  # Radford et al. (2016), section 4
 _LATENTS, _AUGMENTATION, _PENALTY = 0, 1, 2  # purposes of noise; penalties are numbered on
+_DIVERGED = "Lower its learning rate, or hold the discriminator with a penalty such as R1."
 
 
 class Game(GenerativeModel):
@@ -33,9 +37,18 @@ class Game(GenerativeModel):
         adversarial: What each of them minimizes.
         penalties: On the gradient of the discriminator.
         averaged: The average of the generator's weights.
+        classifier_weight: Of the cross-entropy of labels, 0 where the discriminator does not classify.
     """
 
-    objective_names = ("loss", "generator_loss", "discriminator_loss", "penalty", "real_accuracy", "fake_accuracy")
+    objective_names = (
+        "loss",
+        "generator_loss",
+        "discriminator_loss",
+        "real_accuracy",
+        "fake_accuracy",
+        "diversity",
+        "update_ratio",
+    )
 
     generator: keras.Model
     discriminator: keras.Model
@@ -47,6 +60,7 @@ class Game(GenerativeModel):
     discriminator_steps: int
     label_smoothing: float
     weight_clip: float | None
+    classifier_weight: float = 0.0
 
     def compile(self, generator_optimizer: Any = None, discriminator_optimizer: Any = None, **kwargs: Any) -> None:
         """Configures training; both optimizers are Adam with 0.0002 and beta_1 0.5 by default.
@@ -74,55 +88,68 @@ class Game(GenerativeModel):
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """Takes the discriminator's steps on a batch, and then one of the generator."""
-        images, labels, _ = keras.utils.unpack_x_y_sample_weight(data)
-        labels, good = self._checked_tensors(images, labels)
-        seed, step = self._step_seed(self.optimizer.iterations, TRAINING), self.optimizer.iterations
-        part, of_part, values = images, labels, {}
+        images, labels, good = self._unpacked(data)
+        seed, step, values = self._step_seed(self.optimizer.iterations, TRAINING), self.optimizer.iterations, {}
         for turn in range(self.discriminator_steps):
             dealt = slice(turn, None, self.discriminator_steps)
             part, of_part = images[dealt], None if labels is None else labels[dealt]
             values = self._update_discriminator(part, of_part, random.fold_in(seed, turn))
         values |= self._update_generator(part, of_part, random.fold_in(seed, self.discriminator_steps))
         self.averaged.update(step)
+        values["update_ratio"] = tf.math.divide_no_nan(values["generator_change"], values["discriminator_change"])
         values["loss"] = stopped_unless(good, values["generator_loss"] + values["discriminator_loss"])
         return self._update_metrics(values, None)
+
+    def _unpacked(self, data: Any) -> tuple[tf.Tensor, tf.Tensor | None, tf.Tensor]:
+        """Returns images, labels, and whether they are in their ranges; images that are not would ruin the weights."""
+        images, labels, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        if sample_weight is not None:
+            raise ZooError("a GAN weighs no images: leave sample_weight out.")
+        labels, good = self._checked_tensors(images, labels)
+        return tf.where(good, images, tf.zeros_like(images)), labels, good
 
     def _update_discriminator(self, images: tf.Tensor, labels: tf.Tensor | None, seed: tf.Tensor) -> dict:
         fakes = tf.stop_gradient(self._generate(images, labels, seed, True))
         variables = self.discriminator.trainable_variables
         with tf.GradientTape() as tape:
-            real_logits, fake_logits = (self._judge(each, labels, seed, True) for each in (images, fakes))
+            (real_logits, real_classes), (fake_logits, fake_classes) = (
+                self._judge(each, labels, seed, True) for each in (images, fakes)
+            )
             values = self._discriminator_values(real_logits, fake_logits)
-            scaled = self._scaled(values["discriminator_loss"], self.discriminator_optimizer)
+            loss = values["discriminator_loss"] + self.classifier_weight * (real_classes + fake_classes)
+            scaled = self._scaled(loss, self.discriminator_optimizer)
         gradients: Any = tape.gradient(scaled, variables)
-        penalty = tf.zeros([])
-        for index in range(len(self.penalties)):
+        for index, penalty in enumerate(self.penalties):
             found, more = self._penalty(index, images, fakes, labels, seed)
             gradients = [one + other for one, other in zip(gradients, more, strict=True)]
-            penalty += found
-        self._apply(self.discriminator_optimizer, gradients, variables)
+            values[penalty.name] = found
+        change = self._apply(self.discriminator_optimizer, gradients, variables)
         if self.weight_clip is not None:
             for variable in variables:
                 variable.assign(tf.clip_by_value(variable, -self.weight_clip, self.weight_clip))
-        return {**values, "penalty": penalty + tf.zeros_like(real_logits)}
+        spread = monitors.diversity(fakes, images)
+        return {**values, "class_loss": real_classes, "diversity": spread, "discriminator_change": change}
 
     def _update_generator(self, images: tf.Tensor, labels: tf.Tensor | None, seed: tf.Tensor) -> dict:
         variables = self.generator.trainable_variables
         with tf.GradientTape() as tape:
-            fake_logits = self._judge(self._generate(images, labels, seed, True), labels, seed, True)
-            real_logits = self._judge(images, labels, seed, True) if self.adversarial.compares else fake_logits
+            fake_logits, classes = self._judge(self._generate(images, labels, seed, True), labels, seed, True)
+            real_logits = self._judge(images, labels, seed, True)[0] if self.adversarial.compares else fake_logits
             loss = self.adversarial.generator(real_logits, fake_logits)
-            scaled = self._scaled(loss, self.optimizer)
-        self._apply(self.optimizer, tape.gradient(scaled, variables), variables)
-        return {"generator_loss": loss}
+            scaled = self._scaled(loss + self.classifier_weight * classes, self.optimizer)
+        change = self._apply(self.optimizer, tape.gradient(scaled, variables), variables)
+        return {"generator_loss": loss, "generator_change": change}
 
     def _scaled(self, loss: tf.Tensor, optimizer: keras.optimizers.Optimizer) -> tf.Tensor:
         # `tf.distribute` adds the gradients of its replicas up.
         return optimizer.scale_loss(tf.reduce_mean(loss) / tf.distribute.get_strategy().num_replicas_in_sync)
 
     @staticmethod
-    def _apply(optimizer: keras.optimizers.Optimizer, gradients: list, variables: list) -> None:
+    def _apply(optimizer: keras.optimizers.Optimizer, gradients: Any, variables: list) -> tf.Tensor:
+        """Takes a step, and returns its length over that of the weights."""
+        before = [tf.identity(variable) for variable in variables]
         optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        return monitors.relative_change(before, variables)
 
     def _penalty(
         self, index: int, images: tf.Tensor, fakes: tf.Tensor, labels: tf.Tensor | None, seed: tf.Tensor
@@ -134,7 +161,7 @@ class Game(GenerativeModel):
         def due() -> tuple[tf.Tensor, list[tf.Tensor]]:
             with tf.GradientTape() as tape:
                 noise = random.fold_in(seed, _PENALTY + index)
-                found = penalty(lambda each: self._judge(each, labels, seed, True), images, fakes, noise)
+                found = penalty(lambda each: self._judge(each, labels, seed, True)[0], images, fakes, noise)
                 scaled = self._scaled(penalty.every * found, self.discriminator_optimizer)
             # A bias may have no part in the gradient.
             values, zero = [variable.value for variable in variables], tf.UnconnectedGradients.ZERO
@@ -151,45 +178,61 @@ class Game(GenerativeModel):
     def _discriminator_values(self, real_logits: tf.Tensor, fake_logits: tf.Tensor) -> dict[str, tf.Tensor]:
         loss = self.adversarial.discriminator
         loss = smoothed(loss, self.label_smoothing) if self.label_smoothing else loss
-        boundary = self.adversarial.boundary
-        return {
-            "discriminator_loss": loss(real_logits, fake_logits),
-            "real_accuracy": tf.cast(real_logits > boundary, tf.float32),
-            "fake_accuracy": tf.cast(fake_logits < boundary, tf.float32),
-        }
+        real, fake = monitors.accuracies(self.adversarial, real_logits, fake_logits)
+        return {"discriminator_loss": loss(real_logits, fake_logits), "real_accuracy": real, "fake_accuracy": fake}
 
     def objective(
         self, images: tf.Tensor, seed: random.Seed, training: bool, labels: tf.Tensor | None = None
     ) -> dict[str, tf.Tensor]:
-        """Returns the losses and accuracies on a batch, without augmentation and penalties, each [batch].
+        """Returns the losses and accuracies on a batch, each [batch], and the diversity; nothing is augmented.
 
         On images that training has not seen, a "real_accuracy" well below that in training says that the
         discriminator knows its images by heart.
         """
         fakes = self._generate(images, labels, seed, False)
-        real_logits, fake_logits = (self._logits(each, labels, False) for each in (images, fakes))
+        (real_logits, classes), (fake_logits, _) = (self._verdict(each, labels, False) for each in (images, fakes))
         values = self._discriminator_values(real_logits, fake_logits)
         generator_loss = self.adversarial.generator(real_logits, fake_logits)
         return {
             **values,
             "generator_loss": generator_loss,
-            "penalty": tf.zeros_like(generator_loss),
+            "class_loss": classes,
+            "diversity": monitors.diversity(fakes, images),
             "loss": generator_loss + values["discriminator_loss"],
         }
+
+    def why_not_finite(self, names: list[str]) -> str:
+        """Returns which network broke first, and by which term. They come in the order in which a step takes them."""
+        terms = {
+            "diversity": f"The generator broke first: its images are not finite. {_DIVERGED}",
+            "discriminator_loss": f"The discriminator broke first: its loss is not finite. {_DIVERGED}",
+            "class_loss": "The discriminator broke first, in class_loss. Lower classifier_weight.",
+        }
+        for penalty in self.penalties:
+            terms[penalty.name] = f"The discriminator broke first, in the penalty {penalty.name}. Lower its weight."
+        terms["generator_loss"] = f"The discriminator broke first: its gradient was not finite. {_DIVERGED}"
+        terms["update_ratio"] = "The generator broke first: its gradient was not finite. Lower its learning rate."
+        found = [text for name, text in terms.items() if name in names]
+        if not found:
+            return "Pixels of that batch are NaN or outside [0, 1], or its labels out of range."
+        return found[0]
 
     def _generate(self, images: tf.Tensor, labels: tf.Tensor | None, seed: random.Seed, training: bool) -> tf.Tensor:
         """Returns as many new images as are given, float32, from the generator as it is."""
         latents = random.normal(tf.stack([tf.shape(images)[0], self.latent_size]), random.fold_in(seed, _LATENTS))
         return tf.cast(self.generator(self._with_labels(latents, labels), training=training), tf.float32)
 
-    def _judge(self, images: tf.Tensor, labels: tf.Tensor | None, seed: tf.Tensor, training: bool) -> tf.Tensor:
-        """Returns the logits of images as the discriminator sees them."""
-        seen = augment(images, self.augmentation, random.fold_in(seed, _AUGMENTATION))
-        return self._logits(seen, labels, training)
+    def _judge(
+        self, images: tf.Tensor, labels: tf.Tensor | None, seed: tf.Tensor, training: bool
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the verdict on images as the discriminator sees them."""
+        return self._verdict(augment(images, self.augmentation, random.fold_in(seed, _AUGMENTATION)), labels, training)
 
-    def _logits(self, images: tf.Tensor, labels: tf.Tensor | None, training: bool) -> tf.Tensor:
+    def _verdict(self, images: tf.Tensor, labels: tf.Tensor | None, training: bool) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns logits [batch], and the cross-entropy of the labels [batch], 0 without a classifier."""
         logits = self.discriminator(self._with_labels(images, labels), training=training)
-        return tf.reshape(tf.cast(logits, tf.float32), [-1])
+        logits = tf.reshape(tf.cast(logits, tf.float32), [-1])
+        return logits, tf.zeros_like(logits)
 
     def _with_labels(self, values: tf.Tensor, labels: tf.Tensor | None) -> Any:
         """Returns what a network takes: the values alone, for a model without labels."""

@@ -23,10 +23,15 @@ from zoo.errors import ZooError, near_miss
 from zoo.gan.augmentation import AUGMENTATIONS
 from zoo.gan.averaging import WeightAverage
 from zoo.gan.game import Game
+from zoo.gan.inversion import Projection, project
 from zoo.gan.losses import LOSSES
 from zoo.gan.penalties import PENALTIES, Penalty
-from zoo.signature import COUNT, SEED, TEMPERATURE, NamedTensor, Signature, image_tensor
-from zoo.validation import check_count, check_latents, check_positive
+from zoo.networks.inputs import check_takes_one, known_shape
+from zoo.paths import check_ends, spherical
+from zoo.signature import COUNT, SEED, TEMPERATURE, NamedTensor, Signature, image_tensor, label_tensor
+from zoo.validation import check_count, check_latents, check_positive, check_seed
+
+_TRIED, _FAR, _ROUNDING = 4, 3.0, 1e-3  # latents to check the range of the generator with
 
 
 @keras.saving.register_keras_serializable(package="zoo")
@@ -85,24 +90,60 @@ class GAN(Game):
         self.average = _check_share(average, "average")
         self.label_smoothing = _check_share(label_smoothing, "label_smoothing")
         self.weight_clip = None if weight_clip is None else check_positive(weight_clip, "weight_clip")
-        self._check_parts()
+        self._check_inputs()
+        self._check_shapes()
+        self._check_options()
         self.averaged = WeightAverage(generator, self.add_weight, self.average)
+        self._report(self._metric_names)
         self.built = True
 
-    def _check_parts(self) -> None:
-        (latent_size,), images = _sizes(self.generator, "generator", 1), _sizes(self.discriminator, "discriminator", 3)
-        if tuple(self.generator.output_shape[1:]) != images:
+    def _check_inputs(self) -> None:
+        for name, network in (("generator", self.generator), ("discriminator", self.discriminator)):
+            check_takes_one(network, name, type(self).__name__, "ConditionalGAN")
+
+    def _check_shapes(self) -> None:
+        (self.latent_size,) = known_shape(self.generator, "generator", "keras.Input((64,))", rank=1)
+        height, width, channels = known_shape(self.discriminator, "discriminator", "keras.Input((28, 28, 1))", rank=3)
+        self._image_shape = (height, width, channels)
+        if tuple(self.generator.output_shape[1:]) != self._image_shape:
             raise ZooError(
                 f"the generator gives images {list(self.generator.output_shape[1:])} and the discriminator takes "
-                f"{list(images)}. Give both the same."
+                f"{list(self._image_shape)}. Give both the same."
             )
-        if tuple(self.discriminator.output_shape[1:]) not in ((), (1,)):
-            raise ZooError(f"the discriminator gives {self.discriminator.output_shape}, expected one logit an image.")
+        outputs = self.discriminator.output_shape
+        logits = outputs[0] if isinstance(outputs, list) else outputs
+        if tuple(logits[1:]) not in ((), (1,)):
+            raise ZooError(f"the discriminator gives {logits}, expected one logit an image, [batch, 1].")
+        self._check_range()
+
+    def _check_range(self) -> None:
+        """Checks a few images of the generator as it is: most with another last activation leave [0, 1] at once."""
+        labels = None if self.num_classes is None else tf.zeros([_TRIED], tf.int64)
+        latents = _FAR * random.normal([_TRIED, self.latent_size], 0)
+        images = np.asarray(self.generator(self._with_labels(latents, labels), training=False), np.float32)
+        low, high = float(images.min()), float(images.max())
+        if not (low >= -_ROUNDING and high <= 1 + _ROUNDING):
+            raise ZooError(
+                f"the generator gives pixels from {low:.3g} to {high:.3g}, expected [0, 1]. End it with a sigmoid, or "
+                "with a tanh and keras.layers.Rescaling(0.5, 0.5)."
+            )
+
+    def _check_options(self) -> None:
         if self.label_smoothing and not self.adversarial.smoothable:
             known = ", ".join(name for name, pair in LOSSES.items() if pair.smoothable)
             raise ZooError(f"loss '{self.loss_name}' has no targets to smooth. Losses that have: {known}.")
-        height, width, channels = images
-        self.latent_size, self._image_shape = latent_size, (height, width, channels)
+        names = [penalty.name for penalty in self.penalties]
+        if len(set(names)) < len(names):
+            raise ZooError(f"penalties {names} hold one twice: give it once, with a larger weight.")
+        if "gradient_penalty" in names and self.loss_name != "wasserstein":
+            raise ZooError(
+                f"the gradient penalty holds a critic to slopes of 1, which is what loss='wasserstein' needs, not "
+                f"'{self.loss_name}'. Use R1 or R2 with it."
+            )
+
+    @property
+    def _metric_names(self) -> tuple[str, ...]:
+        return (*self.objective_names, *(penalty.name for penalty in self.penalties))
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -111,21 +152,108 @@ class GAN(Game):
 
     # The verbs.
 
-    def call(self, latents: tf.Tensor, training: bool = False) -> tf.Tensor:
+    def call(self, latents: Any, training: bool = False, labels: tf.Tensor | None = None) -> tf.Tensor:
         """Returns images [batch, height, width, channels] in [0, 1] of latents [batch, latent_size]."""
-        return self._images(latents)
+        return self.images_of(latents, labels)
 
-    def generate(self, latents: np.ndarray) -> np.ndarray:
-        """Returns the images of latents [batch, latent_size], float32 in [0, 1].
+    def generate(self, latents: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
+        """Returns the images of latents.
+
+        Args:
+            latents: [batch, latent_size], finite.
+            labels: int [batch], for conditional models.
+
+        Returns:
+            float32 [batch, height, width, channels], pixels in [0, 1].
 
         Raises:
-            ZooError: The latents have another shape, or hold values that are not finite.
+            ZooError: The latents or labels are not as described.
         """
-        return self.run_in_batches("generate", latent=check_latents(latents, self.latent_size))["image"]
+        latents = check_latents(latents, self.latent_size)
+        return self.run_in_batches("generate", latent=latents, **self._given_labels(labels, len(latents)))["image"]
+
+    def discriminate(self, images: np.ndarray, labels: np.ndarray | None = None) -> dict[str, np.ndarray]:
+        """Returns "logit" [batch] of images in [0, 1]: large for those that look real.
+
+        Raises:
+            ZooError: The images or labels are not as in `fit`.
+        """
+        images = self._checked_images(images, "images")
+        return self.run_in_batches("discriminate", image=images, **self._given_labels(labels, len(images)))
+
+    def interpolate(
+        self, first: np.ndarray, second: np.ndarray, steps: int = 8, labels: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Returns images on the way from the first latents to the second, along great circles.
+
+        Args:
+            first: Latents [batch, latent_size]; `project` finds those of images.
+            second: As many latents.
+            steps: Images a path, with both ends, at least 2.
+            labels: int [batch], for conditional models.
+
+        Returns:
+            float32 [batch, steps, height, width, channels].
+
+        Raises:
+            ZooError: The latents or labels are not as described, or not as many.
+        """
+        steps = check_ends(first, second, steps)
+        start, end = check_latents(first, self.latent_size), check_latents(second, self.latent_size)
+        latents = spherical(start, end, steps)
+        given = self._given_labels(labels, len(start))
+        repeated = np.repeat(given["label"], steps) if given else None
+        images = self.generate(latents.reshape(-1, self.latent_size), repeated)
+        return images.reshape(*latents.shape[:2], *self.image_shape)
+
+    def project(
+        self,
+        images: np.ndarray,
+        labels: np.ndarray | None = None,
+        steps: int = 200,
+        step_size: float = 0.1,
+        starts: int = 4,
+        scale: float = 0.1,
+        seed: int = 0,
+        verbose: bool = False,
+    ) -> Projection:
+        """Finds latents whose images are near to given ones: `generate(project(images).latents)`.
+
+        Args:
+            images: [batch, height, width, channels] in [0, 1].
+            labels: int [batch], for conditional models.
+            steps: Steps of gradient descent with Adam.
+            step_size: Of each.
+            starts: Latents to start from, for each image; the one that ends best is kept.
+            scale: How far pixels may be off, in units of pixels: smaller values come nearer to the images, with
+                latents that are less likely.
+            seed: Decides where it starts.
+            verbose: Whether to show a progress bar.
+
+        Returns:
+            `latents`, `images` and `error`, the root of the mean squared difference of pixels, for each image. The
+            error is large for images unlike those trained on.
+
+        Raises:
+            ZooError: An argument is not as described.
+        """
+        images = self._checked_images(images, "images")
+        return project(
+            self.images_of,
+            images,
+            self._given_labels(labels, len(images)).get("label"),
+            self.latent_size,
+            check_count(steps, "steps"),
+            check_positive(step_size, "step_size"),
+            check_count(starts, "starts"),
+            check_positive(scale, "scale"),
+            check_seed(seed),
+            verbose,
+        )
 
     def _draw_images(self, n: int, seed: int, temperature: float, **labels: np.ndarray) -> np.ndarray:
         latents = temperature * random.normal([n, self.latent_size], seed).numpy()
-        return self.run_in_batches("generate", latent=latents)["image"]
+        return self.run_in_batches("generate", latent=latents, **labels)["image"]
 
     # Export and serialization.
 
@@ -134,26 +262,35 @@ class GAN(Game):
         image, drawn = image_tensor("image", self.image_shape), image_tensor("image", self.image_shape, "n")
         latent = NamedTensor("latent", ("batch", self.latent_size), description="standard Normal noise")
         logit = NamedTensor("logit", ("batch",), description="large for images that look real")
+        label, count = (), (COUNT,)
+        if self.num_classes is not None:
+            label, count = (label_tensor(self.num_classes),), (label_tensor(self.num_classes, "n"),)
         signatures = (
-            Signature("generate", self._generate_signature, (latent,), (image,), description="Latent to image."),
-            Signature("sample", self._sample, (SEED, COUNT, TEMPERATURE), (drawn,), description="New images."),
-            Signature("discriminate", self._discriminate, (image,), (logit,), description="How real images look."),
+            Signature("generate", self._generate_signature, (latent, *label), (image,), description="Latent to image."),
+            Signature("sample", self._sample, (SEED, *count, TEMPERATURE), (drawn,), description="New images."),
+            Signature("discriminate", self._discriminate, (image, *label), (logit,), description="How real they look."),
         )
         return {signature.name: signature for signature in signatures}
 
-    def _images(self, latents: tf.Tensor) -> tf.Tensor:
-        outputs = self.averaged(latents) if self.average else self.generator(latents, training=False)
+    def images_of(self, latents: tf.Tensor, labels: tf.Tensor | None = None) -> tf.Tensor:
+        """Returns images, float32 in [0, 1], of latents [batch, latent_size], with the averaged weights."""
+        inputs = self._with_labels(latents, labels)
+        outputs = self.averaged(inputs) if self.average else self.generator(inputs, training=False)
         return tf.clip_by_value(tf.cast(outputs, tf.float32), 0.0, 1.0)
 
-    def _generate_signature(self, latent: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"image": self._images(latent)}
+    def _generate_signature(self, latent: tf.Tensor, label: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
+        return {"image": self.images_of(latent, label)}
 
-    def _sample(self, seed: tf.Tensor, n: tf.Tensor, temperature: tf.Tensor) -> dict[str, tf.Tensor]:
-        latents = random.normal(tf.stack([tf.cast(n, tf.int32), self.latent_size]), seed)
-        return {"image": self._images(temperature * tf.ensure_shape(latents, [None, self.latent_size]))}
+    def _sample(
+        self, seed: tf.Tensor, temperature: tf.Tensor, n: tf.Tensor | None = None, label: tf.Tensor | None = None
+    ) -> dict[str, tf.Tensor]:
+        count = n if label is None else tf.shape(label)[0]
+        assert count is not None  # one of the two is an input of every model
+        latents = random.normal(tf.stack([tf.cast(count, tf.int32), self.latent_size]), seed)
+        return {"image": self.images_of(temperature * tf.ensure_shape(latents, [None, self.latent_size]), label)}
 
-    def _discriminate(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"logit": self._logits(image, None, False)}
+    def _discriminate(self, image: tf.Tensor, label: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
+        return {"logit": self._verdict(image, label, False)[0]}
 
     def get_config(self) -> dict:
         """Returns the arguments of the constructor, serialized."""
@@ -191,14 +328,3 @@ def _check_share(value: Any, name: str) -> float:
     if value >= 1:
         raise ZooError(f"{name} is {value!r}, expected at least 0 and below 1.")
     return value
-
-
-def _sizes(network: Any, name: str, rank: int) -> tuple[int, ...]:
-    if not isinstance(network, keras.Model):
-        raise ZooError(f"the {name} is a {type(network).__name__}, expected a Keras model.")
-    shape = tuple(network.input_shape[1:])
-    if len(shape) != rank or None in shape:
-        raise ZooError(
-            f"the {name} takes inputs {list(network.input_shape)}, expected {rank} known sizes after the batch."
-        )
-    return shape

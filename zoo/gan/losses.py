@@ -26,14 +26,15 @@ class AdversarialLoss(NamedTuple):
     discriminator: The same for the discriminator.
     compares: Whether the generator's loss reads the logits of real images too.
     smoothable: Whether the discriminator's loss of a real image is that of a target, which can be other than 1.
-    boundary: The logit above which the discriminator takes an image for a real one.
+    boundary: The logit above which the discriminator takes an image for a real one, or None where only differences
+        between logits have a meaning.
     """
 
     generator: Loss
     discriminator: Loss
     compares: bool = False
     smoothable: bool = False
-    boundary: float = 0.0
+    boundary: float | None = 0.0
 
 
 def minimax_generator(_: tf.Tensor, fake_logits: tf.Tensor) -> tf.Tensor:
@@ -93,8 +94,8 @@ LOSSES = {
         least_squares_generator, least_squares_discriminator, smoothable=True, boundary=0.5
     ),
     "hinge": AdversarialLoss(hinge_generator, hinge_discriminator),
-    "wasserstein": AdversarialLoss(hinge_generator, wasserstein_discriminator),
-    "relativistic": AdversarialLoss(relativistic_generator, relativistic_discriminator, compares=True),
+    "wasserstein": AdversarialLoss(hinge_generator, wasserstein_discriminator, boundary=None),
+    "relativistic": AdversarialLoss(relativistic_generator, relativistic_discriminator, compares=True, boundary=None),
 }
 
 

@@ -26,6 +26,9 @@ _PER_UNIT = 0.5  # the length of a gradient in units of pixels in [-1, 1], over 
 class Penalty:
     """Base of the penalties.
 
+    Attributes:
+        name: What it is called among the metrics.
+
     Args:
         weight: Above 0.
         every: It is taken every so many steps of the discriminator.
@@ -33,6 +36,8 @@ class Penalty:
     Raises:
         ZooError: A number is out of its range.
     """
+
+    name = "penalty"
 
     def __init__(self, weight: float, every: int = 1):
         self.weight = check_positive(weight, "weight")
@@ -56,6 +61,8 @@ class Penalty:
 class R1(Penalty):
     """A penalty on the gradient at real images; `weight` is gamma of the paper."""
 
+    name = "r1"
+
     def __init__(self, weight: float = 10.0, every: int = 1):
         super().__init__(weight, every)
 
@@ -67,6 +74,8 @@ class R1(Penalty):
 @keras.saving.register_keras_serializable(package="zoo")
 class R2(Penalty):
     """A penalty on the gradient at generated images; `weight` is gamma of the paper."""
+
+    name = "r2"
 
     def __init__(self, weight: float = 10.0, every: int = 1):
         super().__init__(weight, every)
@@ -80,6 +89,8 @@ class R2(Penalty):
 class GradientPenalty(Penalty):
     """A penalty on gradients between real and generated images that are not of length 1; `weight` is lambda."""
 
+    name = "gradient_penalty"
+
     def __init__(self, weight: float = 10.0, every: int = 1):
         super().__init__(weight, every)
 
@@ -92,7 +103,7 @@ class GradientPenalty(Penalty):
         return self.weight * tf.square(length - 1.0)
 
 
-PENALTIES = {"r1": R1, "r2": R2, "gradient_penalty": GradientPenalty}
+PENALTIES = {penalty.name: penalty for penalty in (R1, R2, GradientPenalty)}
 
 
 def _squared_norm(discriminate: Discriminate, images: tf.Tensor) -> tf.Tensor:

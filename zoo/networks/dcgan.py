@@ -1,26 +1,33 @@
-"""The networks of DCGAN (Radford et al. 2016), for any height and width."""
+"""The networks of DCGAN (Radford et al. 2016), for any height and width, with labels where they are asked for."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 
+from zoo.errors import ZooError, near_miss
 from zoo.networks.conv import KERNEL, STRIDE
+from zoo.networks.mlp import with_labels
 from zoo.networks.residual import crop_to
+from zoo.networks.spectral import SpectralConv2D, SpectralDense
 from zoo.validation import check_count, check_sizes
 
 _SLOPE, _MOMENTUM = 0.2, 0.9
+NORMALIZATIONS = ("batch", "spectral", "none")
+CONDITIONINGS = ("projection", "concatenation", "classifier")
 
 
 def dcgan_generator(
     output_shape: Sequence[int],
     latent_size: int = 64,
     filters: Sequence[int] = (128, 64),
+    num_classes: int | None = None,
     name: str = "generator",
 ) -> keras.Model:
     """Returns a network from latents [batch, latent_size] to images [batch, height, width, channels] in [0, 1].
 
     Each entry of `filters` is the width of a normalized layer before a doubling of height and width; what goes past
-    `output_shape` is cut off.
+    `output_shape` is cut off. With `num_classes` it takes a second input, one-hot labels [batch, num_classes].
 
     Raises:
         ZooError: A size is no integer above 0, or `filters` is empty.
@@ -30,7 +37,8 @@ def dcgan_generator(
     scale = STRIDE ** len(filters)
     rows, columns = -(-height // scale), -(-width // scale)
     latents = keras.Input((check_count(latent_size, "latent_size"),), name="latent")
-    features = keras.layers.Dense(rows * columns * filters[0], use_bias=False)(latents)
+    inputs, features = with_labels(latents, latents, num_classes)
+    features = keras.layers.Dense(rows * columns * filters[0], use_bias=False)(features)
     features = keras.layers.Reshape((rows, columns, filters[0]))(features)
     for count in (*filters[1:], None):
         features = keras.layers.BatchNormalization(momentum=_MOMENTUM)(features)
@@ -39,29 +47,74 @@ def dcgan_generator(
             features = keras.layers.Conv2DTranspose(count, KERNEL, STRIDE, padding="same", use_bias=False)(features)
     images = keras.layers.Conv2DTranspose(channels, KERNEL, STRIDE, padding="same", dtype="float32")(features)
     images = keras.layers.Activation("sigmoid", dtype="float32")(crop_to(images, height, width))
-    return keras.Model(latents, images, name=name)
+    return keras.Model(inputs, images, name=name)
 
 
 def dcgan_discriminator(
     image_shape: Sequence[int],
     filters: Sequence[int] = (64, 128),
-    normalization: bool = True,
+    normalization: str = "batch",
+    num_classes: int | None = None,
+    conditioning: str = "projection",
     name: str = "discriminator",
 ) -> keras.Model:
     """Returns a network from images [batch, height, width, channels] in [0, 1] to logits [batch, 1].
 
-    Each entry of `filters` is a convolution that halves height and width, normalized over the batch but for the
-    first one, where `normalization` is.
+    Args:
+        image_shape: Height, width and channels.
+        filters: Each entry is a convolution that halves height and width, rounding up.
+        normalization: "batch", over the batch, but for the first convolution; "spectral", of all weights; or "none".
+        num_classes: The number of classes, or None.
+        conditioning: Where there are classes: "projection" and "concatenation" take one-hot labels [batch,
+            num_classes] as a second input; "classifier" gives a second output, class logits [batch, num_classes].
+        name: The network's name.
 
     Raises:
-        ZooError: A size is no integer above 0, or `filters` is empty.
+        ZooError: A size is no integer above 0, `filters` is empty, or a name is not known.
     """
+    for choice, known, what in (
+        (normalization, NORMALIZATIONS, "normalization"),
+        (conditioning, CONDITIONINGS, "conditioning"),
+    ):
+        if choice not in known:
+            raise ZooError(f"unknown {what} '{choice}'. Known: {', '.join(known)}.{near_miss(str(choice), known)}")
+    spectral = normalization == "spectral"
     images = keras.Input(check_sizes(image_shape, "image_shape", 3), name="image")
+    labels = None if num_classes is None else keras.Input((check_count(num_classes, "num_classes"),), name="label")
     features = keras.layers.Rescaling(2.0, -1.0)(images)
+    if labels is not None and conditioning == "concatenation":
+        features = keras.layers.Concatenate()([features, _planes(labels, images.shape)])
+    convolution = SpectralConv2D if spectral else keras.layers.Conv2D
     for index, count in enumerate(check_sizes(filters, "filters")):
-        features = keras.layers.Conv2D(count, KERNEL, STRIDE, padding="same")(features)
-        if normalization and index:
+        features = convolution(count, KERNEL, STRIDE, padding="same")(features)
+        if normalization == "batch" and index:
             features = keras.layers.BatchNormalization(momentum=_MOMENTUM)(features)
         features = keras.layers.LeakyReLU(_SLOPE)(features)
-    logits = keras.layers.Dense(1, dtype="float32")(keras.layers.Flatten()(features))
-    return keras.Model(images, logits, name=name)
+    features = keras.layers.Flatten()(features)
+    return discriminator_head(images, labels, features, conditioning, spectral, name)
+
+
+def discriminator_head(
+    images: Any, labels: Any, features: Any, conditioning: str, spectral: bool, name: str
+) -> keras.Model:
+    """Returns a discriminator from its inputs, symbolic, and the features [batch, size] that it makes of them."""
+    dense = SpectralDense if spectral else keras.layers.Dense
+    logits = dense(1, dtype="float32", name="logit")(features)
+    if labels is None:
+        return keras.Model(images, logits, name=name)
+    if conditioning == "classifier":
+        return keras.Model(
+            images, [logits, dense(labels.shape[1], dtype="float32", name="class_logit")(features)], name=name
+        )
+    if conditioning == "projection":
+        vectors = dense(features.shape[1], use_bias=False, dtype="float32", name="class_vector")(labels)
+        product = keras.layers.Dot(axes=1, dtype="float32")([vectors, features])
+        logits = keras.layers.Add(dtype="float32")([logits, product])
+    return keras.Model([images, labels], logits, name=name)
+
+
+def _planes(labels: Any, image_shape: Sequence[int]) -> Any:
+    """Returns symbolic labels [batch, classes] as planes [batch, height, width, classes], the same everywhere."""
+    _, height, width, _ = image_shape
+    repeated = keras.layers.RepeatVector(height * width)(labels)
+    return keras.layers.Reshape((height, width, labels.shape[1]))(repeated)

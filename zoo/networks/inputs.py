@@ -11,8 +11,7 @@ def known_shape(network: keras.Model, name: str, example: str, rank: int) -> tup
     Raises:
         ZooError: It is no network, or its input shape is not known or of another rank.
     """
-    if not isinstance(network, keras.Model):
-        raise ZooError(f"the {name} is a {type(network).__name__}, expected a keras.Model.")
+    _check_network(network, name)
     try:
         shapes = network.input_shape
         shape = tuple((shapes[0] if isinstance(shapes, list) else shapes)[1:])
@@ -34,6 +33,7 @@ def known_classes(network: keras.Model, name: str, owner: str) -> int:
     Raises:
         ZooError: It takes no labels.
     """
+    _check_network(network, name)
     shapes = network.input_shape
     if not isinstance(shapes, list) or len(shapes) != 2 or len(shapes[1]) != 2 or not shapes[1][1]:
         raise ZooError(
@@ -49,8 +49,14 @@ def check_takes_one(network: keras.Model, name: str, owner: str, conditional: st
     Raises:
         ZooError: It has more; the message names the conditional model that gives them.
     """
+    _check_network(network, name)
     if isinstance(network.input_shape, list):
         raise ZooError(
             f"the {name} takes {len(network.input_shape)} inputs, and a {owner} gives it one. With labels as the "
             f"second, use {conditional}."
         )
+
+
+def _check_network(network: keras.Model, name: str) -> None:
+    if not isinstance(network, keras.Model):
+        raise ZooError(f"the {name} is a {type(network).__name__}, expected a keras.Model.")

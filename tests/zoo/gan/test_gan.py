@@ -134,7 +134,7 @@ def test_it_learns_the_mean_and_spread_of_pixels(digits):
     keras.utils.set_random_seed(0)
     model = GAN(
         dcgan_generator(SHAPE, 8, (32, 16)),
-        dcgan_discriminator(SHAPE, (16, 32), normalization=False),
+        dcgan_discriminator(SHAPE, (16, 32), normalization="none"),
         "relativistic",
         [R1(1.0)],
         average=0.99,
@@ -173,6 +173,8 @@ def test_a_run_goes_on_from_a_file_as_if_it_had_not_stopped(digits, tmp_path):
         ({"augmentation": ["flip"]}, "unknown augmentation 'flip'"),
         ({"average": 1.0}, "average is 1.0"),
         ({"label_smoothing": 0.1, "loss": "hinge"}, "no targets to smooth.*least_squares"),
+        ({"penalties": ["r1", R1(2.0)]}, "hold one twice"),
+        ({"penalties": ["gradient_penalty"]}, "needs, not 'non_saturating'. Use R1 or R2"),
         ({"discriminator_steps": 0}, "discriminator_steps is 0"),
         ({"weight_clip": 0.0}, "weight_clip is 0.0"),
     ],
@@ -199,3 +201,86 @@ def test_parts_and_optimizers_that_do_not_fit():
         model.compile(optimizer="adam")
     with pytest.raises(zoo.ZooError, match="takes no label"):
         model.sample(2, label=1)
+
+
+def test_a_generator_that_leaves_the_range_is_refused():
+    latents = keras.Input((4,))
+    images = keras.layers.Reshape(SHAPE)(keras.layers.Dense(64, "tanh")(latents))
+    with pytest.raises(zoo.ZooError, match=r"pixels from -\d.* to .*Rescaling\(0.5, 0.5\)"):
+        GAN(keras.Model(latents, images), dcgan_discriminator(SHAPE, (4,)))
+    GAN(keras.Model(latents, keras.layers.Rescaling(0.5, 0.5)(images)), dcgan_discriminator(SHAPE, (4,)))
+
+
+def test_what_training_reports(digits):
+    """Held-out images have no penalty and no step, and no such metrics."""
+    model = small(penalties=["r1", "r2"])
+    model.compile()
+    history = model.fit(digits[:64], validation_data=digits[64:96], batch_size=16, verbose=0).history
+    watched = {"loss", "generator_loss", "discriminator_loss", "real_accuracy", "fake_accuracy", "diversity"}
+    assert set(history) == watched | {f"val_{name}" for name in watched} | {"update_ratio", "r1", "r2"}
+    assert set(model.evaluate(digits[:32], verbose=0, return_dict=True)) == watched
+
+
+def test_updates_are_compared_by_their_relative_length(digits):
+    model = small(average=0.0)
+    model.compile(keras.optimizers.SGD(0.3), keras.optimizers.SGD(0.1))
+    networks = (model.generator, model.discriminator)
+    before = [[weight.numpy() for weight in network.trainable_variables] for network in networks]
+    reported = float(model.train_step(tf.constant(digits[:16]))["update_ratio"])
+    changes = []
+    for old, network in zip(before, networks, strict=True):
+        new = [weight.numpy() for weight in network.trainable_variables]
+        length = np.sqrt(sum(np.square(n - o).sum() for n, o in zip(new, old, strict=True)))
+        changes.append(length / np.sqrt(sum(np.square(o).sum() for o in old)))
+    assert reported == pytest.approx(changes[0] / changes[1], rel=1e-3)
+
+
+class Broken(R1):
+    """A penalty that is not finite."""
+
+    name = "broken"
+
+    def __call__(self, *arguments):
+        return super().__call__(*arguments) / 0.0
+
+
+@pytest.mark.parametrize(
+    "options, rates, message",
+    [
+        ({"penalties": [Broken()]}, (1e-3, 1e-3), "discriminator broke first, in the penalty broken"),
+        ({"loss": "wasserstein"}, (1e-3, 1e30), "discriminator broke first: its"),
+        ({"loss": "wasserstein"}, (1e38, 1e-3), "generator broke first: its images are not finite"),
+    ],
+)
+def test_what_is_not_finite_stops_training_and_has_a_name(digits, options, rates, message):
+    model = small(average=0.0, **options)
+    model.compile(*(keras.optimizers.SGD(rate) for rate in rates))
+    with pytest.raises(zoo.ZooError, match=message):
+        model.fit(digits[:128], batch_size=16, epochs=3, verbose=0)
+
+
+def test_a_pixel_out_of_range_stops_training_and_leaves_the_weights_finite(digits):
+    model = small()
+    model.compile()
+    batches = tf.data.Dataset.from_tensor_slices(np.concatenate([digits[:16], digits[:16] - np.nan])).batch(16)
+    with pytest.raises(zoo.ZooError, match=r"batch 2: loss is not finite\. Pixels of that batch are NaN"):
+        model.fit(batches, verbose=0)
+    assert all(np.isfinite(weight).all() for weight in model.get_weights())
+
+
+def test_sample_weights_are_refused(digits):
+    model = small()
+    model.compile()
+    with pytest.raises(zoo.ZooError, match="leave sample_weight out"):
+        model.fit(digits[:16], sample_weight=np.ones(16), verbose=0)
+
+
+def test_interpolation_starts_and_ends_at_the_latents():
+    model = small()
+    first, second = np.random.default_rng(0).normal(size=(2, 3, 4)).astype(np.float32)
+    images = model.interpolate(first, second, steps=5)
+    assert images.shape == (3, 5, *SHAPE)
+    np.testing.assert_allclose(images[:, 0], model.generate(first), atol=1e-5)
+    np.testing.assert_allclose(images[:, -1], model.generate(second), atol=1e-5)
+    with pytest.raises(zoo.ZooError, match="give as many of both"):
+        model.interpolate(first, second[:2])

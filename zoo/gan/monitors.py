@@ -1,0 +1,35 @@
+"""Where a game stands, in numbers that can be watched; neither loss says it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from zoo.gan.losses import AdversarialLoss
+
+
+def accuracies(pair: AdversarialLoss, real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns how often the discriminator is right on real and on generated images, two float32 [batch].
+
+    Where logits have a boundary, that is being on the right side of it. Else, with losses that compare, only their
+    order has a meaning: it is the share of images of the other kind that an image is on the right side of.
+    """
+    if pair.boundary is None:
+        right = tf.cast(real_logits[:, None] > fake_logits[None], tf.float32)
+        return tf.reduce_mean(right, axis=1), tf.reduce_mean(right, axis=0)
+    return tf.cast(real_logits > pair.boundary, tf.float32), tf.cast(fake_logits < pair.boundary, tf.float32)
+
+
+def diversity(fakes: tf.Tensor, images: tf.Tensor) -> tf.Tensor:
+    """Returns the variance of generated images [batch, ...] over that of real ones, both summed over pixels.
+
+    It is 1 where they vary as much, and near 0 where the generator has collapsed on one image; 0 for a batch of one.
+    """
+    spread, expected = (tf.reduce_sum(tf.math.reduce_variance(each, axis=0)) for each in (fakes, images))
+    return tf.math.divide_no_nan(spread, expected)
+
+
+def relative_change(before: Sequence[tf.Tensor], variables: Sequence[Any]) -> tf.Tensor:
+    """Returns the length of a step of weights over the length of the weights, a scalar."""
+    change = tf.linalg.global_norm([variable - old for old, variable in zip(before, variables, strict=True)])
+    return tf.math.divide_no_nan(change, tf.linalg.global_norm(list(before)))
