@@ -1,12 +1,12 @@
 """Checks of what a user passes in, with messages that name the cause and the remedy."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
-from zoo.errors import ZooError
+from zoo.errors import ZooError, near_miss
 
 
 def as_array(values: Any, name: str) -> np.ndarray:
@@ -133,6 +133,18 @@ def check_sizes(values: Any, name: str, count: int | None = None) -> tuple[int, 
     if not sizes or not whole or (count is not None and len(sizes) != count):
         raise ZooError(f"{name} is {values!r}, expected {count or 'one or more'} integers above 0.")
     return sizes
+
+
+def check_choice(value: Any, known: Iterable[str], name: str) -> str:
+    """Returns a name after checking that it is a known one.
+
+    Raises:
+        ZooError: It is not; the message names the nearest.
+    """
+    known = list(known)
+    if value not in known:
+        raise ZooError(f"unknown {name} '{value}'. Known: {', '.join(known)}.{near_miss(str(value), known)}")
+    return value
 
 
 def check_positive(value: Any, name: str, or_zero: bool = False) -> float:

@@ -8,7 +8,7 @@ from zoo.backend import check_environment
 check_environment()  # before anything here imports Keras
 
 _WHERE: dict[str, str] = {}
-_MODULES = ("augmentation", "inversion", "losses", "monitors", "penalties")
+_MODULES = ("augmentation", "designs", "inversion", "losses", "monitors", "penalties")
 
 __all__ = sorted([*_WHERE, *_MODULES])
 

@@ -19,7 +19,7 @@ import tensorflow as tf
 from typing_extensions import Self
 
 from zoo import random
-from zoo.errors import ZooError, near_miss
+from zoo.errors import ZooError
 from zoo.gan.augmentation import AUGMENTATIONS
 from zoo.gan.averaging import WeightAverage
 from zoo.gan.game import Game
@@ -29,7 +29,7 @@ from zoo.gan.penalties import PENALTIES, Penalty
 from zoo.networks.inputs import check_takes_one, known_shape
 from zoo.paths import check_ends, spherical
 from zoo.signature import COUNT, SEED, TEMPERATURE, NamedTensor, Signature, image_tensor, label_tensor
-from zoo.validation import check_count, check_latents, check_positive, check_seed
+from zoo.validation import check_choice, check_count, check_latents, check_positive, check_seed
 
 _TRIED, _FAR, _ROUNDING = 4, 3.0, 1e-3  # latents to check the range of the generator with
 
@@ -79,13 +79,13 @@ class GAN(Game):
     ):
         super().__init__(seed=seed, **kwargs)
         self.generator, self.discriminator = generator, discriminator
-        self.loss_name = _known(loss, LOSSES, "loss")
+        self.loss_name = check_choice(loss, LOSSES, "loss")
         self.adversarial = LOSSES[self.loss_name]
         self.penalties = [
-            penalty if isinstance(penalty, Penalty) else PENALTIES[_known(penalty, PENALTIES, "penalty")]()
+            penalty if isinstance(penalty, Penalty) else PENALTIES[check_choice(penalty, PENALTIES, "penalty")]()
             for penalty in penalties
         ]
-        self.augmentation = [_known(name, AUGMENTATIONS, "augmentation") for name in augmentation]
+        self.augmentation = [check_choice(name, AUGMENTATIONS, "augmentation") for name in augmentation]
         self.discriminator_steps = check_count(discriminator_steps, "discriminator_steps")
         self.average = _check_share(average, "average")
         self.label_smoothing = _check_share(label_smoothing, "label_smoothing")
@@ -315,12 +315,6 @@ class GAN(Game):
         config = copy.deepcopy(config)  # Keras empties parts of what it deserializes
         networks = {name: build(config[name]) for name in ("generator", "discriminator")}
         return cls(**{**config, **networks, "penalties": [build(penalty) for penalty in config["penalties"]]})
-
-
-def _known(name: str, known: Any, what: str) -> str:
-    if name not in known:
-        raise ZooError(f"unknown {what} '{name}'. Known: {', '.join(known)}.{near_miss(str(name), known)}")
-    return name
 
 
 def _check_share(value: Any, name: str) -> float:

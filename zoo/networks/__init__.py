@@ -11,6 +11,7 @@ from zoo.networks.grid import grid_decoder, grid_encoder  # noqa: E402
 from zoo.networks.mlp import mlp_decoder, mlp_encoder  # noqa: E402
 from zoo.networks.pixelcnn import pixelcnn  # noqa: E402
 from zoo.networks.residual import residual_decoder, residual_encoder  # noqa: E402
+from zoo.networks.residual_gan import residual_discriminator, residual_generator  # noqa: E402
 
 __all__ = [
     "conv_classifier",
@@ -24,5 +25,7 @@ __all__ = [
     "mlp_encoder",
     "pixelcnn",
     "residual_decoder",
+    "residual_discriminator",
     "residual_encoder",
+    "residual_generator",
 ]

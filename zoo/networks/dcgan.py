@@ -1,20 +1,18 @@
 """The networks of DCGAN (Radford et al. 2016), for any height and width, with labels where they are asked for."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import keras
 
-from zoo.errors import ZooError, near_miss
 from zoo.networks.conv import KERNEL, STRIDE
+from zoo.networks.judgement import judged_inputs, judgement
 from zoo.networks.mlp import with_labels
 from zoo.networks.residual import crop_to
-from zoo.networks.spectral import SpectralConv2D, SpectralDense
-from zoo.validation import check_count, check_sizes
+from zoo.networks.spectral import SpectralConv2D
+from zoo.validation import check_choice, check_count, check_sizes
 
 _SLOPE, _MOMENTUM = 0.2, 0.9
 NORMALIZATIONS = ("batch", "spectral", "none")
-CONDITIONINGS = ("projection", "concatenation", "classifier")
 
 
 def dcgan_generator(
@@ -72,18 +70,9 @@ def dcgan_discriminator(
     Raises:
         ZooError: A size is no integer above 0, `filters` is empty, or a name is not known.
     """
-    for choice, known, what in (
-        (normalization, NORMALIZATIONS, "normalization"),
-        (conditioning, CONDITIONINGS, "conditioning"),
-    ):
-        if choice not in known:
-            raise ZooError(f"unknown {what} '{choice}'. Known: {', '.join(known)}.{near_miss(str(choice), known)}")
+    check_choice(normalization, NORMALIZATIONS, "normalization")
+    images, labels, features = judged_inputs(image_shape, num_classes, conditioning)
     spectral = normalization == "spectral"
-    images = keras.Input(check_sizes(image_shape, "image_shape", 3), name="image")
-    labels = None if num_classes is None else keras.Input((check_count(num_classes, "num_classes"),), name="label")
-    features = keras.layers.Rescaling(2.0, -1.0)(images)
-    if labels is not None and conditioning == "concatenation":
-        features = keras.layers.Concatenate()([features, _planes(labels, images.shape)])
     convolution = SpectralConv2D if spectral else keras.layers.Conv2D
     for index, count in enumerate(check_sizes(filters, "filters")):
         features = convolution(count, KERNEL, STRIDE, padding="same")(features)
@@ -91,30 +80,4 @@ def dcgan_discriminator(
             features = keras.layers.BatchNormalization(momentum=_MOMENTUM)(features)
         features = keras.layers.LeakyReLU(_SLOPE)(features)
     features = keras.layers.Flatten()(features)
-    return discriminator_head(images, labels, features, conditioning, spectral, name)
-
-
-def discriminator_head(
-    images: Any, labels: Any, features: Any, conditioning: str, spectral: bool, name: str
-) -> keras.Model:
-    """Returns a discriminator from its inputs, symbolic, and the features [batch, size] that it makes of them."""
-    dense = SpectralDense if spectral else keras.layers.Dense
-    logits = dense(1, dtype="float32", name="logit")(features)
-    if labels is None:
-        return keras.Model(images, logits, name=name)
-    if conditioning == "classifier":
-        return keras.Model(
-            images, [logits, dense(labels.shape[1], dtype="float32", name="class_logit")(features)], name=name
-        )
-    if conditioning == "projection":
-        vectors = dense(features.shape[1], use_bias=False, dtype="float32", name="class_vector")(labels)
-        product = keras.layers.Dot(axes=1, dtype="float32")([vectors, features])
-        logits = keras.layers.Add(dtype="float32")([logits, product])
-    return keras.Model([images, labels], logits, name=name)
-
-
-def _planes(labels: Any, image_shape: Sequence[int]) -> Any:
-    """Returns symbolic labels [batch, classes] as planes [batch, height, width, classes], the same everywhere."""
-    _, height, width, _ = image_shape
-    repeated = keras.layers.RepeatVector(height * width)(labels)
-    return keras.layers.Reshape((height, width, labels.shape[1]))(repeated)
+    return judgement(images, labels, features, conditioning, spectral, name)

@@ -21,13 +21,13 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from zoo import random
-from zoo.errors import ZooError, near_miss
+from zoo.errors import ZooError
 from zoo.sampling import draw
 from zoo.vae.likelihoods import Likelihood
 from zoo.vae.posteriors import Posterior
 from zoo.vae.priors import Prior
 from zoo.vae.vae import VAE
-from zoo.validation import check_count
+from zoo.validation import check_choice, check_count
 
 BOUNDS = ("iwae", "miwae", "ciwae", "piwae")
 GRADIENTS = ("reparameterized", "doubly_reparameterized")
@@ -84,8 +84,7 @@ class IWAE(VAE):
         self.repeats = check_count(repeats, "repeats")
         self.bound, self.beta, self.gradient = bound, beta, gradient
         for choice, known, name in ((bound, BOUNDS, "bound"), (gradient, GRADIENTS, "gradient")):
-            if choice not in known:
-                raise ZooError(f"unknown {name} '{choice}'. Known: {', '.join(known)}.{near_miss(str(choice), known)}")
+            check_choice(choice, known, name)
         if not 0 <= beta <= 1:
             raise ZooError(f"beta is {beta!r}, expected a share of the elbo from 0 to 1.")
         if repeats > 1 and bound in ("iwae", "ciwae"):

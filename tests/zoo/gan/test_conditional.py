@@ -8,7 +8,8 @@ from sklearn.datasets import load_digits
 
 import zoo
 from zoo.gan.penalties import R1
-from zoo.networks.dcgan import CONDITIONINGS, dcgan_discriminator, dcgan_generator
+from zoo.networks.dcgan import dcgan_discriminator, dcgan_generator
+from zoo.networks.judgement import CONDITIONINGS
 
 SHAPE = (8, 8, 1)
 
