@@ -9,12 +9,14 @@ import zoo
 from recipes.data import Dataset
 from recipes.settings import (
     ConditionalVAESettings,
+    GANSettings,
     HierarchicalVAESettings,
     IWAESettings,
     VAESettings,
     VQVAESettings,
 )
 from zoo.errors import ZooError
+from zoo.gan.penalties import R1, R2, GradientPenalty
 from zoo.model import GenerativeModel
 from zoo.vae.likelihoods import LIKELIHOODS, Likelihood
 from zoo.vae.likelihoods.levels import QuantizedLikelihood
@@ -133,10 +135,33 @@ def _vector_quantized(settings: VQVAESettings, data: Dataset, seed: int) -> Gene
     return zoo.VQVAE(encoder, decoder, quantizer, prior, likelihood, settings.commitment, seed)
 
 
+def _gan(settings: GANSettings, data: Dataset, seed: int) -> GenerativeModel:
+    networks, filters, shape = zoo.networks, settings.filters, data.image_shape
+    num_classes = None if settings.conditioning is None else _classes(data)
+    told = {} if settings.conditioning is None else {"num_classes": num_classes, "conditioning": settings.conditioning}
+    options = {"num_classes": num_classes}
+    if settings.network == "dcgan":
+        generator = networks.dcgan_generator(shape, settings.latent_size, filters[::-1], **options)
+        discriminator = networks.dcgan_discriminator(shape, filters, settings.normalization, **told)
+    else:
+        generator = networks.residual_generator(shape, settings.latent_size, filters[::-1], **options)
+        discriminator = networks.residual_discriminator(shape, filters, **told)
+    held = [
+        penalty(weight, settings.penalty_every)
+        for penalty, weight in ((R1, settings.r1), (R2, settings.r2), (GradientPenalty, settings.gradient_penalty))
+        if weight
+    ]
+    shared = ("loss", "discriminator_steps", "average", "augmentation")
+    return (zoo.GAN if num_classes is None else zoo.ConditionalGAN)(
+        generator, discriminator, penalties=held, seed=seed, **{name: getattr(settings, name) for name in shared}
+    )
+
+
 _BUILDERS: dict[type, Callable[[Any, Dataset, int], GenerativeModel]] = {
     VAESettings: _vae,
     IWAESettings: _vae,
     ConditionalVAESettings: _vae,
     HierarchicalVAESettings: _hierarchical,
     VQVAESettings: _vector_quantized,
+    GANSettings: _gan,
 }

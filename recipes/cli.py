@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from export.errors import ExportError
-from recipes.figures import headline
+from recipes.figures import headline, sample_table
 from recipes.quiet import import_tensorflow_quietly
 from zoo.errors import ZooError
 
@@ -166,9 +166,12 @@ def evaluate(
     draws: Annotated[int, typer.Option(min=1, help="Importance draws an image.")] = 1000,
     images: Annotated[int | None, typer.Option(min=1, help="Test images, the first ones; by default all.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Decides the draws.")] = 0,
-    classifier: Annotated[
+    features: Annotated[
         str | None,
-        typer.Option(help="A preset that judges 10,000 samples of a conditional model, such as classifier_mnist."),
+        typer.Option(
+            help="What 10,000 samples are compared with real images in: a classifier among the presets, "
+            "inception_v3, a .keras file, or none; by default the classifier of the data where there is one."
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -176,7 +179,7 @@ def evaluate(
     import_tensorflow_quietly()
     from recipes.data import load
     from recipes.evaluate import evaluate as measure
-    from recipes.models import open_model
+    from recipes.models import open_model, open_network
     from recipes.settings import ImageSettings
 
     opened = open_model(model)
@@ -188,10 +191,10 @@ def evaluate(
         height, width, channels = opened.model.image_shape
         image = ImageSettings(size=(height, width), channels=channels)
     loaded = load(spec, image)
-    labels = None if loaded.test_labels is None else loaded.test_labels[:images]
     shown = sys.stderr.isatty() and not as_json
-    figures = measure(opened.model, loaded.test[:images], spec, draws, seed, shown, labels, classifier)
-    print(json.dumps(figures, indent=2) if as_json else headline(figures))
+    network = open_network(features, spec)
+    figures = measure(opened.model, loaded, draws, images, seed, shown, network)
+    print(json.dumps(figures, indent=2) if as_json else f"{headline(figures)}\n{sample_table(figures)}".rstrip())
 
 
 @app.command(epilog="Example: zoo sample vae_mnist -n 64 --seed 0 -o samples.png")

@@ -3,55 +3,66 @@
 import math
 from typing import Any
 
-import numpy as np
-
+from recipes.data import Dataset
+from recipes.judge import SAMPLES, judge
 from zoo.errors import ZooError
-from zoo.metrics import Classifier, conditional_accuracy
+from zoo.metrics import FeatureNetwork
 
 _ESTIMATOR = "importance-weighted bound (Burda et al. 2016, equation 8)"
-_SAMPLES = 10_000
 
 
 def evaluate(
     model: Any,
-    images: np.ndarray,
-    data: str,
+    data: Dataset,
     draws: int,
+    images: int | None = None,
     seed: int = 0,
     verbose: bool = False,
-    labels: np.ndarray | None = None,
-    classifier: str | None = None,
-) -> dict:
-    """Measures the test log-likelihood of a model that has one, and whether it draws the classes asked for.
+    network: FeatureNetwork | None = None,
+    samples: int = SAMPLES,
+) -> dict[str, Any]:
+    """Measures the test log-likelihood of a model that has one, and what the model draws.
 
     Args:
-        model: A model with `log_likelihood`.
-        images: Test images [n, height, width, channels] in [0, 1].
-        data: What the images are, for the record.
+        model: Any model of the zoo.
+        data: Real images; what is measured is measured on its test split.
         draws: Importance draws an image, for models whose estimate has any.
-        seed: Decides the draws, and the binarization where there is one.
+        images: Test images, the first ones; by default all.
+        seed: Decides the draws, the samples, and the binarization where there is one.
         verbose: Whether to show a progress bar.
-        labels: int [n], for conditional models; others do not use them.
-        classifier: A preset that judges what a conditional model draws, or None.
+        network: What samples are compared with real images in; None leaves that out.
+        samples: How many to draw for that.
 
     Returns:
-        "nll" in nats an image and its "standard_error" over images, "bits_per_dimension" for discrete pixels,
-        and what it is the likelihood of, the data, the counts and the seed that they were measured with. With a
-        classifier also "conditional_accuracy", a share, with its own error, classifier and number of samples.
+        "nll" in nats an image and its "standard_error" over images, "bits_per_dimension" for discrete pixels, and
+        what it is the likelihood of; the figures of `recipes.judge.judge`; and the data, the counts and the seed that
+        they were measured with.
 
     Raises:
-        ZooError: The model has no likelihood, the images have another shape, or there are fewer than two.
+        ZooError: There is nothing to measure the model by, the images have another shape, or there are fewer than two.
     """
-    if not hasattr(model, "log_likelihood"):
-        raise ZooError(f"{type(model).__name__} has no likelihood to evaluate.")
-    if len(images) < 2:
+    has_likelihood = hasattr(model, "log_likelihood")
+    if not has_likelihood and network is None:
+        raise ZooError(
+            f"{type(model).__name__} has no likelihood, and no network is named to judge its samples in. Name one, for "
+            "example --features classifier_mnist"
+        )
+    if len(data.test[:images]) < 2:
         raise ZooError("a standard error needs at least 2 test images.")
-    if model.num_classes is not None and labels is None:
-        raise ZooError(f"{type(model).__name__} is conditional, and {data} has no labels to evaluate it with.")
-    given = {} if model.num_classes is None else {"labels": labels}
-    estimate = model.log_likelihood(images, draws, seed=seed, verbose=verbose, **given)
-    judged = {} if classifier is None else _judged(model, classifier, seed)
-    bits = -estimate.mean / (math.log(2) * math.prod(images.shape[1:]))
+    likelihood = _likelihood(model, data, draws, images, seed, verbose) if has_likelihood else {}
+    judged = {} if network is None else judge(model, network, data.train, data.test[:images], seed, samples)
+    return {**likelihood, **judged, "data": data.name, "split": "test", "seed": seed}
+
+
+def _likelihood(model: Any, data: Dataset, draws: int, images: int | None, seed: int, verbose: bool) -> dict[str, Any]:
+    labels = {}
+    if model.num_classes is not None:
+        if data.test_labels is None:
+            raise ZooError(f"{type(model).__name__} is conditional, and {data.name} has no labels to evaluate it with.")
+        labels = {"labels": data.test_labels[:images]}
+    test = data.test[:images]
+    estimate = model.log_likelihood(test, draws, seed=seed, verbose=verbose, **labels)
+    bits = -estimate.mean / (math.log(2) * math.prod(test.shape[1:]))
     return {
         "nll": -estimate.mean,
         "standard_error": estimate.standard_error,
@@ -61,20 +72,5 @@ def evaluate(
         "likelihood_of": model.likelihood_layer.describes,
         "estimator": getattr(model, "likelihood_estimator", _ESTIMATOR),
         "draws": 1 if hasattr(model, "likelihood_estimator") else draws,
-        "images": len(images),
-        "data": data,
-        "split": "test",
-        "seed": seed,
-        **judged,
-    }
-
-
-def _judged(model: Any, classifier: str, seed: int) -> dict[str, Any]:
-    judge = Classifier.from_preset(classifier)
-    found = conditional_accuracy(model, judge.logits, _SAMPLES, seed)
-    return {
-        "conditional_accuracy": found.mean,
-        "conditional_accuracy_error": found.standard_error,
-        "conditional_accuracy_samples": _SAMPLES,
-        "classifier": classifier,
+        "images": len(test),
     }

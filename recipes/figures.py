@@ -1,26 +1,58 @@
-"""A model's figures in one line."""
+"""A model's figures in one line, and in several."""
 
 from collections.abc import Mapping
 from typing import Any
 
 
 def headline(figures: Mapping[str, Any]) -> str:
-    """Returns the main figure of a model, with its standard error and how it was measured, or ""."""
+    """Returns the main figures of a model, with their standard errors and how they were measured, or ""."""
     if "accuracy" in figures:
         return (
             f"accuracy {figures['accuracy']:.2%} +- {figures['standard_error']:.2%} ({figures['data']} test, "
             f"{figures['images']:,} images)"
         )
+    return "; ".join(part for part in (_likelihood(figures), _samples(figures), _agreement(figures)) if part)
+
+
+def _likelihood(figures: Mapping[str, Any]) -> str:
     if "nll" not in figures:
         return ""
-    agreement = ""
-    if "conditional_accuracy" in figures:
-        share, error = figures["conditional_accuracy"], figures["conditional_accuracy_error"]
-        agreement = (
-            f"; {figures['classifier']} sees the class asked for in {share:.2%} +- {error:.2%} of "
-            f"{figures['conditional_accuracy_samples']:,} samples"
-        )
     return (
         f"NLL {figures['nll']:.2f} +- {figures['standard_error']:.2f} nats ({figures['data']} test, "
-        f"{figures['images']:,} images, {figures['draws']:,} draws){agreement}"
+        f"{figures['images']:,} images, {figures['draws']:,} draws)"
     )
+
+
+def _samples(figures: Mapping[str, Any]) -> str:
+    if "frechet_distance" not in figures:
+        return ""
+    return (
+        f"Frechet distance {figures['frechet_distance']:.2f} +- {figures['frechet_distance_error']:.2f} "
+        f"({figures['samples']:,} samples, {figures['features']}; "
+        f"training images {figures['train_frechet_distance']:.2f})"
+    )
+
+
+def _agreement(figures: Mapping[str, Any]) -> str:
+    if "conditional_accuracy" not in figures:
+        return ""
+    share, error = figures["conditional_accuracy"], figures["conditional_accuracy_error"]
+    return f"{figures['features']} sees the class asked for in {share:.2%} +- {error:.2%} of {figures['samples']:,} samples"
+
+
+def sample_table(figures: Mapping[str, Any]) -> str:
+    """Returns all measures of samples beside those of training images, a line each, or ""."""
+    if "frechet_distance" not in figures:
+        return ""
+    lines = [f"{'':20}{'samples':>22}{'training images':>22}"]
+    for name in ("frechet_distance", "kernel_distance", "precision", "recall", "density", "coverage"):
+        cells = (f"{figures[prefix + name]:.4f} +- {figures[f'{prefix}{name}_error']:.4f}" for prefix in ("", "train_"))
+        lines.append(f"{name.replace('_', ' '):20}" + "".join(f"{cell:>22}" for cell in cells))
+    if "class_shares" in figures:
+        lines.append("shares of classes   " + " ".join(f"{share:.1%}" for share in figures["class_shares"]))
+    lines.append(
+        f"{figures['samples']:,} samples, in turn of classes where there are, and as many training images, against the "
+        f"{figures['data']} test images;\nfeatures of {figures['features']}, resizing: {figures['resizing']}; "
+        f"{figures['neighbours']} neighbours; seed {figures['seed']}"
+    )
+    return "\n".join(lines)

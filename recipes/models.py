@@ -10,6 +10,8 @@ from recipes.run_folder import RunFolder, read_settings
 from recipes.settings import ImageSettings
 from zoo import presets
 from zoo.errors import ZooError
+from zoo.metrics import FeatureNetwork, feature_network
+from zoo.metrics.features import default_for
 from zoo.model import GenerativeModel
 
 
@@ -47,6 +49,16 @@ def open_model(name: str, any_model: bool = False) -> OpenedModel:
     # Names the near miss, should it have been meant for a preset.
     presets.metadata(name)
     raise AssertionError("presets.metadata raises for unknown names")
+
+
+def open_network(name: str | None, data: str | None) -> FeatureNetwork | None:
+    """Returns the network that samples are judged in: by name, or by default the classifier of the data.
+
+    Raises:
+        ZooError: There is no such network.
+    """
+    chosen = default_for(data or "") if name is None else name
+    return None if chosen in (None, "none") else feature_network(chosen)
 
 
 def _open_run(path: Path) -> OpenedModel:

@@ -9,6 +9,7 @@ from zoo.errors import ZooError, near_miss
 
 # A recipe is a module with SETTINGS, PARAMETERS and EXPECTED, and PUBLISHED where there is something to compare with.
 _FAMILIES = {
+    "gan": ("cgan_mnist", "gan_mnist"),
     "vae": (
         "cvae_mnist",
         "hvae_cifar10_jpeg_subset",
@@ -20,7 +21,7 @@ _FAMILIES = {
         "vae_mnist",
         "vamp_burda",
         "vqvae_mnist",
-    )
+    ),
 }
 _RECIPES = {name: f"recipes.{family}.{name}" for family, names in _FAMILIES.items() for name in names}
 

@@ -90,17 +90,44 @@ class VQVAESettings(_Section):
     prior_epochs: int = Field(ge=1, description="passes over the codes to fit the prior")
 
 
+class GANSettings(_Section):
+    """The networks, the game and what holds its discriminator."""
+
+    kind: Literal["gan"] = "gan"
+    network: Literal["dcgan", "residual"] = Field(description="kind of generator and discriminator")
+    latent_size: int = Field(ge=1, le=4096, description="size of the latents")
+    filters: list[Size] = Field(min_length=1, max_length=6, description="filters at each half of the size before")
+    normalization: Literal["batch", "spectral", "none"] = Field(
+        default="none", description="of a dcgan discriminator; residual ones have none"
+    )
+    conditioning: Literal["projection", "concatenation", "classifier"] | None = Field(
+        default=None, description="how the discriminator learns of labels; None: the GAN takes none"
+    )
+    loss: str = Field(default="non_saturating", description="pair of losses")
+    r1: float = Field(default=0.0, ge=0, description="weight of the penalty R1, or 0 for none")
+    r2: float = Field(default=0.0, ge=0, description="weight of the penalty R2, or 0 for none")
+    gradient_penalty: float = Field(default=0.0, ge=0, description="weight of the gradient penalty, or 0 for none")
+    penalty_every: int = Field(default=1, ge=1, description="steps of the discriminator from one penalty to the next")
+    discriminator_steps: int = Field(default=1, ge=1, description="for each of the generator; they share out a batch")
+    average: float = Field(default=0.999, ge=0, lt=1, description="momentum of the generator's average")
+    augmentation: list[Literal["color", "translation", "cutout"]] = Field(
+        default=[], description="what images suffer before they are judged"
+    )
+    betas: tuple[float, float] = Field(default=(0.5, 0.999), description="of Adam, for both networks")
+
+
 Kind = (
     Annotated[VAESettings, Tag("vae")]
     | Annotated[IWAESettings, Tag("iwae")]
     | Annotated[ConditionalVAESettings, Tag("cvae")]
     | Annotated[HierarchicalVAESettings, Tag("hvae")]
     | Annotated[VQVAESettings, Tag("vqvae")]
+    | Annotated[GANSettings, Tag("gan")]
 )
 ModelSettings = Annotated[
     Kind, Discriminator(lambda model: model.get("kind", "vae") if isinstance(model, dict) else model.kind)
 ]
-_KINDS = ("vae", "iwae", "cvae", "hvae", "vqvae")
+_KINDS = ("vae", "iwae", "cvae", "hvae", "vqvae", "gan")
 
 
 class TrainSettings(_Section):
@@ -110,10 +137,11 @@ class TrainSettings(_Section):
     batch_size: int = Field(ge=1, description="images a step")
     learning_rate: float = Field(gt=0, description="Adam's first step size; falls to 1 % along a cosine")
     seed: int = Field(default=0, ge=0, lt=2**31, description="decides weights, order and noise")
-    validation: int = Field(ge=1, description="training images held out to watch the bound; a tenth at most")
+    validation: int = Field(ge=1, description="training images held out to watch, a tenth at most")
     start_from: str | None = Field(default=None, description="begin with the weights of this preset, file or run")
     images: int | None = Field(default=None, ge=2, description="use the first training images only")
     jit_compile: bool = Field(default=False, description="compile the step with XLA")
+    tensorboard: bool = Field(default=False, description="write the metrics for TensorBoard too")
     steps_per_execution: int = Field(
         default=1, ge=1, description="steps at a time; more are faster where they are short"
     )
@@ -122,8 +150,12 @@ class TrainSettings(_Section):
 class EvaluateSettings(_Section):
     """How the trained model is measured."""
 
-    draws: int = Field(ge=1, description="importance draws an image")
+    draws: int = Field(default=1, ge=1, description="importance draws an image, of models with a likelihood")
     images: int = Field(ge=1, description="test images, the first ones")
+    features: str | None = Field(
+        default=None, description="network that samples are judged in, or 'none'; None: the classifier of the data"
+    )
+    samples: int = Field(default=10_000, ge=20, description="samples that are judged")
 
 
 class Settings(_Section):
@@ -145,7 +177,7 @@ def smoke(settings: Settings) -> Settings:
     """Returns settings cut down to a trial of seconds: one epoch on few images."""
     small = {"epochs": 1, "batch_size": min(32, settings.train.batch_size), "images": 256}
     train = settings.train.model_copy(update=small)
-    evaluation = settings.evaluate.model_copy(update={"draws": 5, "images": 32})
+    evaluation = settings.evaluate.model_copy(update={"draws": 5, "images": 32, "samples": 32})
     model = settings.model.model_copy(update={"prior_epochs": 1} if isinstance(settings.model, VQVAESettings) else {})
     return settings.model_copy(update={"train": train, "evaluate": evaluation, "model": model})
 

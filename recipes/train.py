@@ -11,10 +11,10 @@ import zoo
 from recipes.build import build
 from recipes.data import Dataset, load
 from recipes.evaluate import evaluate
-from recipes.models import open_model
+from recipes.models import open_model, open_network
 from recipes.output import save_images
 from recipes.run_folder import RunFolder, RunRecorder
-from recipes.settings import Settings, VQVAESettings
+from recipes.settings import GANSettings, Settings, VQVAESettings
 from recipes.shuffling import ShuffledImages
 from zoo.errors import ZooError
 from zoo.model import GenerativeModel
@@ -55,8 +55,12 @@ def build_model(settings: Settings, data: Dataset) -> GenerativeModel:
     # The average of the weights over the last steps replaces them when training ends.
     averaged = max(1, min(_MOST_AVERAGED_STEPS, round(_AVERAGED_SHARE * steps)))
     momentum = 1 - 1 / averaged
-    optimizer = keras.optimizers.Adam(schedule, use_ema=True, ema_momentum=momentum)  # pyright: ignore[reportArgumentType]
     options = {name: getattr(settings.train, name) for name in ("jit_compile", "steps_per_execution")}
+    if isinstance(settings.model, GANSettings):  # which averages the weights of one network itself
+        betas = settings.model.betas
+        model.compile(*(keras.optimizers.Adam(schedule, *betas) for _ in range(2)), **options)  # pyright: ignore
+        return model
+    optimizer = keras.optimizers.Adam(schedule, use_ema=True, ema_momentum=momentum)  # pyright: ignore[reportArgumentType]
     model.compile(optimizer, **options)
     optimizer.build(model.trainable_variables)  # so that a checkpoint made before the first step is whole
     return model
@@ -110,10 +114,17 @@ def train(settings: Settings, directory: Path, resume: bool = False) -> Generati
         _fit(model, settings, data, folder)
         save_images(model.sample(64, seed=0), folder.path / "samples" / "final.png")
         folder.save_model(model)
-    test = data.test[: settings.evaluate.images]
-    labels = None if data.test_labels is None else data.test_labels[: settings.evaluate.images]
+    measured = settings.evaluate
     folder.save_evaluation(
-        evaluate(model, test, settings.data, settings.evaluate.draws, verbose=_on_terminal(), labels=labels)
+        evaluate(
+            model,
+            data,
+            measured.draws,
+            measured.images,
+            verbose=_on_terminal(),
+            network=open_network(measured.features, settings.data),
+            samples=measured.samples,
+        )
     )
     return model
 
@@ -137,7 +148,7 @@ def _fit(model: GenerativeModel, settings: Settings, data: Dataset, folder: RunF
         initial_epoch=first_epoch,
         epochs=settings.train.epochs,
         validation_data=validation if labels is None else (validation, labels[:held_out]),
-        callbacks=[RunRecorder(folder, settings.train.epochs)],
+        callbacks=[RunRecorder(folder, settings.train.epochs), *_tensorboard(settings, folder)],
         verbose=1 if _on_terminal() else 2,
     )
     if isinstance(settings.model, VQVAESettings):
@@ -163,6 +174,12 @@ def _fit_prior(model: GenerativeModel, settings: Settings, data: Dataset, folder
     )
     last = {f"prior_{name}": float(values[-1]) for name, values in history.history.items()}
     folder.append_metrics({"stage": "prior", "seconds": time.monotonic() - started, **last})
+
+
+def _tensorboard(settings: Settings, folder: RunFolder) -> list[keras.callbacks.Callback]:
+    if not settings.train.tensorboard:
+        return []
+    return [keras.callbacks.TensorBoard(str(folder.path / "tensorboard"), write_graph=False)]
 
 
 def _held_out(settings: Settings, data: Dataset) -> int:

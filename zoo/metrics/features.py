@@ -1,0 +1,91 @@
+"""Networks whose features images are compared in, by name."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+
+from zoo import presets
+from zoo.backend import require_keras_on_tensorflow
+from zoo.errors import ZooError
+from zoo.metrics.classifier import Classifier
+from zoo.validation import check_images
+
+require_keras_on_tensorflow()
+
+INCEPTION = "inception_v3"
+_SIDE, _BATCH = 299, 64  # pixels that InceptionV3 was trained at
+
+
+class FeatureNetwork(NamedTuple):
+    """What measures of samples need of a network. State `name` and `resizing` with every figure.
+
+    features: Maps images, float32 [n, height, width, channels] in [0, 1], to features [n, size].
+    logits: Maps them to class logits [n, classes], or None for a network without classes.
+    """
+
+    name: str
+    resizing: str
+    features: Callable[[np.ndarray], np.ndarray]
+    logits: Callable[[np.ndarray], np.ndarray] | None = None
+
+
+def feature_network(name: str | Path) -> FeatureNetwork:
+    """Returns a network by name.
+
+    Args:
+        name: A classifier among the presets, such as "classifier_mnist"; or "inception_v3", that of
+            `keras.applications` with ImageNet weights, which are downloaded at first use: images are resized to
+            299x299, bilinearly, and grey ones made colour; or a .keras file of a model from images in [0, 1] to
+            features [n, size].
+
+    Raises:
+        ZooError: There is no such network, or what the file holds does not give features.
+    """
+    if str(name) == INCEPTION:
+        return _inception()
+    if Path(name).suffix == ".keras":
+        return _from_file(Path(name))
+    classifier = Classifier.from_preset(name)
+    return FeatureNetwork(Path(name).name, "none", classifier.features, classifier.logits)
+
+
+def _inception() -> FeatureNetwork:
+    network = keras.applications.InceptionV3(include_top=False, pooling="avg")
+
+    def features(images: np.ndarray) -> np.ndarray:
+        """Returns the pooled features [n, 2048]."""
+        parts = []
+        images = check_images(images)
+        for start in range(0, len(images), _BATCH):
+            batch = np.repeat(images[start : start + _BATCH], 3 // images.shape[-1], axis=-1)
+            large: Any = keras.ops.image.resize(batch, (_SIDE, _SIDE), interpolation="bilinear")
+            parts.append(np.asarray(network(2.0 * large - 1.0, training=False), np.float32))
+        return np.concatenate(parts)
+
+    return FeatureNetwork(INCEPTION, f"bilinear to {_SIDE}x{_SIDE}", features)
+
+
+def _from_file(file: Path) -> FeatureNetwork:
+    if not file.is_file():
+        raise ZooError(f"there is no file {file}.")
+    network: Any = keras.saving.load_model(file, compile=False)
+    if isinstance(network, Classifier):
+        return FeatureNetwork(file.name, "none", network.features, network.logits)
+    if len(network.output_shape) != 2:
+        raise ZooError(f"{file} gives {network.output_shape}, expected features [n, size]: pool or flatten them.")
+
+    def features(images: np.ndarray) -> np.ndarray:
+        """Returns the outputs of the network."""
+        images = check_images(images, tuple(network.input_shape[1:]))
+        return np.asarray(network.predict(images, batch_size=_BATCH, verbose=0), np.float32)
+
+    return FeatureNetwork(file.name, "none", features)
+
+
+def default_for(data: str) -> str | None:
+    """Returns the preset that judges images of a dataset, or None where there is none."""
+    name = f"classifier_{data}"
+    return name if name in presets.list_presets() else None
