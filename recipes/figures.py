@@ -37,7 +37,8 @@ def _agreement(figures: Mapping[str, Any]) -> str:
     if "conditional_accuracy" not in figures:
         return ""
     share, error = figures["conditional_accuracy"], figures["conditional_accuracy_error"]
-    return f"{figures['features']} sees the class asked for in {share:.2%} +- {error:.2%} of {figures['samples']:,} samples"
+    judged = f"{share:.2%} +- {error:.2%} of {figures['samples']:,} samples"
+    return f"{figures['features']} sees the class asked for in {judged}"
 
 
 def sample_table(figures: Mapping[str, Any]) -> str:
