@@ -13,6 +13,12 @@ from zoo.metrics import Classifier
 
 # The 4x4 pixels from row and column 12 on of the first image of sample(8, seed=0).
 GOLDEN = {
+    "hvae_mnist": [
+        [0.0012, 0.0013, 0.0616, 0.7233],
+        [0.0015, 0.0494, 0.6188, 0.9770],
+        [0.1073, 0.6796, 0.9758, 0.9890],
+        [0.9309, 0.9785, 0.9748, 0.9910],
+    ],
     "vae_mnist": [
         [0.5857, 0.8956, 0.9692, 0.9715],
         [0.8023, 0.8671, 0.7774, 0.4736],
@@ -132,6 +138,7 @@ class TestPretrained:
             ("nll", "standard_error", ".2f"),
             ("accuracy", "standard_error", ".2%"),
             ("conditional_accuracy", "conditional_accuracy_error", ".2%"),
+            ("frechet_distance", "frechet_distance_error", ".4f"),
         ):
             if value in figures:
                 assert f"{figures[value]:{digits}} +- {figures[error]:{digits}}" in card
@@ -144,7 +151,8 @@ class TestPretrained:
         images = model.sample(8, seed=0)
         np.testing.assert_allclose(images[0, 12:16, 12:16, 0], GOLDEN[name], atol=2e-3)
         model.compile("adam")
-        history = model.fit(images, epochs=2, batch_size=4, verbose=0)
+        labels = None if model.num_classes is None else np.arange(8) % model.num_classes
+        history = model.fit(images, labels, epochs=2, batch_size=4, verbose=0)
         assert np.isfinite(history.history["loss"]).all()
 
     def test_damage_to_an_installed_preset_is_found(self, name, tmp_path, monkeypatch):
@@ -166,9 +174,10 @@ def test_the_stated_likelihood_is_measured_again(data_dir):
     assert abs(-estimate.mean - stated) < 4 * estimate.standard_error
 
 
-def test_real_test_images_have_the_stated_likelihood(data_dir):
+@pytest.mark.parametrize("name", ["vae_mnist", "hvae_mnist"])
+def test_real_test_images_have_the_stated_likelihood(name, data_dir):
     """300 test images with 50 draws: within errors of the figure on the card, and a little above it."""
     images = np.load(data_dir / "mnist.npz")["x_test"][:300].astype(np.float32)[..., None] / 255
-    estimate = zoo.from_preset("vae_mnist").log_likelihood(images, num_samples=50)
-    stated = presets.registry()["vae_mnist"]["figures"]["nll"]
+    estimate = zoo.from_preset(name).log_likelihood(images, num_samples=50)
+    stated = presets.registry()[name]["figures"]["nll"]
     assert abs(-estimate.mean - stated) < 4 * estimate.standard_error + 1
