@@ -42,6 +42,33 @@ assert np.isfinite(coder.fit_latent_density(images, epochs=2))
 assert coder.sample(3).shape == (3, 2, 2, 1)
 history = model.fit(images, batch_size=8, epochs=2, verbose=0).history
 assert np.isfinite(history["loss"]).all()
+# A GAN takes the steps of one replica: networks without batch statistics, whose gradients are means over images.
+weights = []
+class Ramp(keras.layers.Layer):
+    def build(self, shape):
+        self.place = self.add_weight(shape=(), initializer=keras.initializers.Constant(0.2))
+    def call(self, latents):
+        return tf.reshape(0.0 * latents[:, :1] + self.place, [-1, 1, 1, 1])
+
+for scope in (tf.distribute.get_strategy(), strategy):
+    with scope.scope():
+        generator = keras.Sequential([keras.Input((1,)), Ramp()])
+        slope = keras.layers.Dense(1, kernel_initializer=keras.initializers.Constant(0.3))
+        discriminator = keras.Sequential([keras.Input((1, 1, 1)), keras.layers.Flatten(), slope])
+        game = zoo.GAN(generator, discriminator, penalties=["r1"], average=0.5, seed=0)
+        game.compile(keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.1))
+    game.fit(images[:, :1, :1], batch_size=8, epochs=3, shuffle=False, verbose=0)
+    weights.append(game.get_weights())
+for one, other in zip(*weights, strict=True):
+    np.testing.assert_allclose(one, other, rtol=1e-5)
+assert abs(weights[0][0] - 0.2) > 1e-4
+
+with strategy.scope():
+    spectral = zoo.networks.dcgan_discriminator((4, 4, 1), (4,), "spectral")
+    game = zoo.GAN(zoo.networks.dcgan_generator((4, 4, 1), 2, (4,)), spectral, penalties=["r1"], seed=0)
+    game.compile()
+game.fit(np.random.default_rng(0).random((16, 4, 4, 1), np.float32), batch_size=8, verbose=0)
+assert np.isfinite(game.sample(2)).all()
 seeds = strategy.run(lambda: model._step_seed(tf.constant(0), 0))
 assert len({int(seed) for seed in strategy.experimental_local_results(seeds)}) == 2
 """

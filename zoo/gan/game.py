@@ -71,12 +71,16 @@ class Game(GenerativeModel):
             **kwargs: As in `keras.Model.compile`: `jit_compile`, `steps_per_execution`.
 
         Raises:
-            ZooError: A `loss`, metrics or a single `optimizer` are given, or both optimizers are one object.
+            ZooError: A `loss`, metrics or a single `optimizer` are given, both optimizers are one object, or a network
+                has no weights to train.
         """
         if "optimizer" in kwargs:
             raise ZooError("a GAN has two optimizers: compile(generator_optimizer=..., discriminator_optimizer=...).")
         if generator_optimizer is not None and generator_optimizer is discriminator_optimizer:
             raise ZooError("both optimizers are one object, which keeps the state of one network only: give two.")
+        for name, network in (("generator", self.generator), ("discriminator", self.discriminator)):
+            if not network.trainable_variables:
+                raise ZooError(f"the {name} has no weights to train: is its `trainable` False?")
         generator_optimizer, discriminator_optimizer = (
             keras.optimizers.Adam(_LEARNING_RATE, _BETA_1) if given is None else keras.optimizers.get(given)
             for given in (generator_optimizer, discriminator_optimizer)

@@ -197,6 +197,10 @@ def test_parts_and_optimizers_that_do_not_fit():
     optimizer = keras.optimizers.Adam()
     with pytest.raises(zoo.ZooError, match="both optimizers are one object"):
         model.compile(optimizer, optimizer)
+    frozen = dcgan_generator(SHAPE, 4, (4,))
+    frozen.trainable = False
+    with pytest.raises(zoo.ZooError, match="the generator has no weights to train"):
+        GAN(frozen, discriminator).compile()
     with pytest.raises(zoo.ZooError, match="two optimizers"):
         model.compile(optimizer="adam")
     with pytest.raises(zoo.ZooError, match="takes no label"):
