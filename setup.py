@@ -36,7 +36,9 @@ setup(
             "scipy>=1.13",
             "build>=1.2",
             "setuptools>=77",
-        ]
+            "tensorboard>=2.20,<3",
+        ],
+        "tensorboard": ["tensorboard>=2.20,<3"],
     },
     entry_points={"console_scripts": ["zoo=recipes.cli:main"]},
 )

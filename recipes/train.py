@@ -1,5 +1,6 @@
 """Runs a recipe: data, model, fit, evaluate, save."""
 
+import importlib.util
 import math
 import sys
 import time
@@ -42,8 +43,7 @@ def load_data(settings: Settings) -> Dataset:
 
 def build_model(settings: Settings, data: Dataset) -> GenerativeModel:
     """Returns the untrained, compiled model of a run; its weights depend on the seed alone."""
-    keras.utils.set_random_seed(settings.train.seed)
-    model = build(settings.model, data, settings.train.seed)
+    model = _built(settings, data, settings.train.dtype)
     try:
         model.check_content(data.train)
     except ZooError as error:
@@ -66,6 +66,16 @@ def build_model(settings: Settings, data: Dataset) -> GenerativeModel:
     return model
 
 
+def _built(settings: Settings, data: Dataset, dtype: str) -> GenerativeModel:
+    keras.utils.set_random_seed(settings.train.seed)
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(dtype)
+    try:
+        return build(settings.model, data, settings.train.seed)
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
 def _copy_weights(name: str, model: GenerativeModel) -> None:
     source = open_model(name).model
     shapes, given = ([weight.shape for weight in each.weights] for each in (model, source))
@@ -76,6 +86,7 @@ def _copy_weights(name: str, model: GenerativeModel) -> None:
 
 def describe(settings: Settings) -> str:
     """Returns what a run would do, after trying its data and its model; writes nothing."""
+    _check_tensorboard(settings)
     data = load_data(settings)
     model = build_model(settings, data)
     return (
@@ -104,6 +115,7 @@ def train(settings: Settings, directory: Path, resume: bool = False) -> Generati
     folder = RunFolder(directory)
     if resume:
         settings = folder.reopen(settings.recipe)
+    _check_tensorboard(settings)
     data = load_data(settings)
     if not resume:
         model = build_model(settings, data)
@@ -112,6 +124,9 @@ def train(settings: Settings, directory: Path, resume: bool = False) -> Generati
         model = zoo.load_model(folder.model_file if folder.model_file.exists() else folder.checkpoint)
     if not folder.model_file.exists():
         _fit(model, settings, data, folder)
+        if settings.train.dtype != "float32":
+            trained, model = model, _built(settings, data, "float32")
+            model.set_weights(trained.get_weights())
         save_images(model.sample(64, seed=0), folder.path / "samples" / "final.png")
         folder.save_model(model)
     measured = settings.evaluate
@@ -174,6 +189,11 @@ def _fit_prior(model: GenerativeModel, settings: Settings, data: Dataset, folder
     )
     last = {f"prior_{name}": float(values[-1]) for name, values in history.history.items()}
     folder.append_metrics({"stage": "prior", "seconds": time.monotonic() - started, **last})
+
+
+def _check_tensorboard(settings: Settings) -> None:
+    if settings.train.tensorboard and importlib.util.find_spec("tensorboard") is None:
+        raise ZooError("train.tensorboard needs the package tensorboard: pip install 'genzoo[tensorboard]'")
 
 
 def _tensorboard(settings: Settings, folder: RunFolder) -> list[keras.callbacks.Callback]:

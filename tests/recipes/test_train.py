@@ -252,3 +252,43 @@ def test_data_that_cannot_be_downloaded_say_where_they_should_be(monkeypatch, tm
     data = load_data(override(settings_of("vae_frey_faces"), ["train.batch_size=8"]))
     assert data.image_shape == (28, 20, 1)
     assert (data.name, len(data.train), len(data.test)) == ("frey_faces", 40, 10)
+
+
+def test_a_model_trained_in_half_precision_is_left_in_float32(tmp_path):
+    settings = quick("train.dtype=mixed_bfloat16", "train.epochs=1")
+    before = keras.config.dtype_policy()
+    model = train(settings, tmp_path / "run")
+    assert keras.config.dtype_policy() == before
+    checkpoint = keras.models.load_model(RunFolder(tmp_path / "run").checkpoint)
+    assert checkpoint.encoder.layers[-1].compute_dtype == "bfloat16"
+    saved = keras.models.load_model(RunFolder(tmp_path / "run").model_file)
+    assert saved.encoder.layers[-1].compute_dtype == "float32"
+    np.testing.assert_array_equal(saved.sample(2), model.sample(2))
+
+
+def test_a_gan_trains_and_is_judged_by_its_samples(tmp_path):
+    """Digits have no classifier among the presets: a network is named, here one that is not trained."""
+    network = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(8)])
+    network.save(tmp_path / "features.keras")
+    options = ["data=digits", "model.filters=[4]", "model.latent_size=4", "train.tensorboard=true"]
+    settings = override(smoke(settings_of("gan_mnist")), [*options, f"evaluate.features={tmp_path}/features.keras"])
+    train(settings, tmp_path / "run")
+    figures = json.loads((tmp_path / "run" / "evaluation.json").read_text())
+    assert figures["frechet_distance"] > figures["train_frechet_distance"] > 0
+    assert (figures["features"], figures["samples"], figures["resizing"]) == ("features.keras", 32, "none")
+    lines = (tmp_path / "run" / "metrics.jsonl").read_text()
+    assert {"real_accuracy", "val_real_accuracy", "update_ratio", "diversity"} <= set(json.loads(lines))
+    assert list((tmp_path / "run" / "tensorboard").rglob("events*"))
+
+
+def test_without_likelihood_and_network_there_is_nothing_to_measure(tmp_path):
+    settings = override(smoke(settings_of("gan_mnist")), ["data=digits", "model.filters=[4]"])
+    with pytest.raises(ZooError, match="no likelihood, and no network is named"):
+        train(settings, tmp_path / "run")
+
+
+def test_tensorboard_is_asked_for_before_anything_is_written(tmp_path, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    with pytest.raises(ZooError, match=r"pip install 'genzoo\[tensorboard\]'"):
+        train(quick("train.tensorboard=true"), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
