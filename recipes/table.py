@@ -33,10 +33,15 @@ def table(runs: Path) -> str:
     Raises:
         ZooError: There is none, or a run is not one of its recipe's own settings.
     """
-    rows = [_row(name, runs / name) for name in registry.names() if (runs / name / "evaluation.json").is_file()]
+    rows = [_row(name, runs / name) for name in registry.names() if _has_likelihood(runs / name)]
     if not rows:
         raise ZooError(f"{runs} holds no finished run of a recipe. Train one: zoo train vae_burda -o {runs}/vae_burda")
     return _HEAD + "\n".join(rows) + "\n"
+
+
+def _has_likelihood(run: Path) -> bool:
+    file = run / "evaluation.json"
+    return file.is_file() and "nll" in json.loads(file.read_text(encoding="utf-8"))
 
 
 def _row(name: str, run: Path) -> str:

@@ -51,7 +51,8 @@ def build_model(settings: Settings, data: Dataset) -> GenerativeModel:
     if settings.train.start_from:
         _copy_weights(settings.train.start_from, model)
     steps = settings.train.epochs * _steps_per_epoch(settings, data)
-    schedule = keras.optimizers.schedules.CosineDecay(settings.train.learning_rate, steps, alpha=_FINAL_STEP_SHARE)
+    share = _FINAL_STEP_SHARE if settings.train.decay else 1.0
+    schedule = keras.optimizers.schedules.CosineDecay(settings.train.learning_rate, steps, alpha=share)
     # The average of the weights over the last steps replaces them when training ends.
     averaged = max(1, min(_MOST_AVERAGED_STEPS, round(_AVERAGED_SHARE * steps)))
     momentum = 1 - 1 / averaged

@@ -1,0 +1,23 @@
+"""A plain DCGAN on MNIST, to compare with: batch statistics, no penalty, no average, steps of one size.
+
+    zoo train dcgan_mnist
+
+What tutorials train. `gan_mnist` has the same networks but for the statistics of its discriminator.
+"""
+
+from recipes.settings import EvaluateSettings, GANSettings, Settings, TrainSettings
+
+SETTINGS = Settings(
+    recipe="dcgan_mnist",
+    data="mnist",
+    model=GANSettings(
+        network="dcgan", latent_size=64, filters=[64, 128], normalization="batch", average=0.0, betas=(0.5, 0.999)
+    ),
+    train=TrainSettings(
+        epochs=40, batch_size=64, learning_rate=2e-4, decay=False, validation=1000, dtype="mixed_bfloat16"
+    ),
+    evaluate=EvaluateSettings(images=10_000),
+)
+
+PARAMETERS = 1_207_619
+EXPECTED = {}
