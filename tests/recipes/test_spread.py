@@ -31,7 +31,7 @@ def test_mean_and_standard_deviation(tmp_path):
 
 def test_runs_that_cannot_be_compared(tmp_path):
     first, other = run(tmp_path / "a", 0, 1.0), run(tmp_path / "b", 1, 2.0, epochs=3)
-    with pytest.raises(ZooError, match="differ in more than train.seed"):
+    with pytest.raises(ZooError, match=r"differ in more than train\.seed"):
         spread([first, other])
     with pytest.raises(ZooError, match="at least two"):
         spread([first])
