@@ -22,7 +22,8 @@ from zoo.gan.augmentation import augment
 from zoo.gan.averaging import WeightAverage
 from zoo.gan.losses import AdversarialLoss, smoothed
 from zoo.gan.penalties import Penalty
-from zoo.model import TRAINING, GenerativeModel
+from zoo.model import GenerativeModel
+from zoo.training import TRAINING
 
 _LEARNING_RATE, _BETA_1 = 2e-4, 0.5  # Radford et al. (2016), section 4
 _LATENTS, _AUGMENTATION, _PENALTY = 0, 1, 2  # purposes of noise; penalties are numbered on

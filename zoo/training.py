@@ -1,0 +1,253 @@
+"""The training of every model in the zoo: checks of what is given, the steps, and what is reported."""
+
+import random as stdlib_random
+from collections.abc import Iterable
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from zoo import random
+from zoo.backend import require_keras_on_tensorflow
+from zoo.callbacks import StopOnNonFiniteLoss, stopped_unless, with_callback
+from zoo.errors import ZooError
+from zoo.validation import check_images, check_labels, check_seed
+
+require_keras_on_tensorflow()
+
+TRAINING, _EVALUATION = 0, 1  # purposes of noise
+
+
+class TrainableModel(keras.Model):
+    """A Keras model that brings its own objective, and checks images and labels before and while it trains.
+
+    A family implements `image_shape` and `objective`.
+
+    Args:
+        seed: Seed of the noise in training, in [0, 2**63), or None for one drawn from Keras's global seed.
+
+    Raises:
+        ZooError: The seed is out of its range.
+    """
+
+    objective_names: tuple[str, ...] = ("loss",)
+    num_classes: int | None = None  # of conditional models
+
+    def __init__(self, seed: int | None = None, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.seed = None if seed is None else check_seed(seed)
+        # Python's generator is one of those that keras.utils.set_random_seed sets.
+        self._noise_seed = stdlib_random.randrange(2**31) if seed is None else seed
+        self._report(self.objective_names)
+
+    def _report(self, names: Iterable[str]) -> None:
+        """Makes the metrics of what training and evaluation report."""
+        self._objective_metrics = {name: keras.metrics.Mean(name=name) for name in names}
+
+    # What a family implements.
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of the images."""
+        raise NotImplementedError
+
+    def objective(
+        self, images: tf.Tensor, seed: random.Seed, training: bool, labels: tf.Tensor | None = None
+    ) -> dict[str, tf.Tensor]:
+        """Returns named values [batch] for one batch; "loss" is minimized, all are reported as metrics.
+
+        Conditional models get int64 labels [batch].
+        """
+        raise NotImplementedError
+
+    def check_content(self, images: np.ndarray) -> None:
+        """Checks images in [0, 1] further, before training.
+
+        Raises:
+            ZooError: The model is not one of such images.
+        """
+
+    def content_is_good(self, images: tf.Tensor) -> tf.Tensor:
+        """Returns whether images [batch, ...] in [0, 1] pass `check_content`, in a graph; training stops where not."""
+        return tf.constant(True)
+
+    def why_not_finite(self, names: list[str]) -> str:
+        """Returns what makes these metrics NaN or infinite, as far as can be said, and the remedy."""
+        return (
+            "Either pixels of that batch are NaN, outside [0, 1] or not what the likelihood is one of, or its labels "
+            "out of range; or training diverged: lower the learning rate, or clip gradients (optimizer argument "
+            "global_clipnorm)."
+        )
+
+    # What a user calls.
+
+    def compile(self, optimizer: Any = "adam", loss: Any = None, **kwargs: Any) -> None:
+        """Configures training; like `keras.Model.compile`, but the model brings its own loss.
+
+        Raises:
+            ZooError: A `loss` or metrics are given.
+        """
+        unused = [name for name in ("metrics", "weighted_metrics", "loss_weights") if kwargs.get(name)]
+        if loss is not None or unused:
+            names = ", ".join(["loss"] * (loss is not None) + unused)
+            raise ZooError(
+                f"{type(self).__name__} brings its own objective and metrics: leave {names} out of compile()."
+            )
+        super().compile(optimizer=optimizer, **kwargs)
+
+    def compile_from_config(self, config: dict) -> None:
+        """Compiles as before saving."""
+        config = keras.saving.deserialize_keras_object(config)
+        brought = ("loss", "loss_weights", "metrics", "weighted_metrics")
+        self.compile(**{key: value for key, value in config.items() if key not in brought})
+        if self.built:
+            self.optimizer.build(self.trainable_variables)
+
+    def fit(self, x: Any = None, y: Any = None, *, validation_data: Any = None, **kwargs: Any) -> Any:
+        """Trains like `keras.Model.fit`, after checking the images.
+
+        Args:
+            x: Images as an array [n, height, width, channels] in [0, 1], or a `tf.data.Dataset` (or another
+                source that Keras takes) of such batches; for conditional models of (images, labels).
+            y: Labels, int [n], for conditional models. Else ignored, so that `fit(x, x)`, as in other code for
+                autoencoders, works.
+            validation_data: The same kinds as `x`, or (x, y).
+            **kwargs: As in `keras.Model.fit`.
+
+        Raises:
+            ZooError: The images or labels are not as described, or the loss is no longer finite.
+        """
+        if kwargs.get("class_weight") is not None:
+            raise ZooError("class_weight is for classifiers; give sample_weight, one weight an image.")
+        x = self._checked_source(x, "images in x")
+        y = self._targets(x, y, kwargs.get("sample_weight"), "labels in y")
+        if validation_data is not None:
+            validation_data = self._checked_source(validation_data, "images in validation_data")
+        if self.num_classes is not None and isinstance(validation_data, np.ndarray):
+            raise ZooError(
+                f"{type(self).__name__} is conditional, but validation_data holds no labels: give (images, labels)."
+            )
+        if isinstance(x, tf.data.Dataset):
+            kwargs.setdefault("shuffle", False)  # Keras warns that its own default cannot be had
+        kwargs["callbacks"] = with_callback(StopOnNonFiniteLoss(), kwargs.get("callbacks"))
+        return super().fit(x, y, validation_data=validation_data, **kwargs)
+
+    def evaluate(self, x: Any = None, y: Any = None, **kwargs: Any) -> Any:
+        """Evaluates the training objective like `keras.Model.evaluate`, after checking the images.
+
+        Raises:
+            ZooError: The images are not as in `fit`.
+        """
+        x = self._checked_source(x, "images in x")
+        kwargs["callbacks"] = with_callback(StopOnNonFiniteLoss(), kwargs.get("callbacks"))
+        return super().evaluate(x, self._targets(x, y, kwargs.get("sample_weight"), "labels in y"), **kwargs)
+
+    def _checked_source(self, source: Any, name: str) -> Any:
+        if isinstance(source, tuple):
+            images, labels, sample_weight = keras.utils.unpack_x_y_sample_weight(source)
+            images = self._checked_images(images, name)
+            targets = self._targets(images, labels, sample_weight, name.replace("images", "labels"))
+            return images if targets is None else tuple(v for v in (images, targets, sample_weight) if v is not None)
+        is_eager = tf.is_tensor(source) and hasattr(source, "numpy")
+        if source is None or is_eager or isinstance(source, np.ndarray | list | dict | str | float | int):
+            return self._checked_images(source, name)
+        if isinstance(source, tf.data.Dataset):
+            first = next(iter(source.take(1)), None)
+            if first is None:
+                raise ZooError(f"{name} are an empty dataset, without a batch. Check the filter or the file pattern.")
+            images, labels, _ = keras.utils.unpack_x_y_sample_weight(first)
+            self._targets(self._checked_images(images, name), labels, None, name.replace("images", "labels"))
+        return source
+
+    def _checked_images(self, images: Any, name: str) -> np.ndarray:
+        images = check_images(images, self.image_shape, name)
+        self.check_content(images)
+        return images
+
+    def _targets(self, images: Any, labels: Any, sample_weight: Any, name: str) -> np.ndarray | None:
+        """Returns the labels of a conditional model; else nothing, or what nothing reads beside sample weights."""
+        if not isinstance(images, np.ndarray):
+            return None  # labels come with the images
+        if self.num_classes is None:
+            # Keras drops sample weights where there are no targets.
+            return None if sample_weight is None else np.zeros(len(images))
+        if labels is None:
+            raise ZooError(f"{type(self).__name__} is conditional, but {name} are missing. Call fit(images, labels).")
+        return check_labels(labels, self.num_classes, len(images), name)
+
+    def _step_seed(self, step: tf.Tensor, purpose: int) -> tf.Tensor:
+        """Returns an int64 seed that depends on the model's seed, the step, its purpose and the replica.
+
+        There is no state to save: a run that goes on from a checkpoint draws what it would have drawn.
+        """
+        seed = random.fold_in(random.fold_in(self._noise_seed, purpose), tf.cast(step, tf.int64))
+        context = tf.distribute.get_replica_context()
+        return seed if context is None else random.fold_in(seed, context.replica_id_in_sync_group)
+
+    def _checked_values(
+        self, images: tf.Tensor, seed: tf.Tensor, training: bool, labels: tf.Tensor | None
+    ) -> dict[str, tf.Tensor]:
+        """Returns the objective; "loss" is NaN, which stops training, if a pixel or label is out of its range."""
+        labels, good = self._checked_tensors(images, labels)
+        given = () if labels is None else (labels,)
+        values = self.objective(images, seed, training, *given)
+        loss = values["loss"] + sum(self.losses)
+        return {**values, "loss": stopped_unless(good, loss)}
+
+    def _checked_tensors(self, images: tf.Tensor, labels: tf.Tensor | None) -> tuple[tf.Tensor | None, tf.Tensor]:
+        """Returns the labels, int64 [batch], of a conditional model, and whether pixels and labels are in their ranges.
+
+        Raises:
+            ZooError: The images have another dtype or shape, or there are no labels.
+        """
+        if not images.dtype.is_floating or not images.shape[1:].is_compatible_with(self.image_shape):
+            raise ZooError(
+                f"a batch has dtype {images.dtype.name} and shape {images.shape.as_list()}, expected float32 "
+                f"{[None, *self.image_shape]} in [0, 1]. Convert it in the input pipeline."
+            )
+        good = tf.reduce_all((images >= 0) & (images <= 1)) & self.content_is_good(images)
+        if self.num_classes is None:
+            return None, good
+        labels = self._flat_labels(labels)
+        return labels, good & tf.reduce_all((labels >= 0) & (labels < self.num_classes))
+
+    def _flat_labels(self, labels: tf.Tensor | None) -> tf.Tensor:
+        if labels is None:
+            raise ZooError(f"{type(self).__name__} is conditional, but batches hold no labels: give (images, labels).")
+        return tf.cast(tf.reshape(labels, [-1]), tf.int64)
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """The running means of what `objective` returns."""
+        return list(self._objective_metrics.values())
+
+    def train_step(self, data: Any) -> dict[str, tf.Tensor]:
+        """Takes one optimizer step on a batch."""
+        images, labels, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        with tf.GradientTape() as tape:
+            seed = self._step_seed(self.optimizer.iterations, TRAINING)
+            values = self._checked_values(images, seed, True, labels)
+            loss = _weighted_mean(values["loss"], sample_weight)
+            # `tf.distribute` adds the gradients of its replicas up.
+            scaled = self.optimizer.scale_loss(loss / tf.distribute.get_strategy().num_replicas_in_sync)
+        variables = self.trainable_variables
+        self.optimizer.apply_gradients(zip(tape.gradient(scaled, variables), variables, strict=True))
+        return self._update_metrics(values, sample_weight)
+
+    def test_step(self, data: Any) -> dict[str, tf.Tensor]:
+        """Evaluates the objective on a batch; every evaluation draws the same noise."""
+        images, labels, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        seed = self._step_seed(self._objective_metrics["loss"].count, _EVALUATION)
+        return self._update_metrics(self._checked_values(images, seed, False, labels), sample_weight)
+
+    def _update_metrics(self, values: dict[str, tf.Tensor], sample_weight: tf.Tensor | None) -> dict[str, Any]:
+        known = {name: metric for name, metric in self._objective_metrics.items() if name in values}
+        for name, metric in known.items():
+            metric.update_state(values[name], sample_weight=sample_weight)
+        return {name: metric.result() for name, metric in known.items()}
+
+
+def _weighted_mean(values: tf.Tensor, sample_weight: tf.Tensor | None) -> tf.Tensor:
+    weighted = values if sample_weight is None else values * tf.cast(sample_weight, values.dtype)
+    return tf.reduce_mean(weighted)
