@@ -3,7 +3,8 @@
     log p(x|y) >= E_q[log p(x|z, y)] - KL(q(z|x, y) || p(z))
 
 with labels y, integers from 0 to num_classes - 1. The prior does not depend on y, so that z carries what labels do
-not say, such as the style.
+not say, such as the style. That is the doing of a prior with one mode: one that is flexible, such as a mixture or a
+flow, follows the latents to wherever classes lie apart, and draws of it then contradict the label that is asked for.
 """
 
 from typing import Any
