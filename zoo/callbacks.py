@@ -1,5 +1,6 @@
 """What stops training on a loss that is not finite, and how callbacks are joined."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -7,6 +8,8 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.errors import ZooError
+
+DIVERGED = "Training diverged: lower the learning rate, or clip gradients (optimizer argument global_clipnorm)."
 
 
 def stopped_unless(good: tf.Tensor, loss: tf.Tensor) -> tf.Tensor:
@@ -16,8 +19,11 @@ def stopped_unless(good: tf.Tensor, loss: tf.Tensor) -> tf.Tensor:
 
 def with_callback(callback: keras.callbacks.Callback, callbacks: Any) -> Any:
     """Returns the callbacks given to `fit` or `evaluate`, one, several or none, after one more."""
-    if isinstance(callbacks, keras.callbacks.CallbackList):
-        return callbacks  # evaluation inside of `fit`, which has it already
+    if isinstance(callbacks, keras.callbacks.CallbackList):  # of evaluation inside of `fit`, or the user's own
+        if not any(type(each) is type(callback) for each in callbacks.callbacks):
+            callback.set_model(callbacks.model)
+            callbacks.append(callback)
+        return callbacks
     given = callbacks if isinstance(callbacks, list | tuple) else [callbacks] if callbacks else []
     return [callback, *given]
 
@@ -25,10 +31,13 @@ def with_callback(callback: keras.callbacks.Callback, callbacks: Any) -> Any:
 class StopOnNonFiniteLoss(keras.callbacks.Callback):
     """Stops training with an error, at the first batch whose loss is NaN or infinite, or epoch with such a metric.
 
-    The model says what the likely cause is: `why_not_finite`.
+    Args:
+        why: Returns the likely cause and the remedy, given the names of metrics that are not finite.
     """
 
-    model: Any
+    def __init__(self, why: Callable[[list[str]], str]):
+        super().__init__()
+        self._why = why
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Checks the running loss; to read all metrics would cost a wait for the device for each."""
@@ -50,5 +59,4 @@ class StopOnNonFiniteLoss(keras.callbacks.Callback):
         if all(np.isfinite(values[name]) for name in watched or values if name in values):
             return
         broken = sorted(name for name, value in values.items() if not np.isfinite(value))
-        why = self.model.why_not_finite(broken)
-        raise ZooError(f"{what} stopped at {where}: {', '.join(broken)} is not finite. {why}")
+        raise ZooError(f"{what} stopped at {where}: {', '.join(broken)} is not finite. {self._why(broken)}")

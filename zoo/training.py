@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from zoo import random
 from zoo.backend import require_keras_on_tensorflow
-from zoo.callbacks import StopOnNonFiniteLoss, stopped_unless, with_callback
+from zoo.callbacks import DIVERGED, StopOnNonFiniteLoss, stopped_unless, with_callback
 from zoo.errors import ZooError
 from zoo.validation import check_images, check_labels, check_seed
 
@@ -33,6 +33,11 @@ class TrainableModel(keras.Model):
 
     objective_names: tuple[str, ...] = ("loss",)
     num_classes: int | None = None  # of conditional models
+
+    @property
+    def averages_over(self) -> str | None:
+        """What in the objective is of a batch as a whole, so that images cannot be weighed, or None."""
+        return None
 
     def __init__(self, seed: int | None = None, **kwargs: Any):
         super().__init__(**kwargs)
@@ -74,11 +79,7 @@ class TrainableModel(keras.Model):
 
     def why_not_finite(self, names: list[str]) -> str:
         """Returns what makes these metrics NaN or infinite, as far as can be said, and the remedy."""
-        return (
-            "Either pixels of that batch are NaN, outside [0, 1] or not what the likelihood is one of, or its labels "
-            "out of range; or training diverged: lower the learning rate, or clip gradients (optimizer argument "
-            "global_clipnorm)."
-        )
+        return f"Either pixels of that batch are NaN or outside [0, 1], or its labels out of range; or else: {DIVERGED}"
 
     # What a user calls.
 
@@ -130,7 +131,7 @@ class TrainableModel(keras.Model):
             )
         if isinstance(x, tf.data.Dataset):
             kwargs.setdefault("shuffle", False)  # Keras warns that its own default cannot be had
-        kwargs["callbacks"] = with_callback(StopOnNonFiniteLoss(), kwargs.get("callbacks"))
+        kwargs["callbacks"] = with_callback(StopOnNonFiniteLoss(self.why_not_finite), kwargs.get("callbacks"))
         return super().fit(x, y, validation_data=validation_data, **kwargs)
 
     def evaluate(self, x: Any = None, y: Any = None, **kwargs: Any) -> Any:
@@ -140,7 +141,7 @@ class TrainableModel(keras.Model):
             ZooError: The images are not as in `fit`.
         """
         x = self._checked_source(x, "images in x")
-        kwargs["callbacks"] = with_callback(StopOnNonFiniteLoss(), kwargs.get("callbacks"))
+        kwargs["callbacks"] = with_callback(StopOnNonFiniteLoss(self.why_not_finite), kwargs.get("callbacks"))
         return super().evaluate(x, self._targets(x, y, kwargs.get("sample_weight"), "labels in y"), **kwargs)
 
     def _checked_source(self, source: Any, name: str) -> Any:
@@ -179,7 +180,8 @@ class TrainableModel(keras.Model):
     def _step_seed(self, step: tf.Tensor, purpose: int) -> tf.Tensor:
         """Returns an int64 seed that depends on the model's seed, the step, its purpose and the replica.
 
-        There is no state to save: a run that goes on from a checkpoint draws what it would have drawn.
+        There is no state to save: with a seed given, a run that goes on from a checkpoint draws what it would have
+        drawn.
         """
         seed = random.fold_in(random.fold_in(self._noise_seed, purpose), tf.cast(step, tf.int64))
         context = tf.distribute.get_replica_context()
@@ -215,6 +217,11 @@ class TrainableModel(keras.Model):
     def _flat_labels(self, labels: tf.Tensor | None) -> tf.Tensor:
         if labels is None:
             raise ZooError(f"{type(self).__name__} is conditional, but batches hold no labels: give (images, labels).")
+        if not labels.dtype.is_integer or labels.shape.rank not in (1, 2) or labels.shape[1:].num_elements() != 1:
+            raise ZooError(
+                f"a batch of labels has dtype {labels.dtype.name} and shape {labels.shape.as_list()}, expected "
+                "integers [batch]: classes, not one-hot."
+            )
         return tf.cast(tf.reshape(labels, [-1]), tf.int64)
 
     @property
@@ -225,8 +232,12 @@ class TrainableModel(keras.Model):
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """Takes one optimizer step on a batch."""
         images, labels, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        if sample_weight is not None and self.averages_over is not None:
+            raise ZooError(
+                f"sample_weight does not reach {self.averages_over}, which is of a batch as a whole: leave one out."
+            )
         with tf.GradientTape() as tape:
-            seed = self._step_seed(self.optimizer.iterations, TRAINING)
+            seed = self._step_seed(batches_taken(self.optimizer), TRAINING)
             values = self._checked_values(images, seed, True, labels)
             loss = _weighted_mean(values["loss"], sample_weight)
             # `tf.distribute` adds the gradients of its replicas up.
@@ -238,7 +249,9 @@ class TrainableModel(keras.Model):
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
         """Evaluates the objective on a batch; every evaluation draws the same noise."""
         images, labels, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        seed = self._step_seed(self._objective_metrics["loss"].count, _EVALUATION)
+        # The sum of weights so far, by its bits: it tells batches apart whatever the weights are.
+        batch = tf.bitcast(tf.cast(self._objective_metrics["loss"].count, tf.float32), tf.int32)
+        seed = self._step_seed(batch, _EVALUATION)
         return self._update_metrics(self._checked_values(images, seed, False, labels), sample_weight)
 
     def _update_metrics(self, values: dict[str, tf.Tensor], sample_weight: tf.Tensor | None) -> dict[str, Any]:
@@ -246,6 +259,12 @@ class TrainableModel(keras.Model):
         for name, metric in known.items():
             metric.update_state(values[name], sample_weight=sample_weight)
         return {name: metric.result() for name, metric in known.items()}
+
+
+def batches_taken(optimizer: keras.optimizers.Optimizer) -> tf.Tensor:
+    """Returns how many batches an optimizer has seen: `iterations`, or more where it accumulates gradients."""
+    inner: Any = getattr(optimizer, "inner_optimizer", optimizer)
+    return inner._iterations
 
 
 def _weighted_mean(values: tf.Tensor, sample_weight: tf.Tensor | None) -> tf.Tensor:

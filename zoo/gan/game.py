@@ -23,7 +23,7 @@ from zoo.gan.averaging import WeightAverage
 from zoo.gan.losses import AdversarialLoss, smoothed
 from zoo.gan.penalties import Penalty
 from zoo.model import GenerativeModel
-from zoo.training import TRAINING
+from zoo.training import TRAINING, batches_taken
 
 _LEARNING_RATE, _BETA_1 = 2e-4, 0.5  # Radford et al. (2016), section 4
 _LATENTS, _AUGMENTATION, _PENALTY = 0, 1, 2  # purposes of noise; penalties are numbered on
@@ -94,7 +94,7 @@ class Game(GenerativeModel):
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """Takes the discriminator's steps on a batch, and then one of the generator."""
         images, labels, good = self._unpacked(data)
-        seed, step, values = self._step_seed(self.optimizer.iterations, TRAINING), self.optimizer.iterations, {}
+        seed, step, values = self._step_seed(batches_taken(self.optimizer), TRAINING), self.optimizer.iterations, {}
         for turn in range(self.discriminator_steps):
             dealt = slice(turn, None, self.discriminator_steps)
             part, of_part = images[dealt], None if labels is None else labels[dealt]

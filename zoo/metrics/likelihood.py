@@ -11,7 +11,8 @@ import tensorflow as tf
 from zoo import random
 from zoo.errors import ZooError
 
-IMAGES_AT_ONCE, DRAWS_AT_ONCE = 100, 20  # 2,000 decoded images in memory, whatever is asked for
+_IMAGES_AT_ONCE, _DRAWS_AT_ONCE = 100, 20  # 2,000 decoded images in memory, whatever is asked for
+_VALUES_AT_ONCE = 2**25  # or fewer, where the decoder says more of each: 128 MiB
 
 
 class LogLikelihood(NamedTuple):
@@ -33,6 +34,7 @@ def importance_weighted(
     seed: int,
     verbose: bool = False,
     labels: np.ndarray | None = None,
+    values_per_image: int = 1,
 ) -> LogLikelihood:
     """Estimates log p(x) as the log of the mean importance weight, Burda et al. (2016), equation 8.
 
@@ -45,6 +47,7 @@ def importance_weighted(
         seed: An integer at least 0.
         verbose: Whether to show a progress bar.
         labels: int64 [n], for models of p(x|label).
+        values_per_image: How many numbers the decoder gives for one; what is in memory at once depends on it.
 
     Returns:
         The mean over images, the standard error of that mean, and the value of each image.
@@ -53,12 +56,15 @@ def importance_weighted(
         ZooError: An estimate is not finite.
     """
 
-    traced = _traced(weigher, targets, images.shape[1:], num_samples, labels is not None)
-    starts = range(0, len(images), IMAGES_AT_ONCE)
+    rows = max(1, _VALUES_AT_ONCE // values_per_image)
+    at_once = min(_IMAGES_AT_ONCE, rows)
+    draws = max(1, min(_DRAWS_AT_ONCE, rows // at_once))
+    traced = _traced(weigher, targets, images.shape[1:], num_samples, draws, labels is not None)
+    starts = range(0, len(images), at_once)
     progress = keras.utils.Progbar(len(starts), unit_name="batch") if verbose else None
     parts = []
     for index, start in enumerate(starts):
-        chunk = slice(start, start + IMAGES_AT_ONCE)
+        chunk = slice(start, start + at_once)
         given = [] if labels is None else [tf.constant(labels[chunk])]
         parts.append(traced(tf.constant(images[chunk]), random.fold_in(seed, index), *given).numpy())
         if progress is not None:
@@ -75,6 +81,7 @@ def _traced(
     targets: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
     image_shape: tuple[int, ...],
     num_samples: int,
+    at_once: int,
     labelled: bool,
 ) -> Callable[..., tf.Tensor]:
     """Returns a function from images [batch, ...], a seed and labels where there are some to estimates [batch]."""
@@ -84,7 +91,7 @@ def _traced(
         log_weights = weigher(fixed, *batch_labels)
 
         def add(drawn: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            now = tf.minimum(DRAWS_AT_ONCE, num_samples - drawn)
+            now = tf.minimum(at_once, num_samples - drawn)
             fresh = log_weights(now, random.fold_in(batch_seed, 1 + tf.cast(drawn, tf.int64)))
             return drawn + now, tf.reduce_logsumexp(tf.concat([total[None], fresh], axis=0), axis=0)
 

@@ -30,7 +30,14 @@ class ResidualBlock(keras.layers.Layer):
         narrow, kernel = max(1, filters // 2), 1 if shape[1] == shape[2] == 1 else 3
         sizes = ((narrow, 1, "glorot_uniform"), (narrow, kernel, "glorot_uniform"), (narrow, kernel, "glorot_uniform"))
         self._convolutions = [
-            keras.layers.Conv2D(count, size, padding="same", kernel_initializer=initializer, name=f"conv_{index}")
+            keras.layers.Conv2D(
+                count,
+                size,
+                padding="same",
+                kernel_initializer=initializer,
+                dtype=self.dtype_policy,
+                name=f"conv_{index}",
+            )
             for index, (count, size, initializer) in enumerate((*sizes, (filters, 1, "zeros")))
         ]
         for convolution in self._convolutions:

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 from typing_extensions import Self
 
+from zoo.callbacks import DIVERGED
 from zoo.errors import ZooError
 from zoo.model import GenerativeModel
 from zoo.networks.inputs import known_shape
@@ -75,6 +76,15 @@ class AssembledModel(GenerativeModel):
     def content_is_good(self, images: tf.Tensor) -> tf.Tensor:
         """Returns whether the likelihood is one of such images, in a graph."""
         return self.likelihood_layer.supports(images)
+
+    def why_not_finite(self, names: list[str]) -> str:
+        """Returns the likely causes, that the likelihood is not one of the pixels among them, and the remedies."""
+        layer = self.likelihood_layer
+        support = f" or off the support of {type(layer).__name__}: {layer.support}" if layer.support else ""
+        return (
+            f"Either pixels of that batch are NaN, outside [0, 1]{support}; or its labels are out of range; or else: "
+            f"{DIVERGED}"
+        )
 
     def get_config(self) -> dict:
         """Returns the parts, serialized; a family adds its options."""

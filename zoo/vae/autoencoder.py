@@ -22,7 +22,6 @@ from tensorflow_probability import bijectors as tfb
 from tensorflow_probability import distributions as tfd
 
 from zoo import random
-from zoo.callbacks import with_callback
 from zoo.errors import ZooError
 from zoo.networks.inputs import known_shape
 from zoo.paths import along_dimensions, check_ends, straight
@@ -178,10 +177,15 @@ class Autoencoder(AssembledModel):
             return images
         return CORRUPTIONS[self.corruption](images, self.corruption_level, seed)
 
-    def fit(self, *arguments: Any, callbacks: Any = None, **kwargs: Any) -> Any:
-        """Trains like `keras.Model.fit`; a density of the codes before is of no use after it, and is refused."""
-        forget = keras.callbacks.LambdaCallback(on_train_begin=lambda _: self._density_is_fitted.assign(0.0))
-        return super().fit(*arguments, callbacks=with_callback(forget, callbacks), **kwargs)
+    def train_step(self, data: Any) -> dict[str, Any]:
+        """Takes a step; a density of the codes before is of no use after it, and is refused."""
+        self._density_is_fitted.assign(0.0)
+        return super().train_step(data)
+
+    @property
+    def averages_over(self) -> str | None:
+        """The sparsity, where there is any."""
+        return "the sparsity" if self.sparsity else None
 
     def fit_latent_density(
         self,

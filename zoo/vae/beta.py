@@ -66,6 +66,11 @@ class BetaVAE(VAE):
         # The mean first: of estimates from one draw, each alone is further from the capacity than their mean.
         return self.beta * weight * tf.abs(tf.reduce_mean(total) - share * self.capacity) + tf.zeros_like(total)
 
+    @property
+    def averages_over(self) -> str | None:
+        """The capacity or free bits, where there are any."""
+        return "the capacity" if self.capacity is not None else super().averages_over
+
     def get_config(self) -> dict:
         """Returns the arguments of the constructor, serialized."""
         options = {"beta": self.beta, "capacity": self.capacity, "capacity_steps": self.capacity_steps}

@@ -138,6 +138,11 @@ class BetaTCVAE(VAE):
         weights += next_one * (size - batch + 1) / (size * others)
         return tf.math.log(tf.maximum(weights, np.finfo(np.float32).tiny))
 
+    @property
+    def averages_over(self) -> str | None:
+        """A term of the loss."""
+        return "the total correlation"
+
     def get_config(self) -> dict:
         """Returns the arguments of the constructor, serialized."""
         config = super().get_config()

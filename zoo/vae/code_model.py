@@ -18,7 +18,6 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from zoo import random
-from zoo.callbacks import with_callback
 from zoo.errors import ZooError
 from zoo.metrics.likelihood import LogLikelihood, Weights, importance_weighted
 from zoo.model import VERB_BATCH
@@ -85,10 +84,10 @@ class CodeModel(AssembledModel):
                 f"{list(self.grid_shape)} to {list(wanted)}, as from {example}."
             )
 
-    def fit(self, *arguments: Any, callbacks: Any = None, **kwargs: Any) -> Any:
-        """Trains like `keras.Model.fit`; a prior over the codes before is of no use after it, and is refused."""
-        forget = keras.callbacks.LambdaCallback(on_train_begin=lambda _: self._prior_is_fitted.assign(0.0))
-        return super().fit(*arguments, callbacks=with_callback(forget, callbacks), **kwargs)
+    def train_step(self, data: Any) -> dict[str, Any]:
+        """Takes a step; a prior over the codes before is of no use after it, and is refused."""
+        self._prior_is_fitted.assign(0.0)
+        return super().train_step(data)
 
     def fit_prior(
         self,

@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from zoo import random
-from zoo.callbacks import StopOnNonFiniteLoss
+from zoo.callbacks import DIVERGED, StopOnNonFiniteLoss
 from zoo.errors import ZooError
 from zoo.sampling import categories
 
@@ -101,7 +101,7 @@ def fit(
             shuffle=False,  # they are, by their own seed
             validation_data=None if validation_codes is None else (validation_codes, validation_codes),
             validation_batch_size=batch_size,
-            callbacks=[StopOnNonFiniteLoss()],
+            callbacks=[StopOnNonFiniteLoss(lambda _: DIVERGED)],
             verbose=verbose,
         )
     finally:

@@ -16,12 +16,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from zoo import random
 from zoo.errors import ZooError
 from zoo.metrics.likelihood import Weights
+from zoo.model import VERB_BATCH
 from zoo.sampling import draw
 from zoo.vae.latent_variable import LatentVariableModel
 from zoo.vae.likelihoods import Likelihood
@@ -76,7 +78,7 @@ class HierarchicalVAE(LatentVariableModel):
         shapes = self._checked_shapes()
         self._resolutions = [index for index, counts in enumerate(self.latents) for _ in counts]
         self.levels = [
-            TopDownLevel(count, blocks, activation, name=f"level_{index}")
+            TopDownLevel(count, blocks, activation, dtype=self.dtype_policy, name=f"level_{index}")
             for index, count in enumerate(count for counts in self.latents for count in counts)
         ]
         state_shape = shapes[0]
@@ -204,14 +206,36 @@ class HierarchicalVAE(LatentVariableModel):
 
     def draw_latents(self, n: random.Seed, seed: random.Seed, temperature: float | tf.Tensor = 1.0) -> tf.Tensor:
         """Draws latents [n, latent_size] from the priors, down the hierarchy."""
+        return self._latents_of(self._noise(n, seed), temperature)
+
+    def _noise(self, n: random.Seed, seed: random.Seed) -> list[tf.Tensor]:
+        """Returns what draws are made of, one [n, height, width, channels] a level."""
+        rows = tf.reshape(tf.cast(n, tf.int32), [1])
+        shapes = [level.latent_shape for level in self.levels]
+        drawn = [
+            random.normal(tf.concat([rows, shape], axis=0), random.fold_in(seed, index))
+            for index, shape in enumerate(shapes)
+        ]
+        return [tf.ensure_shape(noise, [None, *shape]) for noise, shape in zip(drawn, shapes, strict=True)]
+
+    def _latents_of(self, noise: list[tf.Tensor], temperature: float | tf.Tensor) -> tf.Tensor:
         drawn = []
 
         def choose(index: int, _: tf.Tensor, prior: tfd.Distribution) -> tf.Tensor:
-            drawn.append(draw(prior, random.fold_in(seed, index), (), temperature))
+            base = prior.distribution
+            drawn.append(base.loc + base.scale * temperature * noise[index])
             return drawn[-1]
 
-        self._descend(tf.cast(n, tf.int32), choose)
+        self._descend(tf.shape(noise[0])[0], choose)
         return _joined(drawn)
+
+    def _draw_images(self, n: int, seed: int, temperature: float, **labels: np.ndarray) -> np.ndarray:
+        noise = self._noise(n, seed)
+        parts = [
+            self._latents_of([each[start : start + VERB_BATCH] for each in noise], temperature).numpy()
+            for start in range(0, n, VERB_BATCH)
+        ]
+        return self.run_in_batches("decode", latent=np.concatenate(parts), **labels)["image"]
 
     def mean_image(self, latents: tf.Tensor, labels: tf.Tensor | None = None) -> tf.Tensor:
         """Returns the mean images of latents [batch, latent_size], in [0, 1]."""

@@ -102,6 +102,11 @@ class InfoVAE(VAE):
             "mmd": mmd + tf.zeros_like(total),
         }
 
+    @property
+    def averages_over(self) -> str | None:
+        """A term of the loss."""
+        return "the MMD"
+
     def get_config(self) -> dict:
         """Returns the arguments of the constructor, serialized."""
         options = {"alpha": self.alpha, "mmd_weight": self.mmd_weight, "kernel": self.kernel}

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from zoo import random
-from zoo.callbacks import StopOnNonFiniteLoss
+from zoo.callbacks import DIVERGED, StopOnNonFiniteLoss
 from zoo.errors import ZooError
 from zoo.vae.priors import GaussianMixture, Prior
 
@@ -71,7 +71,9 @@ def _fit_by_gradients(
             # Shuffled here: Keras would take an order that its global seed decides.
             order = np.argsort(random.bits([len(codes)], random.fold_in(seed, epoch)).numpy(), kind="stable")
             options = {"batch_size": batch_size, "shuffle": False, "verbose": verbose}
-            trainer.fit(codes[order], np.zeros(len(codes)), callbacks=[StopOnNonFiniteLoss()], **options)
+            trainer.fit(
+                codes[order], np.zeros(len(codes)), callbacks=[StopOnNonFiniteLoss(lambda _: DIVERGED)], **options
+            )
     finally:
         density.trainable = False
 

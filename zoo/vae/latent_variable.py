@@ -6,6 +6,7 @@ Shapes: x is [batch, height, width, channels], z is [batch, latent_size], labels
 models only). All values are in nats an image: summed over pixels and latent dimensions.
 """
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -126,6 +127,11 @@ class LatentVariableModel(AssembledModel):
         if self.free_bits:
             kl = tf.maximum(tf.reduce_mean(kl, axis=0, keepdims=True), self.free_bits) + tf.zeros_like(kl)
         return self._warm_up() * tf.reduce_sum(kl, axis=-1)
+
+    @property
+    def averages_over(self) -> str | None:
+        """Free bits, where there are any."""
+        return "free_bits" if self.free_bits else None
 
     def _warm_up(self) -> tf.Tensor:
         if not self.kl_warm_up:
@@ -259,6 +265,7 @@ class LatentVariableModel(AssembledModel):
             check_seed(seed),
             verbose,
             batch.get("label"),
+            math.prod(self.decoder.output_shape[1:]),
         )
 
     # Checks.

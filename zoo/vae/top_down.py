@@ -4,6 +4,8 @@ The state [batch, height, width, filters] carries what the levels above have dra
 the state, its posterior off the state and the encoder's features of that resolution, and adds its draw to it.
 """
 
+import functools
+
 import keras
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
@@ -39,13 +41,17 @@ class TopDownLevel(keras.layers.Layer):
         self.latent_shape = (height, width, self.latent_channels)
         kernel = 1 if height == width == 1 else 3
         self._widen = self._widening(state_shape, (height, width, filters))
-        convolution = keras.layers.Conv2D
+        # That of this layer, not the global one, which can differ where a file is loaded.
+        convolution = functools.partial(keras.layers.Conv2D, dtype=self.dtype_policy)
         self._prior = convolution(2 * self.latent_channels + filters, 1, kernel_initializer="zeros", name="prior")
         self._mix = convolution(max(1, filters // 2), 1, activation=self.activation, name="mix")
         self._look = convolution(max(1, filters // 2), kernel, padding="same", activation=self.activation, name="look")
         self._posterior = convolution(2 * self.latent_channels, 1, kernel_initializer="zeros", name="posterior")
         self._absorb = convolution(filters, 1, name="absorb")
-        self._after = [ResidualBlock(self.activation, name=f"block_{index}") for index in range(self.blocks)]
+        self._after = [
+            ResidualBlock(self.activation, dtype=self.dtype_policy, name=f"block_{index}")
+            for index in range(self.blocks)
+        ]
         wide = (None, height, width, filters)
         self._prior.build(wide)
         self._mix.build((*wide[:3], 2 * filters))
@@ -61,14 +67,15 @@ class TopDownLevel(keras.layers.Layer):
         if tuple(state_shape[1:]) == target:
             return None
         height, width, filters = target
-        state = keras.Input(state_shape[1:])
+        state, policy = keras.Input(state_shape[1:]), self.dtype_policy
         if tuple(state_shape[1:3]) == (height, width):
-            wider = keras.layers.Conv2D(filters, 1)(state)
+            wider = keras.layers.Conv2D(filters, 1, dtype=policy)(state)
         elif state_shape[1] == state_shape[2] == 1:
-            wider = keras.layers.Dense(height * width * filters)(keras.layers.Flatten()(state))
-            wider = keras.layers.Reshape(target)(wider)
+            wider = keras.layers.Flatten(dtype=policy)(state)
+            wider = keras.layers.Dense(height * width * filters, dtype=policy)(wider)
+            wider = keras.layers.Reshape(target, dtype=policy)(wider)
         else:
-            wider = keras.layers.Conv2DTranspose(filters, 4, 2, padding="same")(state)
+            wider = keras.layers.Conv2DTranspose(filters, 4, 2, padding="same", dtype=policy)(state)
             wider = crop_to(wider, height, width)
         return keras.Model(state, wider, name="widen")
 

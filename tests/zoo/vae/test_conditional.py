@@ -88,7 +88,7 @@ def test_labels_in_a_later_batch_that_are_out_of_range_stop_training():
     labels[25] = CLASSES
     made = model()
     made.compile("adam")
-    with pytest.raises(zoo.ZooError, match="labels out of range"):
+    with pytest.raises(zoo.ZooError, match="labels are out of range"):
         made.fit(tf.data.Dataset.from_tensor_slices((images, labels)).batch(10), verbose=0)
 
 

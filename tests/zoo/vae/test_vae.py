@@ -112,8 +112,8 @@ def _linear_likelihood(flat: np.ndarray, mean: np.ndarray, weights: np.ndarray, 
 
 def test_draws_in_chunks_are_all_used(linear, monkeypatch):
     model, images, exact, _ = linear
-    monkeypatch.setattr("zoo.metrics.likelihood.DRAWS_AT_ONCE", 7)
-    monkeypatch.setattr("zoo.metrics.likelihood.IMAGES_AT_ONCE", 11)
+    monkeypatch.setattr("zoo.metrics.likelihood._DRAWS_AT_ONCE", 7)
+    monkeypatch.setattr("zoo.metrics.likelihood._IMAGES_AT_ONCE", 11)
     np.testing.assert_allclose(model.log_likelihood(images, 2000).per_image, exact, atol=0.03)
 
 

@@ -21,6 +21,11 @@ class Likelihood(keras.layers.Layer):
         """What it is the likelihood of, in a few words for cards."""
         raise NotImplementedError
 
+    @property
+    def support(self) -> str:
+        """Which of the pixels in [0, 1] it is a likelihood of, and what is one of others; "" if of all."""
+        return ""
+
     def parameters_for(self, channels: int) -> int:
         """Returns how many numbers a pixel the decoder gives, for images of so many channels."""
         return channels

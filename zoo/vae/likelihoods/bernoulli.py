@@ -42,6 +42,13 @@ class Bernoulli(Likelihood):
         """Returns the product of Bernoulli distributions with these logits."""
         return tfd.Independent(tfd.Bernoulli(logits=parameters, dtype=tf.float32), reinterpreted_batch_ndims=3)
 
+    @property
+    def support(self) -> str:
+        """0 and 1, where nothing makes pixels so."""
+        if self.binarize != "none":
+            return ""
+        return "0 and 1 alone, where Bernoulli(binarize='sample') and ContinuousBernoulli() take grey pixels too"
+
     def check(self, images: np.ndarray) -> None:
         """Checks that images are binary, where nothing makes them so.
 

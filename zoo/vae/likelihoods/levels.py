@@ -36,6 +36,11 @@ class QuantizedLikelihood(Likelihood):
         """What it is the likelihood of, in a few words for cards."""
         return f"pixels of {self.levels} levels from 0 to 1"
 
+    @property
+    def support(self) -> str:
+        """The levels."""
+        return f"multiples of 1/{self.levels - 1}, where Normal() and ContinuousBernoulli() take all pixels"
+
     def check(self, images: np.ndarray) -> None:
         """Checks that every pixel is on a level, but for the rounding of float32.
 

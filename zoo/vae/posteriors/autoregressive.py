@@ -45,6 +45,7 @@ class InverseAutoregressiveFlow(Posterior):
 
     def build(self, features_shape: tuple) -> None:
         """Creates the weights for features of this shape."""
+        self._flatten.build(features_shape)
         self._linear.build(self._flatten.compute_output_shape(features_shape))
         for network in self._networks:
             network.build()

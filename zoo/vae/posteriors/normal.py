@@ -25,6 +25,7 @@ class DiagonalNormal(Posterior):
 
     def build(self, features_shape: tuple) -> None:
         """Creates the weights for features of this shape."""
+        self._flatten.build(features_shape)
         self._linear.build(self._flatten.compute_output_shape(features_shape))
 
     def call(self, features: tf.Tensor) -> tf.Tensor:
@@ -73,6 +74,7 @@ class FullCovarianceNormal(Posterior):
 
     def build(self, features_shape: tuple) -> None:
         """Creates the weights for features of this shape."""
+        self._flatten.build(features_shape)
         self._linear.build(self._flatten.compute_output_shape(features_shape))
 
     def call(self, features: tf.Tensor) -> tf.Tensor:
