@@ -22,7 +22,7 @@ def with_callback(callback: keras.callbacks.Callback, callbacks: Any) -> Any:
     if isinstance(callbacks, keras.callbacks.CallbackList):  # of evaluation inside of `fit`, or the user's own
         if not any(type(each) is type(callback) for each in callbacks.callbacks):
             callback.set_model(callbacks.model)
-            callbacks.append(callback)
+            callbacks.callbacks.append(callback)
         return callbacks
     given = callbacks if isinstance(callbacks, list | tuple) else [callbacks] if callbacks else []
     return [callback, *given]

@@ -7,11 +7,13 @@ import sys
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from example_models import MODELS, fit, images
 
 import zoo
 from zoo.model import GenerativeModel
 from zoo.networks import mlp_decoder, mlp_encoder
+from zoo.training import batches_taken
 from zoo.vae import likelihoods, posteriors, priors, quantizers
 
 LAYERS = {
@@ -45,7 +47,7 @@ def test_every_public_model_and_layer_is_covered():
         for name in zoo.__all__
         if inspect.isclass(getattr(zoo, name)) and issubclass(getattr(zoo, name), GenerativeModel)
     }
-    assert public - {"GenerativeModel"} == set(MODELS)
+    assert public - {"GenerativeModel"} == {name.partition(",")[0] for name in MODELS}
     bases = (posteriors.Posterior, priors.Prior, likelihoods.Likelihood, quantizers.Quantizer)
     layers = {
         name
@@ -197,3 +199,76 @@ def test_summary_and_mlp_networks(model, capsys):
     model.summary()
     assert "Total params" in capsys.readouterr().out
     assert mlp_decoder(2, (4, 4, 3))(mlp_encoder((4, 4, 3), (8, 2))(np.zeros((1, 4, 4, 3)))).shape == (1, 4, 4, 3)
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "float32"])
+@pytest.mark.parametrize("name", MODELS)
+def test_a_file_loads_under_another_dtype_policy(name, policy, tmp_path):
+    """Layers keep the policy that they were made under, those inside of other layers too."""
+    before = keras.config.dtype_policy()
+    try:
+        keras.config.set_dtype_policy(policy)
+        made = MODELS[name]()
+        made.save(tmp_path / "model.keras")
+        expected = made.sample(3, seed=0)
+        keras.config.set_dtype_policy("float32" if policy == "mixed_bfloat16" else "mixed_bfloat16")
+        np.testing.assert_allclose(zoo.load_model(tmp_path / "model.keras").sample(3, seed=0), expected, atol=1e-5)
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def test_accumulated_steps_draw_noise_of_their_own():
+    model = MODELS["VAE"]()
+    model.compile(keras.optimizers.SGD(1e-3, gradient_accumulation_steps=4))
+    seeds = []
+    for _ in range(6):
+        seeds.append(int(model._step_seed(batches_taken(model.optimizer), 0)))
+        model.train_step(tf.constant(images(model)))
+    assert len(set(seeds)) == 6
+
+
+def test_light_images_are_evaluated_with_noise_of_their_own():
+    model, drawn = MODELS["VAE"](), []
+    model.compile()
+    keep = model.objective
+
+    def noted(images, seed, training, *labels):
+        drawn.append(int(seed))
+        return keep(images, seed, training, *labels)
+
+    model.objective = noted
+    for _ in range(3):
+        model.test_step((tf.constant(images(model)), None, tf.fill([12], 0.01)))
+    assert len(set(drawn)) == 3
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_weights_of_images_are_exact_or_refused(name):
+    """An image of weight 0 has no say in the gradient."""
+    model = MODELS[name]()
+    labels = None if model.num_classes is None else tf.range(12) % model.num_classes
+    model.compile(*([] if isinstance(model, zoo.GAN) else [keras.optimizers.SGD(0.1)]))
+    weights = tf.constant([1.0] * 6 + [0.0] * 6)
+    batch = tf.constant(images(model))
+    if isinstance(model, zoo.GAN) or model.averages_over is not None:
+        with pytest.raises(zoo.ZooError, match="leave"):
+            model.train_step((batch, labels, weights))
+        return
+    other = tf.concat([batch[:6], 1 - batch[6:]], axis=0)
+    start, ends = model.get_weights(), []
+    for given in (batch, other):
+        model.set_weights(start)
+        model.optimizer._iterations.assign(0)
+        model.train_step((given, labels, weights))
+        ends.append([weight.numpy() for weight in model.trainable_variables])
+    for one, again in zip(*ends, strict=True):
+        np.testing.assert_allclose(one, again, atol=1e-6)
+
+
+def test_a_list_of_callbacks_of_ones_own_keeps_the_checks():
+    model = MODELS["VAE"]()
+    model.compile()
+    batches = tf.data.Dataset.from_tensor_slices(np.concatenate([images(model), images(model) - np.nan])).batch(12)
+    callbacks = keras.callbacks.CallbackList([], model=model, add_history=True, epochs=1, verbose=0)
+    with pytest.raises(zoo.ZooError, match="training stopped at batch 2"):
+        model.fit(batches, callbacks=callbacks, verbose=0)

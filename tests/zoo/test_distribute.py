@@ -4,6 +4,8 @@ import subprocess
 import sys
 
 CODE = """
+import sys
+sys.path.insert(0, "tests")
 import keras, numpy as np, tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
@@ -69,6 +71,15 @@ with strategy.scope():
     game.compile()
 game.fit(np.random.default_rng(0).random((16, 4, 4, 1), np.float32), batch_size=8, verbose=0)
 assert np.isfinite(game.sample(2)).all()
+# Every public model trains and draws.
+import example_models
+for name, make in example_models.MODELS.items():
+    with strategy.scope():
+        each = make()
+        each.compile()
+    history = example_models.fit(each)
+    assert np.isfinite(history["loss"]).all(), name
+    assert np.isfinite(each.sample(2)).all(), name
 seeds = strategy.run(lambda: model._step_seed(tf.constant(0), 0))
 assert len({int(seed) for seed in strategy.experimental_local_results(seeds)}) == 2
 """

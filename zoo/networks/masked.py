@@ -18,7 +18,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from zoo.errors import ZooError
+from zoo.validation import check_count, check_sizes
 
 
 @keras.saving.register_keras_serializable(package="zoo")
@@ -104,9 +104,8 @@ class MADE(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        if min([size, outputs, *hidden]) < 1 or not hidden:
-            raise ZooError(f"a MADE needs sizes of at least 1 and a hidden layer: {size=}, {outputs=}, {hidden=}")
-        self.size, self.outputs, self.hidden = size, outputs, list(hidden)
+        self.size, self.outputs = check_count(size, "size"), check_count(outputs, "outputs")
+        self.hidden = list(check_sizes(hidden, "hidden"))
         self.activation = keras.activations.get(activation)
         self.reverse, self.conditional = reverse, conditional
         degrees = self._degrees()

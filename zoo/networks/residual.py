@@ -76,7 +76,8 @@ def residual_encoder(
         filters: For each resolution, every one half of the one before it, rounded up; the first is half the image.
         blocks: Residual blocks a resolution.
         hidden: If above 0, the width of one more output, [batch, 1, 1, hidden], that sees the whole image.
-        resolutions: How many of the coarsest of `filters` are outputs; None for all.
+        resolutions: How many of the coarsest of `filters` are outputs; None for all; 0 for one output alone,
+            [batch, hidden], which is what the encoder of a `VAE` gives.
         activation: Any Keras activation.
         name: The network's name.
 
@@ -91,15 +92,19 @@ def residual_encoder(
             features = ResidualBlock(activation)(features)
         outputs.insert(0, features)
     outputs = outputs[:resolutions]
+    if resolutions == 0 and hidden == 0:
+        raise ZooError("resolutions=0 leaves no output: give `hidden`, the width of the features of the whole image.")
     if check_count(hidden, "hidden", least=0):
         flat = keras.layers.Flatten()(keras.layers.Activation(activation)(features))
         whole = keras.layers.Dense(hidden)(keras.layers.Dense(hidden, activation)(flat))
+        if resolutions == 0:
+            return keras.Model(images, keras.layers.Activation(activation)(whole), name=name)
         outputs.insert(0, keras.layers.Reshape((1, 1, hidden))(whole))
     return keras.Model(images, outputs, name=name)
 
 
 def residual_decoder(
-    features_shape: Sequence[int],
+    features_shape: Sequence[int] | int,
     output_shape: Sequence[int],
     filters: Sequence[int] = (32,),
     blocks: int = 0,
@@ -109,7 +114,8 @@ def residual_decoder(
     """Returns a network from features [batch, height, width, channels] to real numbers [batch, *output_shape].
 
     Args:
-        features_shape: Height, width and channels of the features.
+        features_shape: Height, width and channels of the features; or one integer, the size of latents [batch,
+            latent_size], from which a dense layer makes the coarsest features.
         output_shape: Height, width and channels of what it gives.
         filters: Each entry is a layer that doubles height and width; what goes past `output_shape` is cut off.
         blocks: Residual blocks after each; each costs four times one at the resolution before.
@@ -121,8 +127,14 @@ def residual_decoder(
     """
     height, width, channels = check_sizes(output_shape, "output_shape", 3)
     filters = check_sizes(filters, "filters")
-    inputs = keras.Input(check_sizes(features_shape, "features_shape", 3), name="features")
-    features = keras.layers.Activation(activation)(inputs)
+    if isinstance(features_shape, int):
+        inputs = keras.Input((check_count(features_shape, "latent_size"),), name="latent")
+        rows, columns = (-(-size // 2 ** len(filters)) for size in (height, width))
+        features = keras.layers.Dense(rows * columns * filters[0])(inputs)
+        features = keras.layers.Reshape((rows, columns, filters[0]))(features)
+    else:
+        inputs = features = keras.Input(check_sizes(features_shape, "features_shape", 3), name="features")
+    features = keras.layers.Activation(activation)(features)
     for index, count in enumerate(filters):
         shrink = 2 ** (len(filters) - 1 - index)
         features = keras.layers.Conv2DTranspose(count, 4, 2, padding="same")(features)

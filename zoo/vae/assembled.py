@@ -77,6 +77,16 @@ class AssembledModel(GenerativeModel):
         """Returns whether the likelihood is one of such images, in a graph."""
         return self.likelihood_layer.supports(images)
 
+    def run(self, name: str, **inputs: Any) -> dict[str, np.ndarray]:
+        """Runs one signature, as in `GenerativeModel.run`; a bound is of images that the likelihood is one of.
+
+        Raises:
+            ZooError: As there, or they are others.
+        """
+        if name == "elbo" and isinstance(inputs.get("image"), np.ndarray):
+            self.check_content(inputs["image"])
+        return super().run(name, **inputs)
+
     def why_not_finite(self, names: list[str]) -> str:
         """Returns the likely causes, that the likelihood is not one of the pixels among them, and the remedies."""
         layer = self.likelihood_layer

@@ -34,6 +34,8 @@ class BetaVAE(VAE):
         ZooError: An option is out of its range, or both a capacity and free bits are given.
     """
 
+    collapse_remedies = "kl_warm_up (steps), free_bits (nats), a smaller beta, or a weaker decoder"
+
     def __init__(
         self,
         encoder: keras.Model,

@@ -55,6 +55,8 @@ class BetaTCVAE(VAE):
         "dimension_wise_kl",
     )
 
+    collapse_remedies = "kl_warm_up (steps), a smaller alpha, beta or gamma, or a weaker decoder"
+
     def __init__(
         self,
         encoder: keras.Model,
@@ -90,9 +92,18 @@ class BetaTCVAE(VAE):
         Raises:
             ZooError: There are more images than `dataset_size`.
         """
-        if isinstance(x, np.ndarray) and len(x) > self.dataset_size:
-            raise ZooError(f"x has {len(x)} images, but dataset_size is {self.dataset_size}: give BetaTCVAE the first.")
+        count = len(x) if isinstance(x, np.ndarray | list) or tf.is_tensor(x) else 0
+        if count > self.dataset_size:
+            raise ZooError(f"x has {count} images, but dataset_size is {self.dataset_size}: give BetaTCVAE the first.")
         return super().fit(x, *arguments, **kwargs)
+
+    def content_is_good(self, images: tf.Tensor) -> tf.Tensor:
+        """Returns whether the likelihood is one of such images, and the data set can hold as many."""
+        return super().content_is_good(images) & (tf.shape(images)[0] <= self.dataset_size)
+
+    def why_not_finite(self, names: list[str]) -> str:
+        """Returns the likely causes, a `dataset_size` smaller than a batch among them."""
+        return f"A batch holds more than dataset_size={self.dataset_size} images. Or: {super().why_not_finite(names)}"
 
     def objective(
         self, images: tf.Tensor, seed: random.Seed, training: bool, labels: tf.Tensor | None = None

@@ -15,12 +15,13 @@ class PosteriorCollapseWarning(keras.callbacks.Callback):
     """Warns at the end of training if the mean KL of the last epoch is below `nats`, an image.
 
     Args:
+        remedies: What helps, in a few words.
         nats: The smallest KL that is no collapse.
     """
 
-    def __init__(self, nats: float = _NATS):
+    def __init__(self, remedies: str, nats: float = _NATS):
         super().__init__()
-        self._nats = nats
+        self._remedies, self._nats = remedies, nats
         self._kl: float | None = None
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
@@ -32,8 +33,7 @@ class PosteriorCollapseWarning(keras.callbacks.Callback):
         if self._kl is not None and self._kl < self._nats:
             warnings.warn(
                 f"the posterior has collapsed onto the prior: the KL is {self._kl:.2g} nats an image, so that latents "
-                "carry nothing and the decoder does without them. Usual remedies: kl_warm_up (steps), free_bits "
-                "(nats), a weaker decoder, or a smaller beta.",
+                f"carry nothing and the decoder does without them. Usual remedies: {self._remedies}.",
                 PosteriorCollapse,
                 stacklevel=2,
             )

@@ -60,9 +60,10 @@ def diagnose(
             f"a {type(model).__name__} has no posterior over latents to diagnose. Models that have: VAE and its kin, "
             "IWAE, ConditionalVAE, HierarchicalVAE."
         )
+    images = check_images(images, model.image_shape)
     if len(images) < 2:
         raise ZooError("one image says nothing of what varies over images: pass at least 2.")
-    model.check_content(check_images(images, model.image_shape))
+    model.check_content(images)
     found = _inspected(model, model.checked_batch(images, labels), check_seed(seed))
     variance, kl = found["shift"].var(axis=0), found["kl"].mean(axis=0)
     active = variance > ACTIVE_VARIANCE
@@ -89,8 +90,8 @@ def _warn_of_collapse(model: LatentVariableModel, active: np.ndarray) -> None:
     if dead:
         where = f"latents of level {', '.join(map(str, dead))}" if len(ends) > 1 else f"{model.latent_size} latents"
         warnings.warn(
-            f"none of the {where} is active: the posterior has collapsed onto the prior. Usual remedies: train with "
-            "kl_warm_up (steps) or free_bits (nats), a weaker decoder, or a smaller beta.",
+            f"none of the {where} is active: the posterior has collapsed onto the prior. Usual remedies: "
+            f"{model.collapse_remedies}.",
             PosteriorCollapse,
             stacklevel=3,
         )

@@ -27,7 +27,7 @@ from zoo.vae.likelihoods import Likelihood
 from zoo.vae.posteriors import Posterior
 from zoo.vae.priors import Prior
 from zoo.vae.vae import VAE
-from zoo.validation import check_choice, check_count
+from zoo.validation import check_choice, check_count, check_positive
 
 BOUNDS = ("iwae", "miwae", "ciwae", "piwae")
 GRADIENTS = ("reparameterized", "doubly_reparameterized")
@@ -61,6 +61,8 @@ class IWAE(VAE):
 
     objective_names = ("loss", "bound", "elbo", "reconstruction", "kl")
 
+    collapse_remedies = "kl_warm_up (steps), more draws, or a weaker decoder"
+
     def __init__(
         self,
         encoder: keras.Model,
@@ -85,7 +87,7 @@ class IWAE(VAE):
         self.bound, self.beta, self.gradient = bound, beta, gradient
         for choice, known, name in ((bound, BOUNDS, "bound"), (gradient, GRADIENTS, "gradient")):
             check_choice(choice, known, name)
-        if not 0 <= beta <= 1:
+        if check_positive(beta, "beta", or_zero=True) > 1:
             raise ZooError(f"beta is {beta!r}, expected a share of the elbo from 0 to 1.")
         if repeats > 1 and bound in ("iwae", "ciwae"):
             raise ZooError(f"repeats is {repeats}, but bound '{bound}' has no copies: raise num_samples instead.")

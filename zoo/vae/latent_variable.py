@@ -45,6 +45,7 @@ class LatentVariableModel(AssembledModel):
     """
 
     objective_names = ("loss", "elbo", "reconstruction", "kl")
+    collapse_remedies = "kl_warm_up (steps), free_bits (nats), or a weaker decoder"
     latent_size: int
 
     def __init__(self, kl_warm_up: int = 0, free_bits: float = 0.0, seed: int | None = None, **kwargs: Any):
@@ -272,7 +273,9 @@ class LatentVariableModel(AssembledModel):
 
     def fit(self, *arguments: Any, callbacks: Any = None, **kwargs: Any) -> Any:
         """Trains like `keras.Model.fit`; warns when the posterior collapses. See `GenerativeModel.fit`."""
-        return super().fit(*arguments, callbacks=with_callback(PosteriorCollapseWarning(), callbacks), **kwargs)
+        return super().fit(
+            *arguments, callbacks=with_callback(PosteriorCollapseWarning(self.collapse_remedies), callbacks), **kwargs
+        )
 
     def checked_batch(self, images: np.ndarray, labels: np.ndarray | None) -> dict[str, np.ndarray]:
         """Returns "image", and "label" for conditional models, after checking them."""

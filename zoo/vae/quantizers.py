@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from zoo import random
 from zoo.errors import ZooError
+from zoo.validation import check_count, check_positive, check_sizes
 
 
 class Quantized(NamedTuple):
@@ -96,15 +97,11 @@ class VectorQuantizer(Quantizer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        if codes < 1:
-            raise ZooError(f"codes is a number of vectors, at least 1, not {codes!r}")
-        if not 0 <= decay < 1:
+        self.codes, self.smoothing = check_count(codes, "codes"), check_positive(smoothing, "smoothing")
+        self.decay = check_positive(decay, "decay", or_zero=True)
+        if self.decay >= 1:
             raise ZooError(f"decay is in [0, 1), not {decay!r}")
-        if not smoothing > 0:
-            raise ZooError(f"smoothing is above 0, not {smoothing!r}")
-        if revive_after is not None and revive_after < 1:
-            raise ZooError(f"revive_after is a number of steps, at least 1, or None, not {revive_after!r}")
-        self.codes, self.decay, self.smoothing, self.revive_after = codes, decay, smoothing, revive_after
+        self.revive_after = None if revive_after is None else check_count(revive_after, "revive_after")
 
     @property
     def num_codes(self) -> int:
@@ -211,9 +208,9 @@ class FiniteScalarQuantizer(Quantizer):
 
     def __init__(self, levels: Sequence[int] = (8, 5, 5, 5), **kwargs):
         super().__init__(**kwargs)
-        self.levels = tuple(int(level) for level in levels)
-        if not self.levels or min(self.levels) < 2:
-            raise ZooError(f"levels are numbers of at least 2, one a channel, not {levels!r}")
+        self.levels = check_sizes(levels, "levels")
+        if min(self.levels) < 2:
+            raise ZooError(f"levels are integers of at least 2, one a channel, not {levels!r}")
 
     @property
     def num_codes(self) -> int:

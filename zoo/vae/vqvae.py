@@ -19,17 +19,20 @@ image.
 from typing import Any, ClassVar
 
 import keras
+import numpy as np
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from zoo import random
 from zoo.errors import ZooError
+from zoo.model import VERB_BATCH
 from zoo.networks.inputs import known_shape
+from zoo.paths import check_ends, straight
 from zoo.vae.code_model import CodeModel
 from zoo.vae.likelihoods import Likelihood
 from zoo.vae.parts import find_layer
 from zoo.vae.quantizers import QUANTIZERS, Quantized, Quantizer, perplexity
-from zoo.validation import check_positive
+from zoo.validation import check_images, check_positive
 
 
 @keras.saving.register_keras_serializable(package="zoo")
@@ -112,6 +115,35 @@ class VQVAE(CodeModel):
     def codes(self, images: tf.Tensor) -> tf.Tensor:
         """Returns c(x), int32 [batch, rows, columns]."""
         return self.quantized(images).codes
+
+    def interpolate(self, first: np.ndarray, second: np.ndarray, steps: int = 8) -> np.ndarray:
+        """Returns images on the way from the first images to the second: straight between features, then quantized.
+
+        Codes have no in-between of their own, and no dimensions to traverse; what the encoder gives has.
+
+        Args:
+            first: Images [batch, height, width, channels] in [0, 1].
+            second: As many images.
+            steps: Images a path, with both ends, at least 2.
+
+        Returns:
+            float32 [batch, steps, height, width, channels]. The ends are reconstructions.
+
+        Raises:
+            ZooError: The images are not as described, or not as many.
+        """
+        steps = check_ends(first, second, steps)
+        start, end = (self._features(check_images(images, self.image_shape)) for images in (first, second))
+        between = straight(start.reshape(len(start), -1), end.reshape(len(end), -1), steps)
+        features = between.reshape(-1, *start.shape[1:])
+        parts = (features[index : index + VERB_BATCH] for index in range(0, len(features), VERB_BATCH))
+        images = self.decode(np.concatenate([self.quantizer(part).codes.numpy() for part in parts]))
+        return images.reshape(len(start), steps, *self.image_shape)
+
+    def _features(self, images: np.ndarray) -> np.ndarray:
+        parts = (images[index : index + VERB_BATCH] for index in range(0, len(images), VERB_BATCH))
+        seen = (self.encoder(self.likelihood_layer.seen(tf.constant(part)), training=False) for part in parts)
+        return np.concatenate([tf.cast(part, tf.float32).numpy() for part in seen])
 
     def likelihood(self, codes: tf.Tensor) -> tfd.Distribution:
         """Returns p(x|c) of codes int64 [batch, rows, columns], of images as the likelihood models them.

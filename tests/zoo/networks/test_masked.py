@@ -68,5 +68,5 @@ def test_configuration_and_refusals():
     assert again.get_config() == layer.get_config()
     assert [again.size, again.outputs, again.hidden, again.reverse, again.conditional] == [4, 3, [8, 6], True, True]
     for arguments in ((0,), (3, 0), (3, 2, ()), (3, 2, (0,))):
-        with pytest.raises(zoo.ZooError, match="MADE needs"):
+        with pytest.raises(zoo.ZooError, match=r"expected .* integer"):
             MADE(*arguments)

@@ -80,3 +80,24 @@ def test_bad_parts():
     ):
         with pytest.raises(zoo.ZooError, match=message):
             model(**options)
+
+
+def test_each_part_is_paid_for_by_its_weight():
+    trained = model(alpha=0.5, beta=3.0, gamma=1.5, kl_warm_up=10)
+    trained.compile("adam")
+    for training, share, step in ((False, 1.0, 0), (True, 0.5, 5)):
+        trained.optimizer._iterations.assign(step)
+        values = trained.objective(IMAGES, 3, training)
+        parts = [values[name] for name in ("mutual_information", "total_correlation", "dimension_wise_kl")]
+        paid = sum(weight * part for weight, part in zip((0.5, 3.0, 1.5), parts, strict=True))
+        np.testing.assert_allclose(values["loss"], share * paid - values["reconstruction"], rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "wrap", [tf.constant, list, lambda images: tf.data.Dataset.from_tensor_slices(images).batch(5)]
+)
+def test_more_images_than_were_said_are_refused_whatever_holds_them(wrap):
+    trained = model(dataset_size=4)
+    trained.compile("adam")
+    with pytest.raises(zoo.ZooError, match="dataset_size"):
+        trained.fit(wrap(np.zeros((5, *SHAPE), np.float32)), verbose=0)

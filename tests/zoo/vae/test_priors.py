@@ -156,7 +156,7 @@ def test_what_cannot_be_is_refused():
         (lambda: CouplingFlow(1), "needs at least 2"),
         (lambda: CouplingFlow(3, flows=0), "at least 1"),
         (lambda: AutoregressiveFlow(3, flows=0), "at least 1"),
-        (lambda: AutoregressiveFlow(3, hidden=()), "hidden layer"),
+        (lambda: AutoregressiveFlow(3, hidden=()), "hidden is"),
         (lambda: GaussianMixture(3, components=0), "at least 1"),
         (lambda: GaussianMixture(3, covariance="spherical"), "'diagonal' or 'full'"),
     ):
@@ -248,3 +248,20 @@ def test_a_vamp_prior_is_the_mixture_of_posteriors_at_its_pseudo_inputs():
     points = np.random.default_rng(0).normal(size=(6, 3)).astype(np.float32)
     each = np.stack([model.posterior(inputs[index : index + 1]).log_prob(points) for index in range(5)])
     np.testing.assert_allclose(model.prior().log_prob(points), np.log(np.exp(each).mean(axis=0)), rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "posterior, prior",
+    [*sorted(QUICK), *itertools.product(["diagonal_normal"], EVERY), ("full_covariance_normal", "standard_normal")],
+)
+def test_the_elbo_is_the_mean_log_weight(posterior, prior):
+    """Whether the KL is in closed form or of one draw, with its sign."""
+    model = vae(posterior, prior)
+    rng = np.random.default_rng(0)
+    model.set_weights([weight + 0.3 * rng.normal(size=weight.shape) for weight in model.get_weights()])
+    given = tf.constant(np.random.default_rng(1).integers(0, 2, (3, *SHAPE)).astype(np.float32))
+    elbo = tf.function(lambda seed: model.elbo(given, seed)["elbo"], autograph=False)
+    values = np.array([elbo(tf.constant(seed, tf.int64)) for seed in range(300)])
+    weights = model.weigher(given)(tf.constant(3000), tf.constant(7, tf.int64)).numpy()
+    error = np.hypot(values.std(axis=0) / np.sqrt(300), weights.std(axis=0) / np.sqrt(3000))
+    assert (np.abs(values.mean(axis=0) - weights.mean(axis=0)) < 4.5 * error + 1e-4).all()

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 import zoo
 from zoo.networks import mlp_decoder, mlp_encoder
+from zoo.vae import likelihoods
 from zoo.vae.likelihoods import Bernoulli, Normal
 from zoo.vae.scales import raw_of_positive
 
@@ -303,3 +304,58 @@ def test_training_noise_differs_between_steps():
 def test_a_posterior_without_a_fast_density_and_a_vamp_prior_are_refused():
     with pytest.raises(zoo.ZooError, match=r"no fast density.*diagonal_normal"):
         zoo.VAE(mlp_encoder(SHAPE), mlp_decoder(2, SHAPE), posterior="inverse_autoregressive_flow", prior="vamp")
+
+
+def test_the_bound_is_of_images_that_the_likelihood_is_one_of(digits):
+    model = zoo.VAE(
+        mlp_encoder((8, 8, 1), (4,)), mlp_decoder(2, (8, 8, 1), (4,)), likelihood=likelihoods.Bernoulli("none")
+    )
+    with pytest.raises(zoo.ZooError, match="likelihood of 0 and 1 alone"):
+        model.run("elbo", image=digits[:2], seed=0)
+
+
+def test_residual_networks_make_a_vae(digits):
+    encoder = zoo.networks.residual_encoder((8, 8, 1), (4,), 1, 8, resolutions=0)
+    model = zoo.VAE(encoder, zoo.networks.residual_decoder(3, (8, 8, 1), (6, 4), 1))
+    model.compile()
+    model.fit(digits[:32], verbose=0)
+    assert model.sample(2).shape == (2, 8, 8, 1)
+    with pytest.raises(zoo.ZooError, match="resolutions=0 leaves no output"):
+        zoo.networks.residual_encoder((8, 8, 1), (4,), resolutions=0)
+
+
+def test_training_reaches_both_networks():
+    """Dropout is at work in training alone."""
+    encoder = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Flatten(), keras.layers.Dropout(0.5, seed=0)])
+    layers = [
+        keras.Input((2,)),
+        keras.layers.Dropout(0.5, seed=0),
+        keras.layers.Dense(16),
+        keras.layers.Reshape((4, 4, 1)),
+    ]
+    plain = (mlp_encoder((4, 4, 1), (4,)), mlp_decoder(2, (4, 4, 1), (4,)))
+    given = tf.constant(np.random.default_rng(0).integers(0, 2, (8, 4, 4, 1)).astype(np.float32))
+    for networks in ((encoder, plain[1]), (plain[0], keras.Sequential(layers))):
+        model = zoo.VAE(*networks, likelihood=likelihoods.Bernoulli("none"), seed=0)
+        values = [model.objective(given, 0, training)["reconstruction"] for training in (False, False, True)]
+        np.testing.assert_array_equal(values[0], values[1])
+        assert not np.allclose(values[1], values[2])
+
+
+def test_memory_follows_what_the_decoder_gives(monkeypatch):
+    """Of 256 numbers a value, fewer images are decoded at once."""
+    categorical = likelihoods.Categorical(levels=256)
+    shape, chunks = (4, 4, 3), []
+    model = zoo.VAE(mlp_encoder(shape, (4,)), mlp_decoder(2, (4, 4, 768), (4,)), likelihood=categorical)
+    images = np.random.default_rng(0).integers(0, 256, (25, *shape)).astype(np.float32) / 255
+    whole = model.log_likelihood(images, 50).mean
+    monkeypatch.setattr("zoo.metrics.likelihood._VALUES_AT_ONCE", 12 * 4 * 4 * 768)
+
+    class Counted(keras.utils.Progbar):
+        def __init__(self, target, **options):
+            chunks.append(target)
+            super().__init__(target, **{**options, "verbose": 0})
+
+    monkeypatch.setattr("keras.utils.Progbar", Counted)
+    assert model.log_likelihood(images, 50, verbose=True).mean == pytest.approx(whole, abs=1)
+    assert chunks == [3]

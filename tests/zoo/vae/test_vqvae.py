@@ -372,3 +372,10 @@ np.testing.assert_array_equal(first, second)
 def test_two_replicas_learn_what_one_does_and_share_one_codebook():
     done = subprocess.run([sys.executable, "-c", REPLICAS], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
+
+
+def test_interpolation_starts_and_ends_at_reconstructions(fitted, digits):
+    paths = fitted.interpolate(digits[:3], digits[3:6], steps=5)
+    assert paths.shape == (3, 5, 8, 8, 1)
+    np.testing.assert_allclose(paths[:, 0], fitted.reconstruct(digits[:3]), atol=1e-5)
+    np.testing.assert_allclose(paths[:, -1], fitted.reconstruct(digits[3:6]), atol=1e-5)

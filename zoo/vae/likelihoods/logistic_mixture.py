@@ -7,10 +7,10 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from zoo import random
-from zoo.errors import ZooError
 from zoo.random import Seed, Shape, fold_in
 from zoo.sampling import Temperature, categories, draw, noise_for
 from zoo.vae.likelihoods.levels import QuantizedDistribution, QuantizedLikelihood, level_of
+from zoo.validation import check_count
 
 
 @keras.saving.register_keras_serializable(package="zoo")
@@ -37,9 +37,7 @@ class DiscretizedLogisticMixture(QuantizedLikelihood):
 
     def __init__(self, components: int = 5, levels: int = 256, **kwargs):
         super().__init__(levels, **kwargs)
-        if isinstance(components, bool) or not isinstance(components, int) or components < 1:
-            raise ZooError(f"components is an integer of at least 1, not {components!r}")
-        self.components = components
+        self.components = check_count(components, "components")
 
     def parameters_for(self, channels: int) -> int:
         """Returns how many numbers a pixel the decoder gives: 1 + 2 channels + pairs of channels, a component."""

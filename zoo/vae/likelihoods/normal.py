@@ -8,6 +8,7 @@ from tensorflow_probability import distributions as tfd
 
 from zoo.errors import ZooError
 from zoo.vae.likelihoods.base import Likelihood
+from zoo.validation import check_positive
 
 
 @keras.saving.register_keras_serializable(package="zoo")
@@ -32,13 +33,11 @@ class Normal(Likelihood):
 
     def __init__(self, scale: float = 0.1, learned: bool = False, per_pixel: bool = False, **kwargs):
         super().__init__(**kwargs)
-        if not scale > 0:
-            raise ZooError(f"scale is a standard deviation, above 0, not {scale!r}")
+        self.scale = check_positive(scale, "scale")
         if learned and per_pixel:
             raise ZooError("the scale is either learned, one for all, or per_pixel, from the decoder: choose one")
         if (learned or per_pixel) and not scale > self._SMALLEST:
             raise ZooError(f"scales that are learned stay above {self._SMALLEST}, and cannot start at {scale!r}")
-        self.scale = scale
         self.learned = learned
         self.per_pixel = per_pixel
 

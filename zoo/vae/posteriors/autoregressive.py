@@ -8,10 +8,10 @@ import tensorflow as tf
 from tensorflow_probability import bijectors as tfb
 from tensorflow_probability import distributions as tfd
 
-from zoo.errors import ZooError
 from zoo.vae.flows import inverse_autoregressive, made_networks
 from zoo.vae.posteriors.base import Posterior
 from zoo.vae.scales import positive
+from zoo.validation import check_count, check_sizes
 
 
 @keras.saving.register_keras_serializable(package="zoo")
@@ -36,9 +36,7 @@ class InverseAutoregressiveFlow(Posterior):
 
     def __init__(self, latent_size: int, flows: int = 2, hidden: Sequence[int] = (128,), **kwargs):
         super().__init__(latent_size, **kwargs)
-        if flows < 1:
-            raise ZooError(f"flows is a number of steps, at least 1, not {flows!r}")
-        self.flows, self.hidden = flows, list(hidden)
+        self.flows, self.hidden = check_count(flows, "flows"), list(check_sizes(hidden, "hidden"))
         self._networks = made_networks(latent_size, flows, self.hidden, conditional=True)
         self._flatten = keras.layers.Flatten(name="flatten")
         self._linear = keras.layers.Dense(2 * latent_size + flows * self.hidden[0], dtype="float32", name="linear")

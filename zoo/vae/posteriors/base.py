@@ -4,6 +4,8 @@ import keras
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
+from zoo.validation import check_count
+
 
 class Posterior(keras.layers.Layer):
     """Base of the posteriors.
@@ -19,7 +21,7 @@ class Posterior(keras.layers.Layer):
 
     def __init__(self, latent_size: int, **kwargs):
         super().__init__(**kwargs)
-        self.latent_size = latent_size
+        self.latent_size = check_count(latent_size, "latent_size")
 
     def distribution(self, parameters: tf.Tensor) -> tfd.Distribution:
         """Returns q(z|x) with batch shape [batch] and event shape [latent_size]."""

@@ -6,6 +6,8 @@ import keras
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
+from zoo.validation import check_count
+
 PosteriorFunction = Callable[[tf.Tensor], tfd.Distribution]
 
 
@@ -18,7 +20,7 @@ class Prior(keras.layers.Layer):
 
     def __init__(self, latent_size: int, **kwargs):
         super().__init__(**kwargs)
-        self.latent_size = latent_size
+        self.latent_size = check_count(latent_size, "latent_size")
 
     def build(self, image_shape: tuple[int, ...] | None = None) -> None:
         """Creates the weights, for a model of images [height, width, channels]."""

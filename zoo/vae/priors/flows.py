@@ -10,6 +10,7 @@ from tensorflow_probability import distributions as tfd
 from zoo.errors import ZooError
 from zoo.vae.flows import autoregressive, coupling, made_networks
 from zoo.vae.priors.base import PosteriorFunction, Prior
+from zoo.validation import check_count, check_sizes
 
 
 class _Flow(Prior):
@@ -25,9 +26,7 @@ class _Flow(Prior):
 
     def __init__(self, latent_size: int, flows: int, hidden: Sequence[int], **kwargs):
         super().__init__(latent_size, **kwargs)
-        if flows < 1:
-            raise ZooError(f"flows is a number of steps, at least 1, not {flows!r}")
-        self.flows, self.hidden = flows, list(hidden)
+        self.flows, self.hidden = check_count(flows, "flows"), list(check_sizes(hidden, "hidden"))
 
     def bijector(self) -> tfb.Bijector:
         """Returns the map from standard Normal noise to latents."""

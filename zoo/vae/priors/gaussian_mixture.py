@@ -5,7 +5,6 @@ import numpy as np
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
-from zoo.errors import ZooError
 from zoo.vae.priors.base import PosteriorFunction, Prior
 from zoo.vae.scales import (
     lower_triangular,
@@ -14,6 +13,7 @@ from zoo.vae.scales import (
     raw_of_positive,
     triangular_size,
 )
+from zoo.validation import check_choice, check_count
 
 
 @keras.saving.register_keras_serializable(package="zoo")
@@ -31,12 +31,8 @@ class GaussianMixture(Prior):
 
     def __init__(self, latent_size: int, components: int = 10, covariance: str = "diagonal", **kwargs):
         super().__init__(latent_size, **kwargs)
-        if components < 1:
-            raise ZooError(f"components is a number of Normals, at least 1, not {components!r}")
-        if covariance not in ("diagonal", "full"):
-            raise ZooError(f"covariance is 'diagonal' or 'full', not {covariance!r}")
-        self.components = components
-        self.covariance = covariance
+        self.components = check_count(components, "components")
+        self.covariance = check_choice(covariance, ("diagonal", "full"), "covariance")
 
     def build(self, image_shape: tuple[int, ...] | None = None) -> None:
         """Creates the weights; the shape of the images does not matter."""

@@ -7,6 +7,7 @@ from tensorflow_probability import distributions as tfd
 from zoo.errors import ZooError
 from zoo.vae.priors.base import PosteriorFunction, Prior
 from zoo.vae.priors.components import as_components
+from zoo.validation import check_count, check_positive
 
 
 @keras.saving.register_keras_serializable(package="zoo")
@@ -25,12 +26,9 @@ class VampPrior(Prior):
 
     def __init__(self, latent_size: int, components: int = 500, mean: float = 0.1, **kwargs):
         super().__init__(latent_size, **kwargs)
-        if components < 1:
-            raise ZooError(f"components is a number of pseudo-inputs, at least 1, not {components!r}")
-        if not 0 < mean < 1:
+        self.components, self.mean = check_count(components, "components"), check_positive(mean, "mean")
+        if self.mean >= 1:
             raise ZooError(f"mean is an intensity between 0 and 1, not {mean!r}")
-        self.components = components
-        self.mean = mean
 
     def build(self, image_shape: tuple[int, ...] | None = None) -> None:
         """Creates the pseudo-inputs, for a model of images [height, width, channels]."""
