@@ -10,6 +10,7 @@ flow, follows the latents to wherever classes lie apart, and draws of it then co
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from zoo.errors import ZooError
@@ -46,10 +47,18 @@ class ConditionalVAE(VAE):
             raise ZooError("a VampPrior is made of pseudo-inputs, which have no labels: give another prior.")
 
     def call(self, images: Any, training: bool = False, labels: tf.Tensor | None = None) -> tf.Tensor:
-        """Returns reconstructions, as in `VAE`; also of (images, labels), which is what `predict` can pass."""
+        """Returns reconstructions, as in `VAE`; also of (images, labels), which is what `predict` can pass.
+
+        Where a label is out of range they are NaN.
+        """
         if labels is None and isinstance(images, list | tuple):
             images, labels = images
-        return super().call(images, training, None if labels is None else self._flat_labels(labels))
+        if labels is None:
+            return super().call(images, training, labels)
+        labels = self._flat_labels(labels)
+        known = tf.reshape((labels >= 0) & (labels < (self.num_classes or 0)), [-1, 1, 1, 1])
+        # A class that is not one has no image; `fit` and the verbs say so in words.
+        return tf.where(known, super().call(images, training, labels), np.nan)
 
     def _with_labels(self, values: tf.Tensor, labels: tf.Tensor | None) -> list[tf.Tensor]:
         if labels is None:

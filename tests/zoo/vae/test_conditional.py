@@ -118,3 +118,31 @@ def test_parts_that_do_not_fit():
         ConditionalVAE(mlp_encoder(SHAPE, num_classes=3), mlp_decoder(2, SHAPE, num_classes=4))
     with pytest.raises(zoo.ZooError, match="no labels"):
         model(prior="vamp")
+
+
+def test_predict_has_no_image_of_a_class_that_is_not_one(trained):
+    images, _ = images_and_labels(4)
+    found = trained.predict((images, np.array([0, 1, 99, -1])), verbose=0)
+    assert np.isfinite(found[:2]).all()
+    assert np.isnan(found[2:]).all()
+
+
+@pytest.mark.parametrize("labels", [np.full(8, 1.9, np.float32), np.eye(3, dtype=np.int64)[np.zeros(8, int)]])
+def test_batches_of_labels_that_are_no_classes_are_refused(labels):
+    images, _ = images_and_labels(8)
+    fresh = model()
+    fresh.compile()
+
+    def batches():
+        yield images, labels
+
+    with pytest.raises(zoo.ZooError, match="classes, not one-hot"):
+        fresh.fit(batches(), verbose=0)
+
+
+def test_paths_keep_the_labels_of_their_images(trained):
+    images, _ = images_and_labels(6)
+    labels = np.array([0, 1, 2])
+    paths = trained.interpolate(images[:3], images[3:], 4, labels)
+    np.testing.assert_allclose(paths[:, 0], trained.reconstruct(images[:3], labels), atol=1e-5)
+    np.testing.assert_allclose(paths[:, -1], trained.reconstruct(images[3:], labels), atol=1e-5)

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import zoo
 from zoo.networks import residual_decoder, residual_encoder
@@ -121,3 +122,30 @@ def test_parts_that_do_not_fit():
     ):
         with pytest.raises(zoo.ZooError, match=message):
             HierarchicalVAE(*arguments)
+
+
+def test_training_reaches_the_encoder():
+    images = keras.Input(SHAPE)
+    plain = model()
+    dropped = keras.Model(images, plain.encoder(keras.layers.Dropout(0.5, seed=0)(images)))
+    made = HierarchicalVAE(dropped, plain.decoder, plain.latents, seed=0)
+    generator = np.random.default_rng(0)
+    made.set_weights([weight + 0.3 * generator.normal(size=weight.shape) for weight in made.get_weights()])
+    given = generator.integers(0, 2, (4, *SHAPE)).astype(np.float32)
+    values = [made.objective(tf.constant(given), 0, training)["kl"] for training in (False, False, True)]
+    np.testing.assert_array_equal(values[0], values[1])
+    assert not np.allclose(values[1], values[2])
+
+
+def test_a_level_that_has_learned_nothing_keeps_the_prior_of_its_place():
+    """Location and scale of the posterior are relative to the prior's (Vahdat and Kautz 2020, section 3.2)."""
+    level = TopDownLevel(2)
+    level.build((None, 3, 2, 4), (None, 3, 2, 4))
+    generator = np.random.default_rng(0)
+    level._prior.set_weights([0.5 * generator.normal(size=weight.shape) for weight in level._prior.get_weights()])
+    state, features = (tf.constant(generator.normal(size=(5, 3, 2, 4)), tf.float32) for _ in range(2))
+    state, prior = level.read_prior(state)
+    posterior = level.posterior(state, features, prior)
+    assert np.abs(prior.distribution.scale - 1).max() > 0.1
+    np.testing.assert_allclose(posterior.distribution.loc, prior.distribution.loc, atol=1e-6)
+    np.testing.assert_allclose(posterior.distribution.scale, prior.distribution.scale, rtol=2e-3)

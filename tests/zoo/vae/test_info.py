@@ -7,6 +7,7 @@ import tensorflow as tf
 
 import zoo
 from zoo.networks import mlp_decoder, mlp_encoder
+from zoo.vae import info
 from zoo.vae.info import KERNELS, InfoVAE, maximum_mean_discrepancy
 
 SHAPE = (3, 2, 1)
@@ -61,3 +62,20 @@ def test_bad_options():
     ):
         with pytest.raises(zoo.ZooError, match=message):
             model(**options)
+
+
+def test_the_default_kernel_of_two_points():
+    """C / (C + d^2) for each width, C = width * 2 size: here size is 2, and d^2 is 2."""
+    first, second = tf.zeros([1, 2]), tf.ones([1, 2])
+    expected = sum(4 * width / (4 * width + 2) for width in info._WIDTHS)
+    assert float(info._inverse_multiquadratic(first, second)[0, 0]) == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_prior_with_weights_is_not_moved_by_the_mmd():
+    networks = (mlp_encoder((3, 2, 1), (6,)), mlp_decoder(2, (3, 2, 1), (6,)))
+    model = zoo.InfoVAE(*networks, prior="gaussian_mixture", alpha=1.0, mmd_weight=10.0, seed=0)
+    images = tf.constant(np.random.default_rng(0).integers(0, 2, (16, 3, 2, 1)).astype(np.float32))
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_mean(model.objective(images, 0, False)["mmd"])
+    moved = tape.gradient(loss, [weight.value for weight in model.prior_layer.trainable_variables])
+    assert all(each is None for each in moved)
