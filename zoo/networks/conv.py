@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import keras
 
 from zoo.networks.mlp import with_labels
-from zoo.networks.residual import crop_to
+from zoo.networks.sizes import crop_to, grid_of
 from zoo.validation import check_count, check_sizes
 
 # Kernels twice the stride cover each pixel equally often, so that transposed ones leave no checkerboard.
@@ -56,13 +56,10 @@ def conv_decoder(
     """
     height, width, channels = check_sizes(output_shape, "output_shape", 3)
     filters, hidden = check_sizes(filters, "filters"), check_count(hidden, "hidden")
-    scale = STRIDE ** len(filters)
-    rows, columns = -(-height // scale), -(-width // scale)
     latents = keras.Input((check_count(latent_size, "latent_size"),), name="latent")
     inputs, features = with_labels(latents, latents, num_classes)
     features = keras.layers.Dense(hidden, activation)(features)
-    features = keras.layers.Dense(rows * columns * filters[0], activation)(features)
-    features = keras.layers.Reshape((rows, columns, filters[0]))(features)
+    features = grid_of(features, (height, width), len(filters), filters[0], activation=activation)
     for count in filters[1:]:
         features = keras.layers.Conv2DTranspose(count, KERNEL, STRIDE, padding="same", activation=activation)(features)
     features = keras.layers.Conv2DTranspose(channels, KERNEL, STRIDE, padding="same", dtype="float32")(features)

@@ -7,7 +7,7 @@ import keras
 from zoo.networks.conv import KERNEL, STRIDE
 from zoo.networks.judgement import judged_inputs, judgement
 from zoo.networks.mlp import with_labels
-from zoo.networks.residual import crop_to
+from zoo.networks.sizes import crop_to, grid_of
 from zoo.networks.spectral import SpectralConv2D
 from zoo.validation import check_choice, check_count, check_sizes
 
@@ -32,12 +32,9 @@ def dcgan_generator(
     """
     height, width, channels = check_sizes(output_shape, "output_shape", 3)
     filters = check_sizes(filters, "filters")
-    scale = STRIDE ** len(filters)
-    rows, columns = -(-height // scale), -(-width // scale)
     latents = keras.Input((check_count(latent_size, "latent_size"),), name="latent")
     inputs, features = with_labels(latents, latents, num_classes)
-    features = keras.layers.Dense(rows * columns * filters[0], use_bias=False)(features)
-    features = keras.layers.Reshape((rows, columns, filters[0]))(features)
+    features = grid_of(features, (height, width), len(filters), filters[0], use_bias=False)
     for count in (*filters[1:], None):
         features = keras.layers.BatchNormalization(momentum=_MOMENTUM)(features)
         features = keras.layers.ReLU()(features)

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 
 from zoo.networks.conv import KERNEL, STRIDE
-from zoo.networks.residual import crop_to
+from zoo.networks.sizes import crop_to
 from zoo.validation import check_sizes
 
 

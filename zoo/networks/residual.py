@@ -1,12 +1,12 @@
 """Residual convolutional networks, without batch statistics, for images of any height and width."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import keras
 import tensorflow as tf
 
 from zoo.errors import ZooError
+from zoo.networks.sizes import crop_to, grid_of
 from zoo.validation import check_count, check_sizes
 
 
@@ -129,9 +129,7 @@ def residual_decoder(
     filters = check_sizes(filters, "filters")
     if isinstance(features_shape, int):
         inputs = keras.Input((check_count(features_shape, "latent_size"),), name="latent")
-        rows, columns = (-(-size // 2 ** len(filters)) for size in (height, width))
-        features = keras.layers.Dense(rows * columns * filters[0])(inputs)
-        features = keras.layers.Reshape((rows, columns, filters[0]))(features)
+        features = grid_of(inputs, (height, width), len(filters), filters[0])
     else:
         inputs = features = keras.Input(check_sizes(features_shape, "features_shape", 3), name="features")
     features = keras.layers.Activation(activation)(features)
@@ -144,21 +142,3 @@ def residual_decoder(
         features = keras.layers.Activation(activation)(features)
     outputs = keras.layers.Conv2D(channels, 3, padding="same", dtype="float32")(features)
     return keras.Model(inputs, outputs, name=name)
-
-
-def crop_to(features: Any, height: int, width: int) -> Any:
-    """Cuts a symbolic [batch, height, width, channels] tensor to a size, evenly at both sides.
-
-    Raises:
-        ZooError: It is smaller than that already.
-    """
-    rows, columns = features.shape[1] - height, features.shape[2] - width
-    if rows < 0 or columns < 0:
-        raise ZooError(
-            f"the decoder's layers give {features.shape[1]}x{features.shape[2]}, less than the {height}x{width} asked "
-            "for. Each of its filters doubles the size: give it more of them, or larger features."
-        )
-    if not rows and not columns:
-        return features
-    cut = ((rows // 2, rows - rows // 2), (columns // 2, columns - columns // 2))
-    return keras.layers.Cropping2D(cut, dtype=features.dtype)(features)

@@ -11,7 +11,8 @@ import keras
 from zoo.networks.conv import KERNEL, STRIDE
 from zoo.networks.judgement import judged_inputs, judgement
 from zoo.networks.mlp import with_labels
-from zoo.networks.residual import ResidualBlock, crop_to
+from zoo.networks.residual import ResidualBlock
+from zoo.networks.sizes import crop_to, grid_of
 from zoo.validation import check_count, check_sizes
 
 _ACTIVATION = "leaky_relu"
@@ -41,12 +42,9 @@ def residual_generator(
     """
     height, width, channels = check_sizes(output_shape, "output_shape", 3)
     filters, blocks = check_sizes(filters, "filters"), check_count(blocks, "blocks", least=0)
-    scale = STRIDE ** len(filters)
-    rows, columns = -(-height // scale), -(-width // scale)
     latents = keras.Input((check_count(latent_size, "latent_size"),), name="latent")
     inputs, features = with_labels(latents, latents, num_classes)
-    features = keras.layers.Dense(rows * columns * filters[0])(features)
-    features = keras.layers.Reshape((rows, columns, filters[0]))(features)
+    features = grid_of(features, (height, width), len(filters), filters[0])
     for count in (*filters[1:], None):
         for _ in range(blocks):
             features = ResidualBlock(_ACTIVATION)(features)

@@ -10,7 +10,8 @@ import keras
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
-from zoo.networks.residual import ResidualBlock, crop_to
+from zoo.networks.residual import ResidualBlock
+from zoo.networks.sizes import crop_to
 from zoo.vae.scales import positive
 
 _SMALLEST = 1e-3  # a posterior's scale is the product of two, and neither is to vanish
