@@ -191,8 +191,8 @@ def test_arguments_out_of_range_are_refused():
     for arguments in ({"codes": 0}, {"decay": 1.0}, {"smoothing": 0}, {"revive_after": 0}):
         with pytest.raises(zoo.ZooError, match=next(iter(arguments))):
             VectorQuantizer(**arguments)
-    for levels in ((), (5, 1)):
-        with pytest.raises(zoo.ZooError, match="at least 2"):
+    for levels, message in (((), "levels is"), ((2.5, 3), "levels is"), ((5, 1), "at least 2")):
+        with pytest.raises(zoo.ZooError, match=message):
             FiniteScalarQuantizer(levels)
     with pytest.raises(zoo.ZooError, match=r"4 channels.*needs 3"):
         FiniteScalarQuantizer((5, 5, 5)).build(SHAPE)
