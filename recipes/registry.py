@@ -15,6 +15,7 @@ _FAMILIES = {
         "hvae_cifar10_jpeg_subset",
         "hvae_mnist",
         "iwae_burda",
+        "iwae_dreg_burda",
         "vae_burda",
         "vae_digits",
         "vae_frey_faces",
