@@ -1,6 +1,7 @@
 """Loading `.keras` files of the zoo's models, in a process that has not used their classes yet."""
 
 import importlib
+import pkgutil
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,26 +12,16 @@ from zoo.errors import ZooError
 if TYPE_CHECKING:
     from zoo.model import GenerativeModel
 
-_WITH_MODELS = (
-    "zoo.gan.gan",
-    "zoo.metrics.classifier",
-    "zoo.vae.autoencoder",
-    "zoo.vae.beta",
-    "zoo.vae.beta_tc",
-    "zoo.vae.conditional",
-    "zoo.vae.hierarchical",
-    "zoo.vae.info",
-    "zoo.vae.iwae",
-    "zoo.vae.vae",
-    "zoo.vae.vqvae",
-)
+_WITH_MODELS = ("zoo.gan", "zoo.networks", "zoo.vae")
 
 
 def register_models() -> None:
-    """Imports every module with models, so that Keras finds the classes that a file names."""
+    """Imports every module that may hold a model or a layer, so that Keras finds the classes that a file names."""
     check_environment()
-    for module in _WITH_MODELS:
-        importlib.import_module(module)
+    importlib.import_module("zoo.metrics.classifier")
+    for package in _WITH_MODELS:
+        for module in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
+            importlib.import_module(module.name)
 
 
 def load_model(path: str | Path, any_model: bool = False) -> "GenerativeModel":
