@@ -1,9 +1,10 @@
 """Peak memory of the likelihood of a convolutional model, which stays flat whatever is asked for.
 
-python tests/benchmarks/likelihood_memory.py [IMAGES DRAWS]
+python tests/benchmarks/likelihood_memory.py [RECIPE IMAGES DRAWS]
 
-The largest resident size of the whole process, TensorFlow included, before and after `log_likelihood` of the preset
-`vae_mnist` on random images. 10,000 images with 5,000 draws, the whole of a published protocol, take most of an hour.
+The largest resident size of the whole process, TensorFlow included, before and after `log_likelihood` of the recipe's
+model, untrained, on random images. 10,000 images with 5,000 draws of `vae_mnist`, the whole of a published protocol,
+take most of an hour.
 """
 
 import resource
@@ -11,7 +12,9 @@ import sys
 
 import numpy as np
 
-import zoo
+from recipes import registry
+from recipes.build import build
+from recipes.data import Dataset
 
 
 def peak() -> float:
@@ -19,10 +22,16 @@ def peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
-if __name__ == "__main__":
-    count, draws = (int(value) for value in sys.argv[1:3]) if len(sys.argv) == 3 else (300, 1000)
-    model = zoo.from_preset("vae_mnist")
-    images = np.random.default_rng(0).random((count, *model.image_shape), np.float32)
+def main(recipe: str, count: int, draws: int) -> None:
+    settings = registry.settings_of(recipe)
+    side, channels = (32, 3) if "cifar10" in settings.data else (28, 1)
+    images = np.random.default_rng(0).integers(0, 256, (count, side, side, channels)).astype(np.float32) / 255
+    model = build(settings.model, Dataset(settings.data, images, images), seed=0)
     before = peak()
     model.log_likelihood(images, num_samples=draws, verbose=True)
-    print(f"{count:,} images, {draws:,} draws: peak {peak():.2f} GiB, of which {before:.2f} before")
+    print(f"{recipe}, {count:,} images, {draws:,} draws: peak {peak():.2f} GiB, of which {before:.2f} before")
+
+
+if __name__ == "__main__":
+    name, count, draws = sys.argv[1:] or ("vae_mnist", "300", "1000")
+    main(name, int(count), int(draws))
