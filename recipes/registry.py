@@ -9,7 +9,7 @@ from zoo.errors import ZooError, near_miss
 
 # A recipe is a module with SETTINGS, PARAMETERS and EXPECTED, and PUBLISHED where there is something to compare with.
 _FAMILIES = {
-    "gan": ("cgan_mnist", "dcgan_mnist", "gan_mnist"),
+    "gan": ("cgan_mnist", "dcgan_mnist", "gan_cifar10_jpeg_subset", "gan_mnist"),
     "vae": (
         "cvae_mnist",
         "hvae_cifar10_jpeg_subset",

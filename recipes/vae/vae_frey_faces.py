@@ -3,7 +3,8 @@
     zoo train vae_frey_faces
 
 The figure is in bits per dimension on a fixed random fifth of the frames. Frames follow one another in a film, so
-that test frames have near neighbours among those trained on; the split is the usual one all the same.
+that test frames have near neighbours among those trained on; the split is the usual one all the same. With 500 passes
+the loss of the validation images was least after some 200, whence their number here.
 """
 
 from recipes.settings import EvaluateSettings, Settings, TrainSettings, VAESettings
@@ -18,7 +19,7 @@ SETTINGS = Settings(
         filters=[32, 64],
         likelihood="discretized_logistic_mixture",
     ),
-    train=TrainSettings(epochs=500, batch_size=64, learning_rate=1e-3, validation=150),
+    train=TrainSettings(epochs=200, batch_size=64, learning_rate=1e-3, validation=150),
     evaluate=EvaluateSettings(draws=1000, images=393),
 )
 
