@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-import keras
-
 import zoo
 from recipes.data import Dataset
 from recipes.settings import (
@@ -22,6 +20,7 @@ from zoo.vae.likelihoods import LIKELIHOODS, Likelihood
 from zoo.vae.likelihoods.levels import QuantizedLikelihood
 from zoo.vae.parts import find_layer
 from zoo.vae.quantizers import VectorQuantizer
+from zoo.validation import check_activation
 
 Shape = tuple[int, int, int]
 
@@ -33,15 +32,20 @@ def build(settings: Any, data: Dataset, seed: int) -> GenerativeModel:
         ZooError: A name is not known, the parts do not fit together, or labels are needed and there are none.
     """
     if hasattr(settings, "activation"):
-        _check_activation(settings.activation)
-    return _BUILDERS[type(settings)](settings, data, seed)
+        check_activation(settings.activation)
+    return _BUILDERS[type(settings)](_widened(settings), data, seed)
 
 
-def _check_activation(name: str) -> None:
-    try:
-        keras.activations.get(name)
-    except ValueError:
-        raise ZooError(f"setting model.activation: Keras has no activation '{name}'. For example: elu, relu.") from None
+def _widened(settings: Any) -> Any:
+    """Returns settings with `width` times the filters and hidden units."""
+
+    def wider(value: Any) -> Any:
+        return [wider(each) for each in value] if isinstance(value, list) else round(value * settings.width)
+
+    names = ("filters", "hidden", "decoder_filters", "prior_filters")
+    return settings.model_copy(
+        update={name: wider(getattr(settings, name)) for name in names if hasattr(settings, name)}
+    )
 
 
 def _likelihood(settings: Any, image_shape: Shape) -> tuple[Likelihood, Shape]:
@@ -68,6 +72,12 @@ def _networks(settings: VAESettings, image_shape: Shape, parameters: Shape, num_
             networks.conv_encoder(image_shape, filters, hidden, activation, **labels),
             networks.conv_decoder(size, parameters, filters[::-1], hidden, activation, **labels),
         )
+    if settings.network == "residual":
+        filters = settings.filters
+        return (
+            networks.residual_encoder(image_shape, filters, 1, hidden, 0, activation, **labels),
+            networks.residual_decoder(size, parameters, filters[::-1], 1, activation, **labels),
+        )
     return (
         networks.mlp_encoder(image_shape, (hidden, hidden), activation, **labels),
         networks.mlp_decoder(size, parameters, (hidden, hidden), activation, **labels),
@@ -87,6 +97,8 @@ def _vae(settings: VAESettings, data: Dataset, seed: int) -> GenerativeModel:
     encoder, decoder = _networks(settings, data.image_shape, parameters)
     if isinstance(settings, IWAESettings):
         options = {"num_samples": settings.num_samples, "gradient": settings.gradient}
+        if settings.free_bits:
+            parts["free_bits"] = settings.free_bits  # refused, with the reason
         return zoo.IWAE(encoder, decoder, **parts, **options, seed=seed)
     return zoo.VAE(encoder, decoder, **parts, free_bits=settings.free_bits, seed=seed)
 
@@ -96,7 +108,9 @@ def _classes(data: Dataset) -> int:
         raise ZooError(
             f"{data.name} has no labels, which a conditional model needs. An npz holds them as y or y_train."
         )
-    return int(data.train_labels.max()) + 1
+    if data.test_labels is None:
+        raise ZooError(f"{data.name} has labels of training images alone. An npz holds those of x_test as y_test.")
+    return int(max(data.train_labels.max(), data.test_labels.max())) + 1
 
 
 def _hierarchical(settings: HierarchicalVAESettings, data: Dataset, seed: int) -> GenerativeModel:
@@ -109,8 +123,10 @@ def _hierarchical(settings: HierarchicalVAESettings, data: Dataset, seed: int) -
         settings.resolutions,
         settings.activation,
     )
+    shapes = encoder.output_shape
+    finest = shapes[-1] if isinstance(shapes, list) else shapes  # Keras unpacks a list of one output
     decoder = zoo.networks.residual_decoder(
-        encoder.output_shape[-1][1:], parameters, settings.decoder_filters, activation=settings.activation
+        finest[1:], parameters, settings.decoder_filters, activation=settings.activation
     )
     return zoo.HierarchicalVAE(
         encoder,

@@ -7,7 +7,8 @@ from typing import Any
 from recipes.settings import Settings
 from zoo.errors import ZooError, near_miss
 
-# A recipe is a module with SETTINGS, PARAMETERS and EXPECTED, and PUBLISHED where there is something to compare with.
+# A recipe is a module with SETTINGS, PARAMETERS and EXPECTED, PUBLISHED where there is something to compare with,
+# and BEGINS_FROM where it goes on from the weights of another.
 _FAMILIES = {
     "gan": ("cgan_mnist", "dcgan_mnist", "gan_cifar10_jpeg_subset", "gan_mnist"),
     "vae": (
@@ -44,6 +45,11 @@ def settings_of(name: str) -> Settings:
 def description_of(name: str) -> str:
     """Returns the first line of a recipe's text."""
     return (_recipe(name).__doc__ or "").splitlines()[0]
+
+
+def begins_from(name: str) -> str:
+    """Returns the recipe whose weights this one goes on from, or ""."""
+    return getattr(_recipe(name), "BEGINS_FROM", "")
 
 
 def parameters_of(name: str) -> int:

@@ -25,11 +25,15 @@ class ImageSettings(_Section):
     channels: Literal[1, 3] | None = Field(default=None, description="1 grey, 3 colour; None: grey if all are grey")
 
 
-class VAESettings(_Section):
+class _NetworkSettings(_Section):
+    width: float = Field(default=1.0, gt=0, le=64, description="all filters and hidden units are so many times as many")
+
+
+class VAESettings(_NetworkSettings):
     """The networks and distributions of a VAE."""
 
     kind: Literal["vae"] = "vae"
-    network: Literal["mlp", "conv"] = Field(description="kind of encoder and decoder")
+    network: Literal["mlp", "conv", "residual"] = Field(description="kind of encoder and decoder")
     latent_size: int = Field(ge=1, le=4096, description="number of latent dimensions")
     hidden: int = Field(ge=1, le=65536, description="width of the fully connected layers")
     filters: list[Size] = Field(default=[32, 64], min_length=1, max_length=5, description="filters of each convolution")
@@ -56,7 +60,7 @@ class ConditionalVAESettings(VAESettings):
     kind: Literal["cvae"] = "cvae"  # pyright: ignore[reportIncompatibleVariableOverride]
 
 
-class HierarchicalVAESettings(_Section):
+class HierarchicalVAESettings(_NetworkSettings):
     """The networks and levels of a hierarchical VAE."""
 
     kind: Literal["hvae"] = "hvae"
@@ -74,7 +78,7 @@ class HierarchicalVAESettings(_Section):
     free_bits: float = Field(default=0.0, ge=0, description="nats a level that the KL is not pushed below")
 
 
-class VQVAESettings(_Section):
+class VQVAESettings(_NetworkSettings):
     """The networks, codes and prior of a VQ-VAE."""
 
     kind: Literal["vqvae"] = "vqvae"
@@ -90,7 +94,7 @@ class VQVAESettings(_Section):
     prior_epochs: int = Field(ge=1, description="passes over the codes to fit the prior")
 
 
-class GANSettings(_Section):
+class GANSettings(_NetworkSettings):
     """The networks, the game and what holds its discriminator."""
 
     kind: Literal["gan"] = "gan"

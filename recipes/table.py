@@ -18,9 +18,10 @@ from zoo.files import write_text
 _HEAD = """# Likelihoods, measured and published
 
 Made from finished runs of the recipes by `python -m recipes.table runs docs/likelihoods.md`; each row by `zoo train
-RECIPE`. Figures are of the test split, importance-weighted bounds (Burda et al. 2016, equation 8) with the draws
-given, or the plain bound where it says 1 draw; the error is the standard error over test images. Less is better.
-Nothing was chosen by the test images. Minutes are those of training on two CPU cores, other work beside it included.
+RECIPE`, where "passes" names another recipe with `--set train.start_from=` its run. Figures are of the test split,
+importance-weighted bounds (Burda et al. 2016, equation 8) with the draws given, or the plain bound where it says 1
+draw; the error is the standard error over test images. Less is better. Nothing was chosen by the test images. Minutes
+are those of training on two CPU cores, other work beside it included.
 
 | recipe | what | published | measured | draws | images | parameters | passes | minutes |
 | --- | --- | --- | --- | --- | --- | --- | --- | --- |
@@ -46,6 +47,12 @@ def _has_likelihood(run: Path) -> bool:
 
 def _row(name: str, run: Path) -> str:
     settings, own = read_settings(run), registry.settings_of(name)
+    began, before = settings.train.start_from, registry.begins_from(name)
+    if Path(began or "").name != before:
+        raise ZooError(
+            f"{run} was started from {began or 'nothing'}, expected {before or 'nothing'}: the table has runs of "
+            f"{name} as its text gives the command."
+        )
     # Where a run began is a place on one's own disk.
     if settings.model_copy(update={"train": settings.train.model_copy(update={"start_from": None})}) != own:
         raise ZooError(f"{run} was trained with other settings than those of the recipe {name}; the table is of those.")
@@ -59,7 +66,7 @@ def _row(name: str, run: Path) -> str:
         f"{figures['draws']:,}",
         f"{figures['images']:,}",
         f"{registry.parameters_of(name):,}",
-        f"{epochs:,}",
+        f"{epochs:,}" + (f" after `{before}`" if before else ""),
         f"{minutes:.0f}",
     ]
     return "| " + " | ".join(cells) + " |"

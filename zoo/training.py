@@ -121,7 +121,7 @@ class TrainableModel(keras.Model):
         """
         if kwargs.get("class_weight") is not None:
             raise ZooError("class_weight is for classifiers; give sample_weight, one weight an image.")
-        x = self._checked_source(x, "images in x")
+        x = self._checked_source(_not_a_pair(x, "fit"), "images in x")
         y = self._targets(x, y, kwargs.get("sample_weight"), "labels in y")
         if validation_data is not None:
             validation_data = self._checked_source(validation_data, "images in validation_data")
@@ -140,7 +140,7 @@ class TrainableModel(keras.Model):
         Raises:
             ZooError: The images are not as in `fit`.
         """
-        x = self._checked_source(x, "images in x")
+        x = self._checked_source(_not_a_pair(x, "evaluate"), "images in x")
         kwargs["callbacks"] = with_callback(StopOnNonFiniteLoss(self.why_not_finite), kwargs.get("callbacks"))
         return super().evaluate(x, self._targets(x, y, kwargs.get("sample_weight"), "labels in y"), **kwargs)
 
@@ -265,6 +265,12 @@ def batches_taken(optimizer: keras.optimizers.Optimizer) -> tf.Tensor:
     """Returns how many batches an optimizer has seen: `iterations`, or more where it accumulates gradients."""
     inner: Any = getattr(optimizer, "inner_optimizer", optimizer)
     return inner._iterations
+
+
+def _not_a_pair(x: Any, verb: str) -> Any:
+    if isinstance(x, tuple):
+        raise ZooError(f"images in x are a tuple, expected an array. Give labels beside them: {verb}(images, labels).")
+    return x
 
 
 def _weighted_mean(values: tf.Tensor, sample_weight: tf.Tensor | None) -> tf.Tensor:

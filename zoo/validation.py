@@ -147,6 +147,21 @@ def check_choice(value: Any, known: Iterable[str], name: str) -> str:
     return value
 
 
+def check_activation(name: str) -> str:
+    """Returns the name of an activation after checking that Keras knows it.
+
+    Raises:
+        ZooError: It does not.
+    """
+    import keras
+
+    try:
+        keras.activations.get(name)
+    except ValueError:
+        raise ZooError(f"Keras has no activation '{name}'. It has, for example, elu and relu.") from None
+    return name
+
+
 def check_positive(value: Any, name: str, or_zero: bool = False) -> float:
     """Returns a real argument after checking that it is finite and above 0, or at least 0.
 

@@ -32,7 +32,11 @@ def load_npz(path: str, image: ImageSettings) -> Dataset:
         )
         if train.shape[1:] != test.shape[1:]:
             raise ZooError(f"{path}: x_train has images {list(train.shape[1:])}, x_test {list(test.shape[1:])}.")
-        return Dataset(name, train, test, arrays.get("y_train"), arrays.get("y_test"))
+        train_labels, test_labels = arrays.get("y_train"), arrays.get("y_test")
+        for split_name, images, labels in (("train", train, train_labels), ("test", test, test_labels)):
+            if labels is not None:
+                _check_as_many(f"{path}: x_{split_name}", images, labels)
+        return Dataset(name, train, test, train_labels, test_labels)
     key = next((key for key in _IMAGE_KEYS if key in arrays), None)
     if key is None:
         raise ZooError(
@@ -41,9 +45,14 @@ def load_npz(path: str, image: ImageSettings) -> Dataset:
         )
     labels = next((arrays[key] for key in _LABEL_KEYS if key in arrays), None)
     images = as_images(arrays[key], f"'{key}' of {path}")
-    if labels is not None and len(labels) != len(images):
-        raise ZooError(f"{path} holds {len(images)} images but {len(labels)} labels.")
+    if labels is not None:
+        _check_as_many(path, images, labels)
     return split(name, images, labels)
+
+
+def _check_as_many(name: str, images: np.ndarray, labels: np.ndarray) -> None:
+    if len(labels) != len(images):
+        raise ZooError(f"{name} holds {len(images)} images but {len(labels)} labels.")
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:

@@ -23,6 +23,7 @@ SETTINGS = Settings(
     evaluate=EvaluateSettings(draws=5000, images=10_000),
 )
 
+BEGINS_FROM = "vae_burda"
 PARAMETERS = 425_284
 EXPECTED = {"nll": 85.94, "standard_error": 0.23, "data": "mnist", "images": 10_000, "draws": 5000}
 PUBLISHED = "84.78; 84.88 begun from a VAE (Burda et al. 2016)"

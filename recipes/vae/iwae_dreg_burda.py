@@ -24,6 +24,7 @@ SETTINGS = Settings(
     evaluate=EvaluateSettings(draws=5000, images=10_000),
 )
 
+BEGINS_FROM = "iwae_burda"
 PARAMETERS = 425_284
 EXPECTED = {}
 PUBLISHED = "84.78, usual gradient (Burda et al. 2016)"

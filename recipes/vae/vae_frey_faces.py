@@ -24,4 +24,4 @@ SETTINGS = Settings(
 )
 
 PARAMETERS = 1_254_303
-EXPECTED = {}
+EXPECTED = {"nll": 1716.49, "standard_error": 11.89, "data": "frey_faces", "images": 393, "draws": 1000}

@@ -40,6 +40,16 @@ def test_runs_with_other_settings_are_refused(tmp_path):
         table(tmp_path)
 
 
+def test_a_run_that_goes_on_names_where_it_began(tmp_path):
+    settings = settings_of("iwae_burda")
+    run(tmp_path, "iwae_burda")
+    with pytest.raises(ZooError, match="started from nothing, expected vae_burda"):
+        table(tmp_path)
+    started = settings.train.model_copy(update={"start_from": "runs/vae_burda"})
+    (tmp_path / "iwae_burda" / "settings.yaml").write_text(settings.model_copy(update={"train": started}).to_yaml())
+    assert "| 2 after `vae_burda` |" in table(tmp_path)
+
+
 def test_without_runs_there_is_no_table(tmp_path):
     with pytest.raises(ZooError, match="no finished run"):
         table(tmp_path)

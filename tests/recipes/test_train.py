@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -139,6 +140,28 @@ def test_every_recipe_has_a_smoke_run_and_states_its_size(name):
     images = np.zeros((10, *shapes.get(settings.data, (28, 28, 1))), np.float32)
     data = Dataset(settings.data, images, images, np.arange(10), np.arange(10))
     assert build(settings.model, data, 0).count_params() == parameters_of(name)
+
+
+def test_one_setting_makes_all_layers_wider():
+    images = np.zeros((10, 8, 8, 1), np.float32)
+    data = Dataset("digits", images, images, np.arange(10), np.arange(10))
+    for name in ("vae_digits", "gan_mnist"):
+        settings = settings_of(name).model
+        wide = build(settings.model_copy(update={"width": 2.0}), data, 0)
+        plain = build(settings, data, 0)
+        assert wide.count_params() > 1.9 * plain.count_params()
+
+
+def test_residual_networks_and_labels_that_fit():
+    images = np.zeros((10, 8, 8, 1), np.float32)
+    settings = settings_of("cvae_mnist").model.model_copy(update={"network": "residual"})
+    data = Dataset("digits", images, images, np.arange(10) % 3, np.arange(10) % 4)
+    assert build(settings, data, 0).num_classes == 4
+    with pytest.raises(ZooError, match="labels of training images alone"):
+        build(settings, replace(data, test_labels=None), 0)
+    bits = settings_of("iwae_burda").model.model_copy(update={"free_bits": 0.5})
+    with pytest.raises(ZooError, match="IWAE has no free_bits"):
+        build(bits, data, 0)
 
 
 def test_ctrl_c_keeps_a_checkpoint(tmp_path):

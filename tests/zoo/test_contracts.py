@@ -131,6 +131,25 @@ def test_keras_file_round_trip_keeps_samples_and_optimizer(model, tmp_path):
     fit(again, epochs=1)
 
 
+@pytest.mark.parametrize("verb", ["encode", "discriminate"])
+def test_a_file_read_under_another_policy_gives_what_it_gave(model, verb, tmp_path):
+    if verb not in model.signatures():
+        pytest.skip(f"{type(model).__name__} has no {verb}")
+    given = {"image": images(model)[:3], **({"label": np.zeros(3, np.int64)} if model.num_classes else {})}
+    given = {
+        name: value for name, value in given.items() if name in {spec.name for spec in model.signatures()[verb].inputs}
+    }
+    model.save(tmp_path / "model.keras")
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        again = zoo.load_model(tmp_path / "model.keras")
+    finally:
+        keras.config.set_dtype_policy(before)
+    for name, value in model.run(verb, **given).items():
+        np.testing.assert_array_equal(again.run(verb, **given)[name], value)
+
+
 def test_a_fresh_process_loads_keras_files(tmp_path):
     expected = {}
     for name, make in MODELS.items():

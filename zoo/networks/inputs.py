@@ -1,5 +1,7 @@
 """What is known of the inputs of a network that someone gives."""
 
+from typing import Any
+
 import keras
 
 from zoo.errors import ZooError
@@ -11,12 +13,8 @@ def known_shape(network: keras.Model, name: str, example: str, rank: int) -> tup
     Raises:
         ZooError: It is no network, or its input shape is not known or of another rank.
     """
-    _check_network(network, name)
-    try:
-        shapes = network.input_shape
-        shape = tuple((shapes[0] if isinstance(shapes, list) else shapes)[1:])
-    except (AttributeError, ValueError):
-        raise ZooError(f"the {name} does not know its input shape yet. Start it with {example}.") from None
+    shapes = _shapes(network, name, example)
+    shape = tuple((shapes[0] if isinstance(shapes, list) else shapes)[1:])
     if len(shape) != rank or not all(isinstance(size, int) for size in shape):
         raise ZooError(f"the {name} takes inputs {list(shape)}, expected {rank} known sizes, as from {example}.")
     return shape
@@ -33,12 +31,11 @@ def known_classes(network: keras.Model, name: str, owner: str) -> int:
     Raises:
         ZooError: It takes no labels.
     """
-    _check_network(network, name)
-    shapes = network.input_shape
+    shapes = _shapes(network, name)
     if not isinstance(shapes, list) or len(shapes) != 2 or len(shapes[1]) != 2 or not shapes[1][1]:
         raise ZooError(
             f"the {name} of a {owner} takes two inputs, values and one-hot labels [batch, num_classes]. "
-            "The networks of zoo.networks do with num_classes=10."
+            "Those of zoo.networks for such models do with num_classes=10."
         )
     return shapes[1][1]
 
@@ -49,14 +46,32 @@ def check_takes_one(network: keras.Model, name: str, owner: str, conditional: st
     Raises:
         ZooError: It has more; the message names the conditional model that gives them.
     """
-    _check_network(network, name)
-    if isinstance(network.input_shape, list):
+    shapes = _shapes(network, name)
+    if isinstance(shapes, list):
         raise ZooError(
-            f"the {name} takes {len(network.input_shape)} inputs, and a {owner} gives it one. With labels as the "
+            f"the {name} takes {len(shapes)} inputs, and a {owner} gives it one. With labels as the "
             f"second, use {conditional}."
         )
 
 
-def _check_network(network: keras.Model, name: str) -> None:
+def known_output(network: keras.Model, name: str, remedy: str) -> tuple[int | None, ...]:
+    """Returns the shape of a network's only output, with the batch axis.
+
+    Raises:
+        ZooError: It is no network, or has several outputs; the message ends with the remedy.
+    """
+    _shapes(network, name)
+    shape = network.output_shape
+    if not isinstance(shape, tuple):
+        raise ZooError(f"the {name} gives {len(shape)} outputs, expected one. {remedy}")
+    return shape
+
+
+def _shapes(network: keras.Model, name: str, example: str = "keras.Input(shape)") -> Any:
+    """Returns the shape of a network's input, or a list of several."""
     if not isinstance(network, keras.Model):
         raise ZooError(f"the {name} is a {type(network).__name__}, expected a keras.Model.")
+    try:
+        return network.input_shape
+    except (AttributeError, ValueError):
+        raise ZooError(f"the {name} does not know its input shape yet. Start it with {example}.") from None

@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from zoo.errors import ZooError
+from zoo.networks.mlp import with_labels
 from zoo.networks.sizes import crop_to, grid_of
 from zoo.validation import check_count, check_sizes
 
@@ -68,6 +69,7 @@ def residual_encoder(
     resolutions: int | None = None,
     activation: str = "elu",
     name: str = "encoder",
+    num_classes: int | None = None,
 ) -> keras.Model:
     """Returns a network from images to features at several resolutions, the coarsest first.
 
@@ -80,12 +82,15 @@ def residual_encoder(
             [batch, hidden], which is what the encoder of a `VAE` gives.
         activation: Any Keras activation.
         name: The network's name.
+        num_classes: If given, with resolutions=0, a second input are one-hot labels [batch, num_classes].
 
     Raises:
-        ZooError: A size is no integer above 0, or `filters` is empty.
+        ZooError: A size is no integer above 0, `filters` is empty, or labels have no place.
     """
+    if num_classes is not None and resolutions != 0:
+        raise ZooError("labels are joined to the features of the whole image: give resolutions=0, and `hidden`.")
     images = keras.Input(check_sizes(image_shape, "image_shape", 3), name="image")
-    features, outputs = images, []
+    features, outputs, inputs = images, [], images
     for count in check_sizes(filters, "filters"):
         features = keras.layers.Conv2D(count, 4, 2, padding="same")(features)
         for _ in range(blocks):
@@ -96,9 +101,10 @@ def residual_encoder(
         raise ZooError("resolutions=0 leaves no output: give `hidden`, the width of the features of the whole image.")
     if check_count(hidden, "hidden", least=0):
         flat = keras.layers.Flatten()(keras.layers.Activation(activation)(features))
+        inputs, flat = with_labels(images, flat, num_classes)
         whole = keras.layers.Dense(hidden)(keras.layers.Dense(hidden, activation)(flat))
         if resolutions == 0:
-            return keras.Model(images, keras.layers.Activation(activation)(whole), name=name)
+            return keras.Model(inputs, keras.layers.Activation(activation)(whole), name=name)
         outputs.insert(0, keras.layers.Reshape((1, 1, hidden))(whole))
     return keras.Model(images, outputs, name=name)
 
@@ -110,6 +116,7 @@ def residual_decoder(
     blocks: int = 0,
     activation: str = "elu",
     name: str = "decoder",
+    num_classes: int | None = None,
 ) -> keras.Model:
     """Returns a network from features [batch, height, width, channels] to real numbers [batch, *output_shape].
 
@@ -121,15 +128,19 @@ def residual_decoder(
         blocks: Residual blocks after each; each costs four times one at the resolution before.
         activation: Any Keras activation.
         name: The network's name.
+        num_classes: If given, with latents, a second input are one-hot labels [batch, num_classes].
 
     Raises:
-        ZooError: A size is no integer above 0, `filters` is empty, or the features are too small for the output.
+        ZooError: A size is no integer above 0, `filters` is empty, or labels have no place.
     """
     height, width, channels = check_sizes(output_shape, "output_shape", 3)
     filters = check_sizes(filters, "filters")
     if isinstance(features_shape, int):
-        inputs = keras.Input((check_count(features_shape, "latent_size"),), name="latent")
-        features = grid_of(inputs, (height, width), len(filters), filters[0])
+        latents = keras.Input((check_count(features_shape, "latent_size"),), name="latent")
+        inputs, features = with_labels(latents, latents, num_classes)
+        features = grid_of(features, (height, width), len(filters), filters[0])
+    elif num_classes is not None:
+        raise ZooError("labels are joined to latents: give features_shape as their number.")
     else:
         inputs = features = keras.Input(check_sizes(features_shape, "features_shape", 3), name="features")
     features = keras.layers.Activation(activation)(features)

@@ -12,7 +12,7 @@ from typing_extensions import Self
 from zoo.callbacks import DIVERGED
 from zoo.errors import ZooError
 from zoo.model import GenerativeModel
-from zoo.networks.inputs import known_shape
+from zoo.networks.inputs import check_takes_one, known_output, known_shape
 from zoo.vae.likelihoods import LIKELIHOODS, Likelihood
 from zoo.vae.parts import find_layer
 
@@ -35,24 +35,37 @@ class AssembledModel(GenerativeModel):
     decoder: keras.Model
     likelihood_layer: Likelihood
 
-    def _set_networks(self, encoder: keras.Model, decoder: keras.Model, likelihood: str | Likelihood) -> None:
+    def _set_networks(
+        self, encoder: keras.Model, decoder: keras.Model, likelihood: str | Likelihood, resolutions: bool = False
+    ) -> None:
         """Keeps the parts that all have, after checking that the likelihood can take what the decoder gives.
+
+        Args:
+            encoder, decoder, likelihood: Those parts.
+            resolutions: Whether the encoder may have several outputs.
 
         Raises:
             ZooError: One is no network, does not know its input shape, or they do not fit together.
         """
         self.encoder, self.decoder = encoder, decoder
         height, width, channels = known_shape(encoder, "encoder", "keras.Input((28, 28, 1))", rank=3)
+        self._check_inputs()
+        if not resolutions:
+            known_output(encoder, "encoder", "residual_encoder gives one with resolutions=0 and hidden, its width.")
         self._image_shape = (height, width, channels)
         self.likelihood_layer = find_layer(likelihood, LIKELIHOODS, Likelihood, "likelihood")
         wanted = (height, width, self.likelihood_layer.parameters_for(channels))
-        given = tuple(decoder.output_shape[1:])
+        given = known_output(decoder, "decoder", "Give a decoder with one.")[1:]
         if given != wanted:
             raise ZooError(
                 f"the decoder gives {list(given)}, but {type(self.likelihood_layer).__name__} for images "
                 f"{list(self.image_shape)} needs {list(wanted)}. Change the decoder's last layer: "
                 f"its channels are the likelihood's parameters_for({channels})."
             )
+
+    def _check_inputs(self) -> None:
+        for name, network in (("encoder", self.encoder), ("decoder", self.decoder)):
+            check_takes_one(network, name, type(self).__name__, "ConditionalVAE")
 
     def _build_layers(self, layers: Iterable[tuple[keras.layers.Layer, Any]]) -> None:
         """Creates the weights of the likelihood, and of further layers for these shapes, where there are none yet."""

@@ -98,7 +98,7 @@ class Autoencoder(AssembledModel):
         self.density_layer = find_layer(density, DENSITIES, Prior, "density", self.latent_size)
         check_corruption(corruption, self.corruption_level)
         self._check_parts()
-        self._flatten = keras.layers.Flatten(name="flatten")
+        self._flatten = keras.layers.Flatten(dtype=self.dtype_policy, name="flatten")
         # Float32 whatever the policy, for the density is of these numbers.
         self._linear = keras.layers.Dense(self.latent_size, dtype="float32", name="code")
         self._build_parts()

@@ -19,7 +19,7 @@ class BetaVAE(VAE):
 
         loss = -E_q[log p(x|z)] + beta KL                 (Higgins et al., equation 4)
         loss = -E_q[log p(x|z)] + beta |KL - C|           (Burgess et al., equation 8), C from 0 to `capacity`,
-                                                           KL the mean over the batch
+                                                           KL the mean over the batch (of a replica)
 
     The loss is a bound on the likelihood at beta = 1 without a capacity only; "elbo" is reported beside it.
 
@@ -27,7 +27,7 @@ class BetaVAE(VAE):
         encoder, decoder, posterior, prior, likelihood: As in `VAE`.
         beta: The weight of the KL, above 0; gamma of Burgess et al. where there is a capacity.
         capacity: The KL to aim at in the end, in nats, or None for the plain beta-VAE.
-        capacity_steps: Steps over which C rises to `capacity`.
+        capacity_steps: Batches over which C rises to `capacity`.
         kl_warm_up, free_bits, seed: As in `VAE`.
 
     Raises:
@@ -55,6 +55,8 @@ class BetaVAE(VAE):
         self.beta = check_positive(beta, "beta")
         self.capacity = None if capacity is None else check_positive(capacity, "capacity")
         self.capacity_steps = check_count(capacity_steps, "capacity_steps")
+        if self.capacity is not None:
+            self._count_batches()
         if capacity is not None and free_bits:
             raise ZooError("a capacity and free_bits both say how large the KL is to be: give one of them.")
 
@@ -62,7 +64,7 @@ class BetaVAE(VAE):
         """Returns beta times the KL, or times the distance of its mean from the capacity, [batch]."""
         if self.capacity is None:
             return self.beta * super().kl_penalty(kl, training)
-        share = tf.minimum(tf.cast(self.optimizer.iterations, tf.float32) / self.capacity_steps, 1.0)
+        share = self._share_of(self.capacity_steps)
         weight = self._warm_up() if training else 1.0
         total = tf.reduce_sum(kl, axis=-1)
         # The mean first: of estimates from one draw, each alone is further from the capacity than their mean.

@@ -115,7 +115,7 @@ class BetaTCVAE(VAE):
         reconstruction = self.likelihood(latents, training).log_prob(targets)
         information, correlation, dimension_wise = self._parts(posterior, latents)
         paid = self.alpha * information + self.beta * correlation + self.gamma * dimension_wise
-        kl = tf.reduce_sum(self._kl(posterior, latents), axis=-1)
+        kl = tf.reduce_sum(self._kl(posterior, self.prior(), latents), axis=-1)
         return {
             "loss": (self._warm_up() if training else 1.0) * paid - reconstruction,
             "elbo": reconstruction - kl,

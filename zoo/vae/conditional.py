@@ -43,6 +43,9 @@ class ConditionalVAE(VAE):
                 "give both the same num_classes."
             )
         self.num_classes = classes["encoder"]
+
+    def _check_parts(self) -> None:
+        super()._check_parts()
         if isinstance(self.prior_layer, VampPrior):
             raise ZooError("a VampPrior is made of pseudo-inputs, which have no labels: give another prior.")
 

@@ -29,7 +29,7 @@ from zoo.vae.latent_variable import LatentVariableModel
 from zoo.vae.likelihoods import Likelihood
 from zoo.vae.parts import copies
 from zoo.vae.top_down import TopDownLevel
-from zoo.validation import check_count
+from zoo.validation import check_activation, check_count
 
 # Maps (index of the level, state, prior there) to a latent [rows, height, width, channels].
 Choice = Callable[[int, tf.Tensor, tfd.Distribution], tf.Tensor]
@@ -72,9 +72,9 @@ class HierarchicalVAE(LatentVariableModel):
         **kwargs: Any,
     ):
         super().__init__(kl_warm_up=kl_warm_up, free_bits=free_bits, seed=seed, **kwargs)
-        self._set_networks(encoder, decoder, likelihood)
+        self._set_networks(encoder, decoder, likelihood, resolutions=True)
         self.latents = _checked_latents(latents)
-        self.blocks, self.activation = check_count(blocks, "blocks", least=0), activation
+        self.blocks, self.activation = check_count(blocks, "blocks", least=0), check_activation(activation)
         shapes = self._checked_shapes()
         self._resolutions = [index for index, counts in enumerate(self.latents) for _ in counts]
         self.levels = [
@@ -94,10 +94,10 @@ class HierarchicalVAE(LatentVariableModel):
 
     def _checked_shapes(self) -> list[tuple]:
         shapes = self.encoder.output_shape
-        if not isinstance(shapes, list) or len(shapes) != len(self.latents):
-            given = len(shapes) if isinstance(shapes, list) else 1
+        shapes = shapes if isinstance(shapes, list) else [shapes]  # Keras unpacks a list of one output
+        if len(shapes) != len(self.latents):
             raise ZooError(
-                f"the encoder gives features at {given} resolutions, and latents name {len(self.latents)}: "
+                f"the encoder gives features at {len(shapes)} resolutions, and latents name {len(self.latents)}: "
                 "give one list of channels for each output of the encoder, the coarsest first."
             )
         if sum(map(len, self.latents)) < 2 or not all(self.latents):
@@ -118,6 +118,11 @@ class HierarchicalVAE(LatentVariableModel):
         return [tuple(shape) for shape in shapes]
 
     # Down the hierarchy.
+
+    def _features(self, images: tf.Tensor, training: bool = False) -> list[tf.Tensor]:
+        """Returns the encoder's features, the coarsest first."""
+        features = self.encoder(images, training=training)
+        return features if isinstance(features, list) else [features]
 
     def _descend(self, rows: tf.Tensor, choose: Choice) -> tf.Tensor:
         """Goes through the levels with the latents chosen, and returns the state below the last."""
@@ -154,7 +159,7 @@ class HierarchicalVAE(LatentVariableModel):
     def _divergences(self, images: tf.Tensor, seed: random.Seed, training: bool) -> tuple[tf.Tensor, list[tf.Tensor]]:
         """Returns log p(x|z) [batch] at one draw of z, and the KL of each latent of each level."""
         targets = self.likelihood_layer.targets(tf.cast(images, tf.float32), random.fold_in(seed, 0))
-        features = self.encoder(targets, training=training)
+        features = self._features(targets, training)
         draws = random.fold_in(seed, 1)
         state, path = self._explain(features, lambda index, posterior: draw(posterior, random.fold_in(draws, index)))
         likelihood = self.likelihood_layer.distribution(self._parameters(state, training))
@@ -164,7 +169,7 @@ class HierarchicalVAE(LatentVariableModel):
     def inspect(self, images: tf.Tensor, seed: random.Seed, labels: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
         """Returns what `zoo.vae.diagnose` reads; the shift of a level is that at the locations above it."""
         reconstruction, kl = self._divergences(images, seed, False)
-        features = self.encoder(self.likelihood_layer.seen(images))
+        features = self._features(self.likelihood_layer.seen(images))
         _, path = self._explain(features, lambda _, posterior: posterior.distribution.loc)
         pairs = [(posterior.distribution, prior.distribution) for _, posterior, prior in path]
         return {
@@ -180,7 +185,7 @@ class HierarchicalVAE(LatentVariableModel):
 
     def weigher(self, targets: tf.Tensor, labels: tf.Tensor | None = None) -> Weights:
         """Returns a function from a number of draws and a seed to log p(x, z) - log q(z|x), [draws, batch]."""
-        features = self.encoder(targets)
+        features = self._features(targets)
 
         def log_weights(num_samples: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
             repeated = [copies(values, num_samples) for values in features]
@@ -197,7 +202,7 @@ class HierarchicalVAE(LatentVariableModel):
 
     def code(self, images: tf.Tensor, labels: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
         """Returns "loc" and "scale" [batch, latent_size] of the posteriors, each given the locations above it."""
-        _, path = self._explain(self.encoder(images), lambda _, posterior: posterior.distribution.loc)
+        _, path = self._explain(self._features(images), lambda _, posterior: posterior.distribution.loc)
         posteriors = [posterior.distribution for _, posterior, _ in path]
         return {
             "loc": _joined([posterior.loc for posterior in posteriors]),

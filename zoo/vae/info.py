@@ -2,11 +2,14 @@
 
     loss = -E_q[log p(x|z)] + (1 - alpha) KL(q(z|x) || p(z)) + (alpha + lambda - 1) MMD(q(z), p(z))   (equation 6)
 
-MMD(q, p) = E[k(z, z')] + E[k(y, y')] - 2 E[k(z, y)], z ~ q, y ~ p, compares all codes of a batch with draws of the
-prior. alpha = 0, lambda = 1 is the VAE; alpha = 1 has no KL and is the Wasserstein autoencoder, with a posterior that
-may shrink to a point; alpha between them lets codes say more about images than a VAE's.
+MMD(q, p) = E[k(z, z')] + E[k(y, y')] - 2 E[k(z, y)], z ~ q, y ~ p, compares all codes of a batch (a replica's, with
+`tf.distribute`) with draws of the prior. alpha = 0, lambda = 1 is the VAE; alpha = 1 has no KL and is the Wasserstein
+autoencoder, with a posterior that may shrink to a point; alpha between them lets codes say more about images than a
+VAE's.
 """
 
+import math
+from numbers import Real
 from typing import Any
 
 import keras
@@ -68,8 +71,8 @@ class InfoVAE(VAE):
         **kwargs: Any,
     ):
         super().__init__(encoder, decoder, posterior, prior, likelihood, kl_warm_up, free_bits, seed, **kwargs)
-        if isinstance(alpha, bool) or not isinstance(alpha, int | float) or not alpha <= 1:
-            raise ZooError(f"alpha is {alpha!r}, expected a number up to 1: the KL's weight is 1 - alpha.")
+        if isinstance(alpha, bool) or not isinstance(alpha, Real) or not -math.inf < float(alpha) <= 1:
+            raise ZooError(f"alpha is {alpha!r}, expected a finite number up to 1: the KL's weight is 1 - alpha.")
         self.alpha = float(alpha)
         self.mmd_weight = check_positive(mmd_weight, "mmd_weight", or_zero=True)
         if self.alpha + self.mmd_weight < 1:
@@ -86,11 +89,11 @@ class InfoVAE(VAE):
     ) -> dict[str, tf.Tensor]:
         """Returns the loss, the terms of the elbo [batch], in nats, and the MMD of the batch, repeated [batch]."""
         targets = self.likelihood_layer.targets(tf.cast(images, tf.float32), random.fold_in(seed, 0))
-        posterior = self.posterior(targets, training)
+        prior, posterior = self.prior(), self.posterior(targets, training)  # in this order, as in `terms`
         latents = draw(posterior, random.fold_in(seed, 1))
         reconstruction = self.likelihood(latents, training).log_prob(targets)
-        kl = self._kl(posterior, latents)
-        others = tf.stop_gradient(draw(self.prior(), random.fold_in(seed, 2), [tf.shape(latents)[0]]))
+        kl = self._kl(posterior, prior, latents)
+        others = tf.stop_gradient(draw(prior, random.fold_in(seed, 2), [tf.shape(latents)[0]]))
         mmd = maximum_mean_discrepancy(latents, others, self.kernel)
         paid = (1 - self.alpha) * self.kl_penalty(kl, training) + (self.alpha + self.mmd_weight - 1) * mmd
         total = tf.reduce_sum(kl, axis=-1)

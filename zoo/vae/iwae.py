@@ -108,12 +108,12 @@ class IWAE(VAE):
     ) -> dict[str, tf.Tensor]:
         """Returns the loss, the bound and the terms of the elbo, each [batch], in nats."""
         targets = self.likelihood_layer.targets(tf.cast(images, tf.float32), random.fold_in(seed, 0))
-        posterior = self.posterior(targets, training, labels)
+        prior, posterior = self.prior(), self.posterior(targets, training, labels)  # in this order, as in `terms`
         latents = draw(posterior, random.fold_in(seed, 1), [self.repeats * self.num_samples])
         if training and self._split:
-            loss, terms = self._split_loss(targets, posterior, latents, labels)
+            loss, terms = self._split_loss(targets, posterior, prior, latents, labels)
         else:
-            terms = self._weigh(targets, posterior, latents, training, labels)
+            terms = self._weigh(targets, posterior, prior, latents, training, labels)
             loss = -self._bound(terms.log_weights)
         return {
             "loss": loss,
@@ -127,13 +127,14 @@ class IWAE(VAE):
         self,
         targets: tf.Tensor,
         posterior: tfd.Distribution,
+        prior: tfd.Distribution,
         latents: tf.Tensor,
         training: bool,
         labels: tf.Tensor | None,
     ) -> _Terms:
         shape = [self.repeats, self.num_samples, -1]
         reconstruction = tf.reshape(self._log_likelihoods(targets, latents, training, labels), shape)
-        rate = tf.reshape(posterior.log_prob(latents) - self.prior().log_prob(latents), shape)
+        rate = tf.reshape(posterior.log_prob(latents) - prior.log_prob(latents), shape)
         return _Terms(reconstruction, rate, reconstruction - (self._warm_up() if training else 1.0) * rate)
 
     def _bound(self, log_weights: tf.Tensor) -> tf.Tensor:
@@ -145,7 +146,12 @@ class IWAE(VAE):
         return self.beta * elbo + (1 - self.beta) * importance if self.bound == "ciwae" else importance
 
     def _split_loss(
-        self, targets: tf.Tensor, posterior: tfd.Distribution, latents: tf.Tensor, labels: tf.Tensor | None
+        self,
+        targets: tf.Tensor,
+        posterior: tfd.Distribution,
+        prior: tfd.Distribution,
+        latents: tf.Tensor,
+        labels: tf.Tensor | None,
     ) -> tuple[tf.Tensor, _Terms]:
         """Returns a loss whose gradients for the two networks are those of their own objectives, and the terms.
 
@@ -155,7 +161,7 @@ class IWAE(VAE):
         with tf.GradientTape() as tape:
             held = tf.stop_gradient(latents)
             tape.watch(held)
-            terms = self._weigh(targets, posterior, held, True, labels)
+            terms = self._weigh(targets, posterior, prior, held, True, labels)
         to_latents = tape.gradient(terms.log_weights, held)
         generative, path, score = (tf.stop_gradient(share) for share in self._shares(terms.log_weights))
         path_by_draw = tf.reshape(path, [tf.shape(latents)[0], -1, 1])

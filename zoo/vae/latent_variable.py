@@ -34,10 +34,11 @@ class LatentVariableModel(AssembledModel):
     """A model with latents. A family implements `terms`, `weigher`, `code`, `draw_latents` and `mean_image`.
 
     Args:
-        kl_warm_up: Steps over which the weight of the KL term rises from 0 to 1 (Bowman et al. 2016).
-        free_bits: Nats below which the KL of a group of latents, averaged over the batch, is not pushed further
-            down (Kingma et al. 2016, equation 16). A group is a latent dimension where the KL is known for each, a
-            level of a hierarchy, or all latents.
+        kl_warm_up: Batches over which the weight of the KL term rises from 0 to 1 (Bowman et al. 2016). They are
+            counted in a weight, so that neither `compile` nor saving starts them anew.
+        free_bits: Nats below which the KL of a group of latents, averaged over the batch (of a replica, with
+            `tf.distribute`), is not pushed further down (Kingma et al. 2016, equation 16). A group is a latent
+            dimension where the KL is known for each, a level of a hierarchy, or all latents.
         seed: Seed of the noise in training, or None for one drawn from Keras's global seed.
 
     Raises:
@@ -52,6 +53,26 @@ class LatentVariableModel(AssembledModel):
         super().__init__(seed=seed, **kwargs)
         self.kl_warm_up = check_count(kl_warm_up, "kl_warm_up", least=0)
         self.free_bits = check_positive(free_bits, "free_bits", or_zero=True)
+        self._batches = None
+        if self.kl_warm_up:
+            self._count_batches()
+
+    def _count_batches(self) -> None:
+        """Makes a weight that counts the batches trained on, for what changes with them."""
+        if self._batches is None:
+            options = {"dtype": "int64", "trainable": False, "aggregation": "only_first_replica"}
+            self._batches = self.add_weight(name="batches", shape=(), initializer="zeros", **options)
+
+    def count_params(self) -> int:
+        """Returns the number of parameters, without the count of batches."""
+        return super().count_params() - (self._batches is not None)
+
+    def train_step(self, data: Any) -> dict[str, tf.Tensor]:
+        """Takes one optimizer step on a batch, and counts it."""
+        reported = super().train_step(data)
+        if self._batches is not None:
+            self._batches.assign_add(1)
+        return reported
 
     # What a family implements.
 
@@ -135,9 +156,11 @@ class LatentVariableModel(AssembledModel):
         return "free_bits" if self.free_bits else None
 
     def _warm_up(self) -> tf.Tensor:
-        if not self.kl_warm_up:
-            return tf.ones([])
-        return tf.minimum(tf.cast(self.optimizer.iterations, tf.float32) / self.kl_warm_up, 1.0)
+        return self._share_of(self.kl_warm_up) if self.kl_warm_up else tf.ones([])
+
+    def _share_of(self, batches: int) -> tf.Tensor:
+        """Returns how far training is on its way through so many batches, from 0 to 1."""
+        return tf.minimum(tf.cast(tf.convert_to_tensor(self._batches), tf.float32) / batches, 1.0)
 
     # The verbs.
 

@@ -20,7 +20,7 @@ from tensorflow_probability import distributions as tfd
 from zoo import random
 from zoo.errors import ZooError
 from zoo.metrics.likelihood import Weights
-from zoo.networks.inputs import check_takes_one, known_shape
+from zoo.networks.inputs import known_shape
 from zoo.sampling import draw
 from zoo.vae.latent_variable import LatentVariableModel
 from zoo.vae.likelihoods import Likelihood
@@ -87,7 +87,6 @@ class VAE(LatentVariableModel):
         self.built = True
 
     def _check_parts(self) -> None:
-        self._check_inputs()
         for part in (self.posterior_layer, self.prior_layer):
             if part.latent_size != self.latent_size:
                 raise ZooError(
@@ -100,10 +99,6 @@ class VAE(LatentVariableModel):
                 f"{type(self.posterior_layer).__name__} has no fast density. Take posterior='diagonal_normal' or "
                 "'full_covariance_normal', or another prior."
             )
-
-    def _check_inputs(self) -> None:
-        for name, network in (("encoder", self.encoder), ("decoder", self.decoder)):
-            check_takes_one(network, name, type(self).__name__, "ConditionalVAE")
 
     # The distributions.
 
@@ -133,14 +128,15 @@ class VAE(LatentVariableModel):
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns log p(x|z) [batch] at one draw of z, and the KL by latent dimension, or in all, [batch, groups]."""
         targets = self.likelihood_layer.targets(tf.cast(images, tf.float32), random.fold_in(seed, 0))
-        posterior = self.posterior(targets, training, labels)
+        # The prior first: a VampPrior calls the encoder too, which keeps the losses that layers add in its last call.
+        prior, posterior = self.prior(), self.posterior(targets, training, labels)
         latents = draw(posterior, random.fold_in(seed, 1))
         reconstruction = self.likelihood(latents, training, labels).log_prob(targets)
-        return reconstruction, self._kl(posterior, latents)
+        return reconstruction, self._kl(posterior, prior, latents)
 
-    def _kl(self, posterior: tfd.Distribution, latents: tf.Tensor) -> tf.Tensor:
+    @staticmethod
+    def _kl(posterior: tfd.Distribution, prior: tfd.Distribution, latents: tf.Tensor) -> tf.Tensor:
         """Returns KL(q || p) in closed form where TFP knows one, else its one-draw estimate log q - log p."""
-        prior = self.prior()
         if all(isinstance(part, tfd.Independent) for part in (posterior, prior)):
             posterior, prior = posterior.distribution, prior.distribution
         try:

@@ -126,6 +126,14 @@ def test_specs_that_are_refused(tmp_path):
         ({"x": np.zeros((3, 4), np.uint8)}, r"shape \[3, 4\]"),
         ({"z": np.zeros(3)}, "holds z; expected"),
         ({"x": np.zeros((3, 4, 4), np.uint8), "y": np.zeros(2)}, "3 images but 2 labels"),
+        (
+            {
+                "x_train": np.zeros((3, 4, 4), np.uint8),
+                "x_test": np.zeros((2, 4, 4), np.uint8),
+                "y_train": np.zeros(4, np.uint8),
+            },
+            "x_train holds 3 images but 4 labels",
+        ),
         ({"x": np.array([{"a": 1}], object)}, "cannot be read"),
     ],
 )

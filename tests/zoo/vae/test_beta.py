@@ -29,7 +29,7 @@ def test_the_loss_weighs_the_kl(training):
 def test_the_capacity_rises_with_the_steps():
     trained = model(beta=10.0, capacity=4.0, capacity_steps=100)
     for step, capacity in ((0, 0.0), (50, 2.0), (500, 4.0)):
-        trained.optimizer.iterations.assign(step)
+        trained._batches.assign(step)
         values = trained.objective(IMAGES, 1, True)
         distance = np.abs(values["kl"].numpy().mean() - capacity)
         np.testing.assert_allclose(values["loss"], 10 * distance - values["reconstruction"], rtol=1e-5)
@@ -38,7 +38,7 @@ def test_the_capacity_rises_with_the_steps():
 def test_warm_up_starts_without_the_kl_and_ends_with_all_of_it():
     trained = model(zoo.VAE, kl_warm_up=10)
     for step, weight in ((0, 0.0), (5, 0.5), (10, 1.0), (99, 1.0)):
-        trained.optimizer.iterations.assign(step)
+        trained._batches.assign(step)
         values = trained.objective(IMAGES, 1, True)
         np.testing.assert_allclose(values["loss"], weight * values["kl"] - values["reconstruction"], rtol=1e-5)
         evaluated = trained.objective(IMAGES, 1, False)
@@ -64,10 +64,27 @@ def test_free_bits_leave_latents_below_them_alone():
 def test_a_capacity_is_compared_with_the_mean_of_estimates():
     """Of a KL known by single draws only, each draw alone is further from the capacity than their mean."""
     trained = model(beta=1.0, capacity=0.5, capacity_steps=1, prior="gaussian_mixture")
-    trained.optimizer.iterations.assign(5)
+    trained._batches.assign(5)
     values = trained.objective(tf.repeat(IMAGES, 500, axis=0), 1, True)
     penalty = np.mean(values["loss"] + values["reconstruction"])
     assert penalty == pytest.approx(abs(np.mean(values["kl"]) - 0.5), rel=1e-4)
+
+
+def test_neither_compiling_nor_saving_starts_a_warm_up_anew(tmp_path):
+    images = np.repeat(IMAGES.numpy(), 4, axis=0)
+    trained = model(zoo.VAE, kl_warm_up=10)
+    trained.compile()
+    trained.fit(images, batch_size=len(images), epochs=4, verbose=0)
+    assert float(trained._warm_up()) == pytest.approx(0.4)
+    trained.compile()
+    assert float(trained._warm_up()) == pytest.approx(0.4)
+    trained.save_weights(tmp_path / "model.weights.h5")
+    trained.save(tmp_path / "model.keras")
+    fresh = model(zoo.VAE, kl_warm_up=10)
+    fresh.load_weights(tmp_path / "model.weights.h5")
+    for again in (fresh, zoo.load_model(tmp_path / "model.keras")):
+        assert float(again._warm_up()) == pytest.approx(0.4)
+    assert float(trained.objective(IMAGES, 1, True)["loss"][0]) == float(fresh.objective(IMAGES, 1, True)["loss"][0])
 
 
 def test_a_collapsed_posterior_is_warned_of():

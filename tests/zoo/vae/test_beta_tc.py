@@ -86,7 +86,7 @@ def test_each_part_is_paid_for_by_its_weight():
     trained = model(alpha=0.5, beta=3.0, gamma=1.5, kl_warm_up=10)
     trained.compile("adam")
     for training, share, step in ((False, 1.0, 0), (True, 0.5, 5)):
-        trained.optimizer._iterations.assign(step)
+        trained._batches.assign(step)
         values = trained.objective(IMAGES, 3, training)
         parts = [values[name] for name in ("mutual_information", "total_correlation", "dimension_wise_kl")]
         paid = sum(weight * part for weight, part in zip((0.5, 3.0, 1.5), parts, strict=True))

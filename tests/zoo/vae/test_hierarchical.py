@@ -16,9 +16,9 @@ SHAPE = (6, 4, 1)
 def model(shape=SHAPE, latents=((2,), (1, 2)), hidden=6, filters=4, **options) -> HierarchicalVAE:
     keras.utils.set_random_seed(1)
     encoder = residual_encoder(shape, (filters,), 1, hidden)
-    return HierarchicalVAE(
-        encoder, residual_decoder(encoder.output_shape[-1][1:], shape, (3,)), latents, seed=0, **options
-    )
+    shapes = encoder.output_shape
+    finest = shapes[-1] if isinstance(shapes, list) else shapes
+    return HierarchicalVAE(encoder, residual_decoder(finest[1:], shape, (3,)), latents, seed=0, **options)
 
 
 def stirred(**options) -> HierarchicalVAE:
@@ -35,6 +35,18 @@ def test_likelihood_over_all_binary_images_sums_to_one():
     made = stirred(shape=shape, latents=((1,), (1,)))
     every = np.array([[(index >> bit) & 1 for bit in range(4)] for index in range(16)], np.float32).reshape(-1, *shape)
     assert np.exp(made.log_likelihood(every, 20_000).per_image).sum() == pytest.approx(1, abs=0.02)
+
+
+def test_all_levels_may_be_at_one_resolution():
+    """Keras then gives one tensor where it else gives a list."""
+    made = stirred(hidden=0, latents=((1, 2),))
+    images = np.random.default_rng(0).integers(0, 2, (5, *SHAPE)).astype(np.float32)
+    made.compile()
+    made.fit(images, verbose=0)
+    assert made.encode(images).loc.shape == (5, made.latent_size)
+    assert made.sample(2).shape == (2, *SHAPE)
+    assert np.isfinite(made.log_likelihood(images, 3).mean)
+    assert len(zoo.vae.diagnose(made, images).kl) == made.latent_size
 
 
 def test_the_elbo_is_the_mean_log_weight():
@@ -65,6 +77,11 @@ def test_draws_follow_the_priors_down():
     np.testing.assert_allclose(latents.std(axis=0), scale, rtol=0.03)
     cool = made.draw_latents(20_000, 3, 0.5).numpy()[:, :2]
     np.testing.assert_allclose(cool - loc, 0.5 * (latents - loc), atol=1e-5)
+
+
+def test_an_activation_that_keras_does_not_know_is_refused():
+    with pytest.raises(zoo.ZooError, match="no activation 'elou'"):
+        model(activation="elou")
 
 
 def test_posteriors_start_at_the_priors():

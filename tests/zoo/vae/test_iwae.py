@@ -24,7 +24,8 @@ def gradients(trained: IWAE, seeds: range) -> tuple[np.ndarray, np.ndarray]:
     Each seed stands for `COPIES` draws of each image.
     """
     trained.compile("sgd")
-    trained.optimizer.iterations.assign(50)  # half of a warm-up, where there is one
+    if trained.kl_warm_up:
+        trained._batches.assign(50)  # half-way
     copies = tf.repeat(IMAGES, COPIES, axis=0)
 
     @tf.function

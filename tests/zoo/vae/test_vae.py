@@ -196,6 +196,19 @@ def test_sample_weights_and_regularizers_reach_the_gradient_and_the_loss(weights
     assert history["val_loss"][0] == pytest.approx(expected * changed, rel=1e-5)
 
 
+def test_losses_that_layers_add_are_those_of_the_data_with_any_prior():
+    """A VampPrior calls the encoder on its pseudo-inputs too."""
+    images, added = np.random.default_rng(0).random((6, 4, 4, 1), np.float32), []
+    for prior in ("standard_normal", "vamp"):
+        keras.utils.set_random_seed(0)
+        layers = [keras.Input((4, 4, 1)), keras.layers.Flatten(), keras.layers.Dense(5, activity_regularizer="l2")]
+        model = zoo.VAE(keras.Sequential(layers), mlp_decoder(2, (4, 4, 1), (4,)), prior=prior, seed=0)
+        model.objective(tf.constant(images), 1, True)
+        added.append(float(sum(model.losses)))
+    assert added[0] > 0
+    assert added[0] == pytest.approx(added[1], rel=1e-6)
+
+
 def test_steps_per_execution_and_eager_training_agree(digits):
     losses = []
     for options in ({}, {"steps_per_execution": 4}, {"run_eagerly": True}):
@@ -231,6 +244,14 @@ def test_a_dtype_or_shape_that_cannot_be_used_is_named_for_generators_too(digits
     for batch, message in (((digits[:4] * 255).astype(np.uint8), "dtype uint8"), (digits[:4, :5], "8, 8, 1")):
         with pytest.raises(zoo.ZooError, match=message):
             model.fit(((batch,) for _ in range(2)), verbose=0)
+
+
+def test_a_pair_where_images_are_expected_is_refused(digits):
+    model = zoo.VAE(mlp_encoder((8, 8, 1), (8,)), mlp_decoder(2, (8, 8, 1), (8,)))
+    model.compile()
+    for verb in (model.fit, model.evaluate):
+        with pytest.raises(zoo.ZooError, match=rf"are a tuple.*{verb.__name__}\(images, labels\)"):
+            verb((digits[:4], np.zeros(4)), verbose=0)
 
 
 def test_what_is_not_used_is_refused(digits):
@@ -276,12 +297,18 @@ def test_parts_that_do_not_fit_are_refused():
         (("encoder", decoder), "is a str"),
         ((mlp_encoder((8, 8, 1), (8,), num_classes=3), decoder), "encoder takes 2 inputs.*use ConditionalVAE"),
         ((encoder, encoder), r"the decoder gives \[8\]"),
+        ((encoder, None), "the decoder is a NoneType, expected a keras.Model"),
+        ((encoder, keras.Sequential([keras.layers.Dense(2)])), "the decoder does not know its input shape"),
+        ((zoo.networks.residual_encoder((8, 8, 1), (4, 8)), decoder), "gives 2 outputs.*resolutions=0 and hidden"),
         ((encoder, keras.Model(encoder.input, decoder(encoder(encoder.input)[:, :2]))), "expected 1 known sizes"),
     ):
         with pytest.raises(zoo.ZooError, match=message):
             zoo.VAE(*arguments)
     with pytest.raises(zoo.ZooError, match=r"unknown likelihood 'bernouli'.*Did you mean 'bernoulli'"):
         zoo.VAE(encoder, decoder, likelihood="bernouli")
+    for kind in (zoo.Autoencoder, zoo.VQVAE):
+        with pytest.raises(zoo.ZooError, match=r"decoder takes 2 inputs.*use ConditionalVAE"):
+            kind(encoder, mlp_decoder(2, (8, 8, 1), (8,), num_classes=3))
     with pytest.raises(zoo.ZooError, match="latent_size 3"):
         zoo.VAE(encoder, decoder, prior=zoo.vae.priors.StandardNormal(3))
     with pytest.raises(zoo.ZooError, match=r"latents have shape \[1, 3\], expected \[batch, 2\]"):
@@ -320,6 +347,17 @@ def test_residual_networks_make_a_vae(digits):
     model.compile()
     model.fit(digits[:32], verbose=0)
     assert model.sample(2).shape == (2, 8, 8, 1)
+    told = zoo.networks.residual_encoder((8, 8, 1), (4,), 1, 8, resolutions=0, num_classes=3)
+    conditional = zoo.ConditionalVAE(told, zoo.networks.residual_decoder(3, (8, 8, 1), (6, 4), 1, num_classes=3))
+    conditional.compile()
+    conditional.fit(digits[:32], np.arange(32) % 3, verbose=0)
+    assert conditional.sample(2, label=1).shape == (2, 8, 8, 1)
+    for make in (
+        lambda: zoo.networks.residual_encoder((8, 8, 1), (4,), 1, 8, num_classes=3),
+        lambda: zoo.networks.residual_decoder((4, 4, 2), (8, 8, 1), (4,), num_classes=3),
+    ):
+        with pytest.raises(zoo.ZooError, match="labels are joined to"):
+            make()
     with pytest.raises(zoo.ZooError, match="resolutions=0 leaves no output"):
         zoo.networks.residual_encoder((8, 8, 1), (4,), resolutions=0)
 

@@ -7,10 +7,11 @@ from tensorflow_probability import distributions as tfd
 from zoo.errors import ZooError
 from zoo.random import Seed
 from zoo.vae.likelihoods.base import Likelihood
+from zoo.validation import check_count
 
 _TOLERANCE = 1e-6  # of the pixel range: float32 divisions and products miss by 1e-7
 _LIKELY_LEVELS = range(2, 258)  # 257 are those of 8-bit pixels divided by 256
-_IMAGES_AT_ONCE = 1000
+_IMAGES_AT_ONCE, _MOST_LEVELS = 1000, 65536
 
 
 def level_of(images: tf.Tensor, levels: int) -> tf.Tensor:
@@ -27,9 +28,9 @@ class QuantizedLikelihood(Likelihood):
 
     def __init__(self, levels: int = 256, **kwargs):
         super().__init__(**kwargs)
-        if isinstance(levels, bool) or not isinstance(levels, int) or not 2 <= levels <= 65536:
-            raise ZooError(f"levels is an integer from 2 to 65536, not {levels!r}")
-        self.levels = levels
+        self.levels = check_count(levels, "levels", least=2)
+        if self.levels > _MOST_LEVELS:
+            raise ZooError(f"levels is {levels}, expected at most {_MOST_LEVELS}.")
 
     @property
     def describes(self) -> str:

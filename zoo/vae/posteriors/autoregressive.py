@@ -38,7 +38,7 @@ class InverseAutoregressiveFlow(Posterior):
         super().__init__(latent_size, **kwargs)
         self.flows, self.hidden = check_count(flows, "flows"), list(check_sizes(hidden, "hidden"))
         self._networks = made_networks(latent_size, flows, self.hidden, conditional=True)
-        self._flatten = keras.layers.Flatten(name="flatten")
+        self._flatten = keras.layers.Flatten(dtype=self.dtype_policy, name="flatten")
         self._linear = keras.layers.Dense(2 * latent_size + flows * self.hidden[0], dtype="float32", name="linear")
 
     def build(self, features_shape: tuple) -> None:

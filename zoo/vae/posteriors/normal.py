@@ -19,7 +19,7 @@ class DiagonalNormal(Posterior):
 
     def __init__(self, latent_size: int, **kwargs):
         super().__init__(latent_size, **kwargs)
-        self._flatten = keras.layers.Flatten(name="flatten")
+        self._flatten = keras.layers.Flatten(dtype=self.dtype_policy, name="flatten")
         # Float32 whatever the policy: a bfloat16 scale has three digits, and the KL takes its logarithm.
         self._linear = keras.layers.Dense(2 * latent_size, dtype="float32", name="linear")
 
@@ -69,7 +69,7 @@ class FullCovarianceNormal(Posterior):
 
     def __init__(self, latent_size: int, **kwargs):
         super().__init__(latent_size, **kwargs)
-        self._flatten = keras.layers.Flatten(name="flatten")
+        self._flatten = keras.layers.Flatten(dtype=self.dtype_policy, name="flatten")
         self._linear = keras.layers.Dense(latent_size + triangular_size(latent_size), dtype="float32", name="linear")
 
     def build(self, features_shape: tuple) -> None:
