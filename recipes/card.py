@@ -44,8 +44,9 @@ with {draws:,} draw(s) for each of {images:,} test images. The error is the stan
 It is the likelihood of {likelihood_of}; each test image was made so once (seed {seed}).
 """
 
-_SAMPLES = """{samples:,} samples (seed {seed}{in_turn}), and as many training images, against the {data} test images,
-in the features of `{features}` (resizing: {resizing}), which had no part in training; {neighbours} neighbours:
+_SAMPLES = """{samples:,} samples (seed {seed}{in_turn}), and as many training images, against {real_images:,} {data}
+test images, in the features of `{features}` (resizing: {resizing}), which had no part in training; {neighbours}
+neighbours; kernel distance in blocks of {kernel_block:,}:
 
 | | samples | training images |
 | --- | --- | --- |

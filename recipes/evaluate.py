@@ -27,7 +27,7 @@ def evaluate(
         model: Any model of the zoo.
         data: Real images; what is measured is measured on its test split.
         draws: Importance draws an image, for models whose estimate has any.
-        images: Test images, the first ones; by default all.
+        images: Test images for the likelihood, the first ones; by default all. Samples are compared with all.
         seed: Decides the draws, the samples, and the binarization where there is one.
         verbose: Whether to show a progress bar.
         network: What samples are compared with real images in; None leaves that out.
@@ -50,7 +50,7 @@ def evaluate(
     if len(data.test[:images]) < 2:
         raise ZooError("a standard error needs at least 2 test images.")
     likelihood = _likelihood(model, data, draws, images, seed, verbose) if has_likelihood else {}
-    judged = {} if network is None else judge(model, network, data.train, data.test[:images], seed, samples)
+    judged = {} if network is None else judge(model, network, data.train, data.test, seed, samples)
     return {**likelihood, **judged, "data": data.name, "split": "test", "seed": seed}
 
 

@@ -28,7 +28,8 @@ def _samples(figures: Mapping[str, Any]) -> str:
         return ""
     return (
         f"Frechet distance {figures['frechet_distance']:.2f} +- {figures['frechet_distance_error']:.2f} "
-        f"({figures['samples']:,} samples, {figures['features']}; "
+        f"({figures['samples']:,} samples, {figures['real_images']:,} {figures['data']} test images, "
+        f"{figures['features']}, resizing: {figures['resizing']}; "
         f"training images {figures['train_frechet_distance']:.2f})"
     )
 
@@ -52,8 +53,9 @@ def sample_table(figures: Mapping[str, Any]) -> str:
     if "class_shares" in figures:
         lines.append("shares of classes   " + " ".join(f"{share:.1%}" for share in figures["class_shares"]))
     lines.append(
-        f"{figures['samples']:,} samples, in turn of classes where there are, and as many training images, against the "
-        f"{figures['data']} test images;\nfeatures of {figures['features']}, resizing: {figures['resizing']}; "
-        f"{figures['neighbours']} neighbours; seed {figures['seed']}"
+        f"{figures['samples']:,} samples, in turn of classes where there are, and as many training images, against "
+        f"{figures['real_images']:,} {figures['data']} test images;\n"
+        f"features of {figures['features']}, resizing: {figures['resizing']}; {figures['neighbours']} neighbours; "
+        f"kernel distance in blocks of {figures['kernel_block']:,}; seed {figures['seed']}"
     )
     return "\n".join(lines)

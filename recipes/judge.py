@@ -6,6 +6,7 @@ import numpy as np
 
 from zoo.errors import ZooError
 from zoo.metrics import FeatureNetwork, fidelity_and_diversity, frechet_distance, kernel_distance
+from zoo.metrics.kernel import BLOCK
 from zoo.model import GenerativeModel
 from zoo.signature import labels_to_draw
 
@@ -50,9 +51,10 @@ def judge(
         drawn.append(network.features(images))
         logits.append(None if network.logits is None else network.logits(images))
     real = network.features(test)
+    block = min(BLOCK, len(real) // 2, count // 2)
     figures: dict[str, Any] = {}
     for prefix, features in (("", np.concatenate(drawn)), ("train_", network.features(train[:count]))):
-        for name, estimate in _measures(real, features).items():
+        for name, estimate in _measures(real, features, block).items():
             figures |= {prefix + name: estimate.value, f"{prefix}{name}_error": estimate.standard_error}
     return {
         **figures,
@@ -60,15 +62,17 @@ def judge(
         "features": network.name,
         "resizing": network.resizing,
         "samples": count,
+        "real_images": len(test),
+        "kernel_block": block,
         "neighbours": NEIGHBOURS,
     }
 
 
-def _measures(real: np.ndarray, features: np.ndarray) -> dict[str, Any]:
+def _measures(real: np.ndarray, features: np.ndarray, block: int) -> dict[str, Any]:
     near = fidelity_and_diversity(real, features, NEIGHBOURS)
     return {
         "frechet_distance": frechet_distance(real, features),
-        "kernel_distance": kernel_distance(real, features, min(1000, len(real) // 2, len(features) // 2)),
+        "kernel_distance": kernel_distance(real, features, block),
         **near._asdict(),
     }
 

@@ -159,7 +159,7 @@ class EvaluateSettings(_Section):
     """How the trained model is measured."""
 
     draws: int = Field(default=1, ge=1, description="importance draws an image, of models with a likelihood")
-    images: int = Field(ge=1, description="test images, the first ones")
+    images: int = Field(ge=1, description="test images for the likelihood, the first ones")
     features: str | None = Field(
         default=None, description="network that samples are judged in, or 'none'; None: the classifier of the data"
     )

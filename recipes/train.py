@@ -52,16 +52,20 @@ def build_model(settings: Settings, data: Dataset) -> GenerativeModel:
         _copy_weights(settings.train.start_from, model)
     steps = settings.train.epochs * _steps_per_epoch(settings, data)
     share = _FINAL_STEP_SHARE if settings.train.decay else 1.0
-    schedule = keras.optimizers.schedules.CosineDecay(settings.train.learning_rate, steps, alpha=share)
+
+    def schedule(steps_of_optimizer: int) -> keras.optimizers.schedules.LearningRateSchedule:
+        return keras.optimizers.schedules.CosineDecay(settings.train.learning_rate, steps_of_optimizer, alpha=share)
+
     # The average of the weights over the last steps replaces them when training ends.
     averaged = max(1, min(_MOST_AVERAGED_STEPS, round(_AVERAGED_SHARE * steps)))
     momentum = 1 - 1 / averaged
     options = {name: getattr(settings.train, name) for name in ("jit_compile", "steps_per_execution")}
     if isinstance(settings.model, GANSettings):  # which averages the weights of one network itself
-        betas = settings.model.betas
-        model.compile(*(keras.optimizers.Adam(schedule, *betas) for _ in range(2)), **options)  # pyright: ignore
+        counts = (steps, steps * settings.model.discriminator_steps)
+        optimizers = (keras.optimizers.Adam(schedule(count), *settings.model.betas) for count in counts)  # pyright: ignore
+        model.compile(*optimizers, **options)
         return model
-    optimizer = keras.optimizers.Adam(schedule, use_ema=True, ema_momentum=momentum)  # pyright: ignore[reportArgumentType]
+    optimizer = keras.optimizers.Adam(schedule(steps), use_ema=True, ema_momentum=momentum)  # pyright: ignore[reportArgumentType]
     model.compile(optimizer, **options)
     optimizer.build(model.trainable_variables)  # so that a checkpoint made before the first step is whole
     return model

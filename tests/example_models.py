@@ -72,7 +72,7 @@ def autoencoder() -> zoo.Autoencoder:
 def gan() -> zoo.GAN:
     return zoo.GAN(
         dcgan_generator((8, 6, 1), 3, (6, 4)),
-        dcgan_discriminator((8, 6, 1), (4, 6)),
+        dcgan_discriminator((8, 6, 1), (4, 6), "none"),
         loss="least_squares",
         penalties=[R1(0.5, every=2), R2(0.3)],
         discriminator_steps=2,

@@ -224,6 +224,11 @@ class TrainableModel(keras.Model):
             )
         return tf.cast(tf.reshape(labels, [-1]), tf.int64)
 
+    def _nan_unless_known(self, labels: tf.Tensor, images: tf.Tensor) -> tf.Tensor:
+        """Returns images, NaN where a label is no class: it has no image. `fit` and the verbs say so in words."""
+        known = (labels >= 0) & (labels < (self.num_classes or 0))
+        return tf.where(tf.reshape(known, [-1, 1, 1, 1]), images, tf.constant(np.nan, images.dtype))
+
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
         """The running means of what `objective` returns."""
@@ -256,8 +261,12 @@ class TrainableModel(keras.Model):
 
     def _update_metrics(self, values: dict[str, tf.Tensor], sample_weight: tf.Tensor | None) -> dict[str, Any]:
         known = {name: metric for name, metric in self._objective_metrics.items() if name in values}
+        # Once the loss is not finite nothing is: what was so first is what says why.
+        alive = tf.math.is_finite(tf.convert_to_tensor(self._objective_metrics["loss"].total))
         for name, metric in known.items():
-            metric.update_state(values[name], sample_weight=sample_weight)
+            value = tf.where(alive, values[name], tf.zeros_like(values[name]))
+            weight = tf.ones_like(value) if sample_weight is None else tf.cast(sample_weight, value.dtype)
+            metric.update_state(value, sample_weight=tf.where(alive, weight, tf.zeros_like(weight)))
         return {name: metric.result() for name, metric in known.items()}
 
 

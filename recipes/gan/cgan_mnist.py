@@ -15,5 +15,5 @@ SETTINGS = Settings(
     evaluate=EvaluateSettings(images=10_000),
 )
 
-PARAMETERS = 1_395_267
+PARAMETERS = 798_274
 EXPECTED = {}

@@ -19,5 +19,5 @@ SETTINGS = Settings(
     evaluate=EvaluateSettings(images=10_000),
 )
 
-PARAMETERS = 1_207_619
+PARAMETERS = 673_346
 EXPECTED = {}

@@ -24,5 +24,5 @@ SETTINGS = Settings(
     evaluate=EvaluateSettings(images=2000, samples=10_000),
 )
 
-PARAMETERS = 3_032_007
+PARAMETERS = 1_847_492
 EXPECTED = {}

@@ -13,5 +13,5 @@ SETTINGS = Settings(
     evaluate=EvaluateSettings(images=10_000),
 )
 
-PARAMETERS = 1_207_107
+PARAMETERS = 672_834
 EXPECTED = {}

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
+from zoo.metrics.kernel import shuffled
+
 COUNT, BLOCK, K = 3000, 1000, 5
 PEERS = f"""
 import json, sys, warnings
@@ -30,8 +32,9 @@ statistics = [fid_features_to_statistics(torch.tensor(each)) for each in (real, 
 found = {{"frechet": fid_statistics_to_metric(*statistics, False)["frechet_inception_distance"]}}
 options = {{"kid_kernel_poly_degree": 3, "kid_kernel_poly_gamma": None, "kid_kernel_poly_coef0": 1.0}}
 blocks = [slice(start, start + {BLOCK}) for start in range(0, len(real), {BLOCK})]
+one, two = (arrays[name].astype(np.float64) for name in ("real_blocks", "generated_blocks"))
 found["kernel"] = float(np.mean([
-    mmd2(*(kernel_poly(a[b], c[b], **options) for a, c in ((real, real), (real, generated), (generated, generated))))
+    mmd2(*(kernel_poly(a[b], c[b], **options) for a, c in ((one, one), (one, two), (two, two))))
     for b in blocks
 ]))
 found.update({{name: float(value) for name, value in compute_prdc(real, generated, {K}).items()}})
@@ -68,7 +71,7 @@ def main() -> None:
     arrays = features()
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "features.npz"
-        np.savez(file, **arrays)
+        np.savez(file, **arrays, **{f"{name}_blocks": shuffled(each) for name, each in arrays.items()})
         done = subprocess.run([sys.argv[1], "-c", PEERS, file], capture_output=True, text=True, check=True)
     found, expected = ours(arrays), json.loads(done.stdout.splitlines()[-1])
     for name, value in expected.items():

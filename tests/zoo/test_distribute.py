@@ -67,7 +67,8 @@ assert abs(weights[0][0] - 0.2) > 1e-4
 
 with strategy.scope():
     spectral = zoo.networks.dcgan_discriminator((4, 4, 1), (4,), "spectral")
-    game = zoo.GAN(zoo.networks.dcgan_generator((4, 4, 1), 2, (4,)), spectral, penalties=["r1"], seed=0)
+    lazy = [zoo.gan.penalties.R1(1.0, every=2)]
+    game = zoo.GAN(zoo.networks.dcgan_generator((4, 4, 1), 2, (4,)), spectral, penalties=lazy, seed=0)
     game.compile()
 game.fit(np.random.default_rng(0).random((16, 4, 4, 1), np.float32), batch_size=8, verbose=0)
 assert np.isfinite(game.sample(2)).all()

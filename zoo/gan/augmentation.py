@@ -19,9 +19,12 @@ Augmentation = Callable[[tf.Tensor, random.Seed], tf.Tensor]
 
 
 def color(images: tf.Tensor, seed: random.Seed) -> tf.Tensor:
-    """Changes brightness by up to 0.5, saturation by a factor up to 2 and contrast by one from 0.5 to 1.5."""
+    """Changes brightness by up to 0.25, saturation by a factor up to 2 and contrast by one from 0.5 to 1.5.
+
+    The brightness of the paper is twice as much, for pixels in [-1, 1].
+    """
     draws = tf.cast(random.uniform(tf.stack([3, tf.shape(images)[0], 1, 1, 1]), seed), images.dtype)
-    images += draws[0] - 0.5
+    images += 0.5 * (draws[0] - 0.5)
     grey = tf.reduce_mean(images, axis=-1, keepdims=True)
     images = grey + 2.0 * draws[1] * (images - grey)
     mean = tf.reduce_mean(images, axis=[1, 2, 3], keepdims=True)

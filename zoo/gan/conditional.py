@@ -81,10 +81,16 @@ class ConditionalGAN(GAN):
         return tf.reshape(tf.cast(logits, tf.float32), [-1]), tf.cast(classes, tf.float32)
 
     def call(self, latents: Any, training: bool = False, labels: tf.Tensor | None = None) -> tf.Tensor:
-        """Returns images, as in `GAN`; also of (latents, labels), which is what `predict` can pass."""
+        """Returns images, as in `GAN`; also of (latents, labels), which is what `predict` can pass.
+
+        Where a label is out of range they are NaN.
+        """
         if labels is None and isinstance(latents, list | tuple):
             latents, labels = latents
-        return super().call(latents, training, None if labels is None else self._flat_labels(labels))
+        if labels is None:
+            return super().call(latents, training, labels)
+        labels = self._flat_labels(labels)
+        return self._nan_unless_known(labels, super().call(latents, training, labels))
 
     def discriminate(self, images: np.ndarray, labels: np.ndarray | None = None) -> dict[str, np.ndarray]:
         """Returns "logit" [batch]; a discriminator that tells the class takes no labels, and returns "class_logit" too.

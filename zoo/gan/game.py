@@ -26,6 +26,7 @@ from zoo.model import GenerativeModel
 from zoo.training import TRAINING, batches_taken
 
 _LEARNING_RATE, _BETA_1 = 2e-4, 0.5  # Radford et al. (2016), section 4
+RANGE_ROUNDING = 1e-3
 _LATENTS, _AUGMENTATION, _PENALTY = 0, 1, 2  # purposes of noise; penalties are numbered on
 _DIVERGED = "Lower its learning rate, or hold the discriminator with a penalty such as R1."
 
@@ -37,7 +38,7 @@ class Game(GenerativeModel):
         generator, discriminator: The networks.
         adversarial: What each of them minimizes.
         penalties: On the gradient of the discriminator.
-        averaged: The average of the generator's weights.
+        averaged: The average of the generator's weights, where there is one.
         classifier_weight: Of the cross-entropy of labels, 0 where the discriminator does not classify.
     """
 
@@ -55,7 +56,7 @@ class Game(GenerativeModel):
     discriminator: keras.Model
     adversarial: AdversarialLoss
     penalties: Sequence[Penalty]
-    averaged: WeightAverage
+    averaged: WeightAverage | None
     augmentation: Sequence[str]
     latent_size: int
     discriminator_steps: int
@@ -77,7 +78,8 @@ class Game(GenerativeModel):
         """
         if "optimizer" in kwargs:
             raise ZooError("a GAN has two optimizers: compile(generator_optimizer=..., discriminator_optimizer=...).")
-        if generator_optimizer is not None and generator_optimizer is discriminator_optimizer:
+        same = generator_optimizer is discriminator_optimizer
+        if same and isinstance(generator_optimizer, keras.optimizers.Optimizer):
             raise ZooError("both optimizers are one object, which keeps the state of one network only: give two.")
         for name, network in (("generator", self.generator), ("discriminator", self.discriminator)):
             if not network.trainable_variables:
@@ -87,6 +89,10 @@ class Game(GenerativeModel):
             for given in (generator_optimizer, discriminator_optimizer)
         )
         super().compile(optimizer=generator_optimizer, **kwargs)
+        scales = isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer)
+        if scales and not isinstance(discriminator_optimizer, keras.optimizers.LossScaleOptimizer):
+            # Keras does the same with the optimizer that it knows, in mixed_float16.
+            discriminator_optimizer = keras.optimizers.LossScaleOptimizer(discriminator_optimizer)
         self.discriminator_optimizer = discriminator_optimizer
         self.optimizer.build(self.generator.trainable_variables)
         self.discriminator_optimizer.build(self.discriminator.trainable_variables)
@@ -96,11 +102,12 @@ class Game(GenerativeModel):
         images, labels, good = self._unpacked(data)
         seed, step, values = self._step_seed(batches_taken(self.optimizer), TRAINING), self.optimizer.iterations, {}
         for turn in range(self.discriminator_steps):
-            dealt = slice(turn, None, self.discriminator_steps)
-            part, of_part = images[dealt], None if labels is None else labels[dealt]
+            part = dealt(images, turn, self.discriminator_steps)
+            of_part = None if labels is None else dealt(labels, turn, self.discriminator_steps)
             values = self._update_discriminator(part, of_part, random.fold_in(seed, turn))
         values |= self._update_generator(part, of_part, random.fold_in(seed, self.discriminator_steps))
-        self.averaged.update(step)
+        if self.averaged is not None:
+            self.averaged.update(step)
         values["update_ratio"] = tf.math.divide_no_nan(values["generator_change"], values["discriminator_change"])
         values["loss"] = stopped_unless(good, values["generator_loss"] + values["discriminator_loss"])
         return self._update_metrics(values, None)
@@ -111,7 +118,13 @@ class Game(GenerativeModel):
         if sample_weight is not None:
             raise ZooError("a GAN weighs no images: leave sample_weight out.")
         labels, good = self._checked_tensors(images, labels)
-        return tf.where(good, images, tf.zeros_like(images)), labels, good
+        labels = None if labels is None else tf.where(good, labels, tf.zeros_like(labels))
+        images = tf.where(good, images, tf.zeros_like(images))
+        return images, labels, good
+
+    def count_params(self) -> int:
+        """Returns the number of parameters of both networks, without the average, which is a copy."""
+        return self.generator.count_params() + self.discriminator.count_params()
 
     def _update_discriminator(self, images: tf.Tensor, labels: tf.Tensor | None, seed: tf.Tensor) -> dict:
         fakes = tf.stop_gradient(self._generate(images, labels, seed, True))
@@ -122,17 +135,19 @@ class Game(GenerativeModel):
             )
             values = self._discriminator_values(real_logits, fake_logits)
             loss = values["discriminator_loss"] + self.classifier_weight * (real_classes + fake_classes)
-            scaled = self._scaled(loss, self.discriminator_optimizer)
+            scaled = self._scaled(loss + sum(self.discriminator.losses), self.discriminator_optimizer)
         gradients: Any = tape.gradient(scaled, variables)
         for index, penalty in enumerate(self.penalties):
             found, more = self._penalty(index, images, fakes, labels, seed)
-            gradients = [one + other for one, other in zip(gradients, more, strict=True)]
+            gradients = [other if one is None else one + other for one, other in zip(gradients, more, strict=True)]
             values[penalty.name] = found
         change = self._apply(self.discriminator_optimizer, gradients, variables)
         if self.weight_clip is not None:
             for variable in variables:
                 variable.assign(tf.clip_by_value(variable, -self.weight_clip, self.weight_clip))
-        spread = monitors.diversity(fakes, images)
+        # Images outside [0, 1] count as broken; the sigmoid of a network in half precision rounds.
+        inside = tf.reduce_all((fakes >= -RANGE_ROUNDING) & (fakes <= 1 + RANGE_ROUNDING))
+        spread = stopped_unless(inside, monitors.diversity(fakes, images))
         return {**values, "class_loss": real_classes, "diversity": spread, "discriminator_change": change}
 
     def _update_generator(self, images: tf.Tensor, labels: tf.Tensor | None, seed: tf.Tensor) -> dict:
@@ -141,7 +156,8 @@ class Game(GenerativeModel):
             fake_logits, classes = self._judge(self._generate(images, labels, seed, True), labels, seed, True)
             real_logits = self._judge(images, labels, seed, True)[0] if self.adversarial.compares else fake_logits
             loss = self.adversarial.generator(real_logits, fake_logits)
-            scaled = self._scaled(loss + self.classifier_weight * classes, self.optimizer)
+            loss_and_more = loss + self.classifier_weight * classes + sum(self.generator.losses)
+            scaled = self._scaled(loss_and_more, self.optimizer)
         change = self._apply(self.optimizer, tape.gradient(scaled, variables), variables)
         return {"generator_loss": loss, "generator_change": change}
 
@@ -174,7 +190,7 @@ class Game(GenerativeModel):
             return penalty.every * tf.reduce_mean(found), gradients
 
         def not_due() -> tuple[tf.Tensor, list[tf.Tensor]]:
-            return tf.zeros([]), [tf.zeros(variable.shape) for variable in variables]
+            return tf.zeros([]), [tf.zeros(variable.shape, variable.dtype) for variable in variables]
 
         if penalty.every == 1:
             return due()
@@ -189,27 +205,33 @@ class Game(GenerativeModel):
     def objective(
         self, images: tf.Tensor, seed: random.Seed, training: bool, labels: tf.Tensor | None = None
     ) -> dict[str, tf.Tensor]:
-        """Returns the losses and accuracies on a batch, each [batch], and the diversity; nothing is augmented.
+        """Returns the losses, accuracies and the diversity on a batch, each [batch].
 
-        On images that training has not seen, a "real_accuracy" well below that in training says that the
-        discriminator knows its images by heart.
+        Both networks are as in training, batch statistics and augmentation with them, so that the two compare: on
+        images that training has not seen, a "real_accuracy" well below that in training says that the discriminator
+        knows its images by heart.
         """
-        fakes = self._generate(images, labels, seed, False)
-        (real_logits, classes), (fake_logits, _) = (self._verdict(each, labels, False) for each in (images, fakes))
+        with keras.StatelessScope():  # what layers learn of a batch they see is forgotten
+            fakes = self._generate(images, labels, seed, True)
+            judged = [self._judge(each, labels, seed, True) for each in (images, fakes)]
+        (real_logits, classes), (fake_logits, _) = judged
         values = self._discriminator_values(real_logits, fake_logits)
         generator_loss = self.adversarial.generator(real_logits, fake_logits)
         return {
             **values,
             "generator_loss": generator_loss,
             "class_loss": classes,
-            "diversity": monitors.diversity(fakes, images),
+            "diversity": monitors.diversity(fakes, images) + tf.zeros_like(generator_loss),
             "loss": generator_loss + values["discriminator_loss"],
         }
 
     def why_not_finite(self, names: list[str]) -> str:
         """Returns which network broke first, and by which term. They come in the order in which a step takes them."""
         terms = {
-            "diversity": f"The generator broke first: its images are not finite. {_DIVERGED}",
+            "diversity": (
+                "The generator broke first: its images are not finite, or leave [0, 1], where a sigmoid keeps them. "
+                f"{_DIVERGED}"
+            ),
             "discriminator_loss": f"The discriminator broke first: its loss is not finite. {_DIVERGED}",
             "class_loss": "The discriminator broke first, in class_loss. Lower classifier_weight.",
         }
@@ -228,7 +250,7 @@ class Game(GenerativeModel):
         return tf.cast(self.generator(self._with_labels(latents, labels), training=training), tf.float32)
 
     def _judge(
-        self, images: tf.Tensor, labels: tf.Tensor | None, seed: tf.Tensor, training: bool
+        self, images: tf.Tensor, labels: tf.Tensor | None, seed: random.Seed, training: bool
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns the verdict on images as the discriminator sees them."""
         return self._verdict(augment(images, self.augmentation, random.fold_in(seed, _AUGMENTATION)), labels, training)
@@ -258,3 +280,12 @@ class Game(GenerativeModel):
     def compile_from_config(self, config: dict) -> None:
         """Compiles as before saving."""
         self.compile(**keras.saving.deserialize_keras_object(config))
+
+
+def dealt(values: tf.Tensor, turn: int, turns: int) -> tf.Tensor:
+    """Returns the rows of one turn, every so many-th of a batch; a batch with fewer rows than turns begins anew."""
+    if turns == 1:
+        return values
+    count = tf.shape(values)[0]
+    rows = turn + turns * tf.range((count + turns - 1) // turns)
+    return tf.gather(values, rows % count)

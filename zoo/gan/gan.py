@@ -22,16 +22,17 @@ from zoo import random
 from zoo.errors import ZooError
 from zoo.gan.augmentation import AUGMENTATIONS
 from zoo.gan.averaging import WeightAverage
-from zoo.gan.game import Game
+from zoo.gan.game import RANGE_ROUNDING, Game
 from zoo.gan.inversion import Projection, project
 from zoo.gan.losses import LOSSES
 from zoo.gan.penalties import PENALTIES, Penalty
-from zoo.networks.inputs import check_takes_one, known_shape
+from zoo.networks.inputs import check_takes_one, known_output, known_shape, layers_of
+from zoo.networks.spectral import SpectralConv2D, SpectralDense
 from zoo.paths import check_ends, spherical
 from zoo.signature import COUNT, SEED, TEMPERATURE, NamedTensor, Signature, image_tensor, label_tensor
 from zoo.validation import check_choice, check_count, check_latents, check_positive, check_seed
 
-_TRIED, _FAR, _ROUNDING = 4, 3.0, 1e-3  # latents to check the range of the generator with
+_TRIED, _FAR = 4, 3.0  # latents to check the range of the generator with
 
 
 @keras.saving.register_keras_serializable(package="zoo")
@@ -93,28 +94,38 @@ class GAN(Game):
         self._check_inputs()
         self._check_shapes()
         self._check_options()
-        self.averaged = WeightAverage(generator, self.add_weight, self.average)
+        self.averaged = WeightAverage(generator, self.add_weight, self.average) if self.average else None
         self._report(self._metric_names)
         self.built = True
 
     def _check_inputs(self) -> None:
         for name, network in (("generator", self.generator), ("discriminator", self.discriminator)):
             check_takes_one(network, name, type(self).__name__, "ConditionalGAN")
+        known_output(self.discriminator, "discriminator", "One that tells the class too is for a ConditionalGAN.")
 
     def _check_shapes(self) -> None:
         (self.latent_size,) = known_shape(self.generator, "generator", "keras.Input((64,))", rank=1)
         height, width, channels = known_shape(self.discriminator, "discriminator", "keras.Input((28, 28, 1))", rank=3)
         self._image_shape = (height, width, channels)
-        if tuple(self.generator.output_shape[1:]) != self._image_shape:
+        given = known_output(self.generator, "generator", "Give one that makes images alone.")[1:]
+        if tuple(given) != self._image_shape:
             raise ZooError(
-                f"the generator gives images {list(self.generator.output_shape[1:])} and the discriminator takes "
+                f"the generator gives images {list(given)} and the discriminator takes "
                 f"{list(self._image_shape)}. Give both the same."
             )
         outputs = self.discriminator.output_shape
         logits = outputs[0] if isinstance(outputs, list) else outputs
         if tuple(logits[1:]) not in ((), (1,)):
             raise ZooError(f"the discriminator gives {logits}, expected one logit an image, [batch, 1].")
+
+    def fit(self, *arguments: Any, **kwargs: Any) -> Any:
+        """Trains like `keras.Model.fit`, after checking the images. See `GenerativeModel.fit`.
+
+        Raises:
+            ZooError: As there, or the generator makes images outside [0, 1].
+        """
         self._check_range()
+        return super().fit(*arguments, **kwargs)
 
     def _check_range(self) -> None:
         """Checks a few images of the generator as it is: most with another last activation leave [0, 1] at once."""
@@ -122,7 +133,7 @@ class GAN(Game):
         latents = _FAR * random.normal([_TRIED, self.latent_size], 0)
         images = np.asarray(self.generator(self._with_labels(latents, labels), training=False), np.float32)
         low, high = float(images.min()), float(images.max())
-        if not (low >= -_ROUNDING and high <= 1 + _ROUNDING):
+        if low < -RANGE_ROUNDING or high > 1 + RANGE_ROUNDING:
             raise ZooError(
                 f"the generator gives pixels from {low:.3g} to {high:.3g}, expected [0, 1]. End it with a sigmoid, or "
                 "with a tanh and keras.layers.Rescaling(0.5, 0.5)."
@@ -139,6 +150,18 @@ class GAN(Game):
             raise ZooError(
                 f"the gradient penalty holds a critic to slopes of 1, which is what loss='wasserstein' needs, not "
                 f"'{self.loss_name}'. Use R1 or R2 with it."
+            )
+        layers = layers_of(self.discriminator)
+        if names and any(isinstance(layer, keras.layers.BatchNormalization) for layer in layers):
+            raise ZooError(
+                f"penalties {names} are on the gradient of D at each image, and a discriminator with "
+                "BatchNormalization judges each by all others of the batch. Build it without, as dcgan_discriminator "
+                "with normalization='none' or 'spectral'."
+            )
+        if self.loss_name == "wasserstein" and not names and self.weight_clip is None and not any(map(_holds, layers)):
+            raise ZooError(
+                "loss='wasserstein' needs a critic whose slopes are held, and nothing holds this one: give "
+                "penalties=['gradient_penalty'], weight_clip=0.01, or a discriminator with normalization='spectral'."
             )
 
     @property
@@ -275,7 +298,7 @@ class GAN(Game):
     def images_of(self, latents: tf.Tensor, labels: tf.Tensor | None = None) -> tf.Tensor:
         """Returns images, float32 in [0, 1], of latents [batch, latent_size], with the averaged weights."""
         inputs = self._with_labels(latents, labels)
-        outputs = self.averaged(inputs) if self.average else self.generator(inputs, training=False)
+        outputs = self.generator(inputs, training=False) if self.averaged is None else self.averaged(inputs)
         return tf.clip_by_value(tf.cast(outputs, tf.float32), 0.0, 1.0)
 
     def _generate_signature(self, latent: tf.Tensor, label: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
@@ -315,6 +338,12 @@ class GAN(Game):
         config = copy.deepcopy(config)  # Keras empties parts of what it deserializes
         networks = {name: build(config[name]) for name in ("generator", "discriminator")}
         return cls(**{**config, **networks, "penalties": [build(penalty) for penalty in config["penalties"]]})
+
+
+def _holds(layer: keras.layers.Layer) -> bool:
+    """Returns whether a layer bounds the size of its own weights."""
+    spectral = (SpectralConv2D, SpectralDense, keras.layers.SpectralNormalization)
+    return isinstance(layer, spectral) or getattr(layer, "kernel_constraint", None) is not None
 
 
 def _check_share(value: Any, name: str) -> float:

@@ -21,7 +21,7 @@ def accuracies(pair: AdversarialLoss, real_logits: tf.Tensor, fake_logits: tf.Te
 
 
 def diversity(fakes: tf.Tensor, images: tf.Tensor) -> tf.Tensor:
-    """Returns the variance of generated images [batch, ...] over that of real ones, both summed over pixels.
+    """Returns the variance of generated images [batch, ...] over that of real ones, both summed over pixels, a scalar.
 
     It is 1 where they vary as much, and near 0 where the generator has collapsed on one image; 0 for a batch of one.
     """

@@ -23,7 +23,7 @@ def frechet_distance(real: Any, generated: Any) -> Estimate:
         generated: The same of generated images.
 
     Returns:
-        The distance, and its standard error by a jackknife over ten interleaved parts of the generated images (the
+        The distance, and its standard error by a jackknife over ten random parts of the generated images (the
         real ones are taken as given).
 
     Raises:

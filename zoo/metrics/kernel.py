@@ -15,8 +15,8 @@ BLOCK = 1000
 def kernel_distance(real: Any, generated: Any, block: int = BLOCK) -> Estimate:
     """Returns the squared maximum mean discrepancy with the kernel (x.y / d + 1)^3 (section 4).
 
-    The mean of unbiased estimates over blocks of images that share none, so that, unlike the Frechet distance, it
-    does not depend on the number of images, and may be a little below 0. Memory depends on the block alone.
+    The mean of unbiased estimates over random blocks of images that share none, so that, unlike the Frechet distance,
+    it does not depend on the number of images, and may be a little below 0. Memory depends on the block alone.
 
     Args:
         real: Features [n, d] of real images.
@@ -38,9 +38,15 @@ def kernel_distance(real: Any, generated: Any, block: int = BLOCK) -> Estimate:
             f"{len(real)} real and {len(generated)} generated images are fewer than two blocks of {block}: "
             "take more images, or smaller blocks of at least 2."
         )
+    real, generated = shuffled(real), shuffled(generated)
     chunks = (slice(index * block, (index + 1) * block) for index in range(blocks))
     values = np.array([squared_discrepancy(real[chunk], generated[chunk]) for chunk in chunks])
     return Estimate(float(values.mean()), float(values.std(ddof=1) / math.sqrt(blocks)))
+
+
+def shuffled(features: np.ndarray) -> np.ndarray:
+    """Returns rows in an order drawn by lot, always the same for as many: theirs may be that of their classes."""
+    return features[np.random.default_rng(0).permutation(len(features))]
 
 
 def squared_discrepancy(first: np.ndarray, second: np.ndarray) -> float:

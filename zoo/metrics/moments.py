@@ -6,14 +6,14 @@ import numpy as np
 
 from zoo.errors import ZooError
 
-BLOCKS = 10
+BLOCKS, _SEED = 10, 0
 
 
 class Moments:
-    """The number, mean and scatter of rows seen so far, kept apart for `BLOCKS` interleaved parts of them.
+    """The number, mean and scatter of rows seen so far, kept apart for `BLOCKS` parts of them.
 
-    The parts are what standard errors are made from. Batches are joined by the formula of Chan, Golub and LeVeque
-    (1983), in float64, which loses no digits where the mean is large beside the spread.
+    The parts are what standard errors are made from; see `parts_of`. Batches are joined by the formula of Chan, Golub
+    and LeVeque (1983), in float64, which loses no digits where the mean is large beside the spread.
     """
 
     def __init__(self) -> None:
@@ -39,7 +39,7 @@ class Moments:
             self._means, self._scatters = np.zeros((BLOCKS, size)), np.zeros((BLOCKS, size, size))
         if features.shape[1] != self._means.shape[1]:
             raise ZooError(f"features have {features.shape[1]} columns, but those before had {self._means.shape[1]}.")
-        places = (self._seen + np.arange(len(features))) % BLOCKS
+        places = parts_of(self._seen, len(features))
         for block in range(BLOCKS):
             rows = features[places == block]
             if len(rows):
@@ -66,6 +66,17 @@ class Moments:
                 whole = _join(whole, (self._counts[block], self._means[block], self._scatters[block]))
         count, mean, scatter = whole
         return mean, scatter / (count - 1)
+
+
+def parts_of(start: int, count: int) -> np.ndarray:
+    """Returns the part, from 0 to `BLOCKS` - 1, of each of `count` rows after the first `start` ones.
+
+    Of every `BLOCKS` rows in turn one goes to each part, by lot: rows come in an order that may mean something, such
+    as that of their classes, and parts in which classes were apart would differ by far more than by chance.
+    """
+    turns = range(start // BLOCKS, (start + count - 1) // BLOCKS + 1)
+    lots = np.concatenate([np.random.default_rng([_SEED, turn]).permutation(BLOCKS) for turn in turns])
+    return lots[start % BLOCKS :][:count]
 
 
 def check_features(features: Any) -> np.ndarray:

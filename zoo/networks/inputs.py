@@ -67,6 +67,13 @@ def known_output(network: keras.Model, name: str, remedy: str) -> tuple[int | No
     return shape
 
 
+def layers_of(network: keras.Model) -> list[keras.layers.Layer]:
+    """Returns all layers of a network, those of networks inside of it too."""
+    own = [layer for layer in network.layers if not isinstance(layer, keras.Model)]
+    inner = [layers_of(layer) for layer in network.layers if isinstance(layer, keras.Model)]
+    return sum(inner, own)
+
+
 def _shapes(network: keras.Model, name: str, example: str = "keras.Input(shape)") -> Any:
     """Returns the shape of a network's input, or a list of several."""
     if not isinstance(network, keras.Model):

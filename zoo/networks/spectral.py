@@ -12,6 +12,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from zoo.errors import ZooError
+
 
 class _AllVariables(keras.layers.Layer):
     """Saves and loads all variables of a layer: those of Keras that have a kernel do so with two by name."""
@@ -27,10 +29,16 @@ class _AllVariables(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="zoo")
 class SpectralConv2D(_AllVariables, keras.layers.Conv2D):
-    """A convolution with a normalized kernel; takes what `keras.layers.Conv2D` takes."""
+    """A convolution with a normalized kernel; takes what `keras.layers.Conv2D` takes, but channels come last.
+
+    Raises:
+        ZooError: They come first.
+    """
 
     def build(self, shape: Any) -> None:
         """Creates the weights for [batch, height, width, channels]."""
+        if self.data_format != "channels_last":
+            raise ZooError(f"data_format is '{self.data_format}', expected 'channels_last': transpose the images.")
         super().build(shape)
         self._vector = _singular_vector(self, self.filters)
 
@@ -65,7 +73,9 @@ def _singular_vector(layer: keras.layers.Layer, size: int) -> keras.Variable:
         trainable=False,
         dtype="float32",
         autocast=False,
-        aggregation="only_first_replica",  # all replicas hold the same weights
+        # All replicas do the same with the same weights; any other aggregation cannot be assigned to in a branch, where
+        # lazy penalties are.
+        aggregation="none",
     )
 
 

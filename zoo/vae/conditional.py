@@ -10,7 +10,6 @@ flow, follows the latents to wherever classes lie apart, and draws of it then co
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from zoo.errors import ZooError
@@ -59,9 +58,7 @@ class ConditionalVAE(VAE):
         if labels is None:
             return super().call(images, training, labels)
         labels = self._flat_labels(labels)
-        known = tf.reshape((labels >= 0) & (labels < (self.num_classes or 0)), [-1, 1, 1, 1])
-        # A class that is not one has no image; `fit` and the verbs say so in words.
-        return tf.where(known, super().call(images, training, labels), np.nan)
+        return self._nan_unless_known(labels, super().call(images, training, labels))
 
     def _with_labels(self, values: tf.Tensor, labels: tf.Tensor | None) -> list[tf.Tensor]:
         if labels is None:

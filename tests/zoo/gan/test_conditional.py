@@ -100,6 +100,23 @@ def test_labels_that_are_missing_or_out_of_range(digits):
         model.fit(batches, verbose=0)
 
 
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_labels_out_of_range_in_a_dataset_leave_the_weights_finite(digits, jit_compile):
+    model = conditional("classifier")
+    model.compile(jit_compile=jit_compile)
+    batches = tf.data.Dataset.from_tensor_slices((digits[:32], np.repeat([0, 9], 16))).batch(16)
+    with pytest.raises(zoo.ZooError, match="labels out of range"):
+        model.fit(batches, verbose=0)
+    assert all(np.isfinite(weight).all() for weight in model.get_weights())
+
+
+def test_predict_has_no_image_of_a_class_that_is_none():
+    model = conditional("projection")
+    images = model.predict([np.zeros((2, 8), np.float32), np.array([0, 7])], verbose=0)
+    assert np.isfinite(images[0]).all()
+    assert np.isnan(images[1]).all()
+
+
 def test_networks_that_do_not_fit():
     generator = dcgan_generator(SHAPE, 4, (4,), num_classes=3)
     for parts, message in (

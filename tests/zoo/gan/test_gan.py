@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 import zoo
+from zoo.gan.game import dealt
 from zoo.gan.gan import GAN
 from zoo.gan.penalties import R1
 from zoo.networks.dcgan import dcgan_discriminator, dcgan_generator
@@ -13,35 +14,40 @@ from zoo.networks.dcgan import dcgan_discriminator, dcgan_generator
 SHAPE = (8, 8, 1)
 
 
-def small(**options) -> GAN:
+def small(normalization="batch", **options) -> GAN:
     keras.utils.set_random_seed(1)
-    return GAN(dcgan_generator(SHAPE, 4, (8, 4)), dcgan_discriminator(SHAPE, (4, 8)), seed=0, **options)
+    discriminator = dcgan_discriminator(SHAPE, (4, 8), normalization)
+    return GAN(dcgan_generator(SHAPE, 4, (8, 4)), discriminator, seed=0, **options)
 
 
 class Point(keras.layers.Layer):
     """A generator that has learned one pixel."""
 
     def build(self, shape):
-        self.place = self.add_weight(shape=(), initializer=keras.initializers.Constant(0.2))
+        self.place = self.add_weight(shape=(), initializer=keras.initializers.Constant(0.7))
 
     def call(self, latents):
         return tf.reshape(0.0 * latents[:, :1] + self.place, [-1, 1, 1, 1])
 
 
 def dirac(step_size: float, **options) -> tuple[GAN, list[float]]:
-    """The Dirac-GAN (Mescheder et al. 2018, definition 2.1): real data at 0, a generator at one place, D a line."""
+    """The Dirac-GAN (Mescheder et al. 2018, definition 2.1): real data in one place, generated in another, D a line.
+
+    Theirs are at 0; here they are at 0.5, so that all places on the way are pixels.
+    """
     generator = keras.Sequential([keras.Input((1,)), Point()])
     slope = keras.layers.Dense(1, use_bias=False, kernel_initializer=keras.initializers.Constant(0.2))
-    discriminator = keras.Sequential([keras.Input((1, 1, 1)), keras.layers.Flatten(), slope])
+    centred = keras.layers.Rescaling(1.0, -0.5)
+    discriminator = keras.Sequential([keras.Input((1, 1, 1)), centred, keras.layers.Flatten(), slope])
     model = GAN(generator, discriminator, average=0.0, seed=0, **options)
     model.compile(keras.optimizers.SGD(step_size), keras.optimizers.SGD(step_size))
     radii = []
     note = keras.callbacks.LambdaCallback(
         on_train_batch_end=lambda *_, **__: radii.append(
-            float(np.hypot(model.generator.get_weights()[0], slope.get_weights()[0][0, 0]))
+            float(np.hypot(model.generator.get_weights()[0] - 0.5, slope.get_weights()[0][0, 0]))
         )
     )
-    model.fit(np.zeros((400, 1, 1, 1), np.float32), batch_size=2, verbose=0, shuffle=False, callbacks=[note])
+    model.fit(np.full((400, 1, 1, 1), 0.5, np.float32), batch_size=2, verbose=0, shuffle=False, callbacks=[note])
     return model, radii
 
 
@@ -150,7 +156,7 @@ def test_it_learns_the_mean_and_spread_of_pixels(digits):
 
 def test_a_run_goes_on_from_a_file_as_if_it_had_not_stopped(digits, tmp_path):
     """Both optimizers, the average and the step come back."""
-    straight, first = small(penalties=["r1"]), small(penalties=["r1"])
+    straight, first = (small("none", penalties=["r1"]) for _ in range(2))
     for model in (straight, first):
         model.compile(keras.optimizers.Adam(1e-3), keras.optimizers.RMSprop(1e-3))
         model.fit(digits[:64], batch_size=16, shuffle=False, verbose=0)
@@ -181,7 +187,17 @@ def test_a_run_goes_on_from_a_file_as_if_it_had_not_stopped(digits, tmp_path):
 )
 def test_bad_options(options, message):
     with pytest.raises(zoo.ZooError, match=message):
-        small(**options)
+        small("none", **options)
+
+
+def test_pairs_that_break_their_promise():
+    with pytest.raises(zoo.ZooError, match=r"BatchNormalization judges each by all others.*normalization='none'"):
+        small(penalties=["r1"])
+    for normalization in ("none", "batch"):
+        with pytest.raises(zoo.ZooError, match=r"nothing holds this one: give penalties=\['gradient_penalty'\]"):
+            small(normalization, loss="wasserstein")
+    small("spectral", loss="wasserstein")
+    small(loss="wasserstein", weight_clip=0.01)
 
 
 def test_parts_and_optimizers_that_do_not_fit():
@@ -190,6 +206,8 @@ def test_parts_and_optimizers_that_do_not_fit():
         ((dcgan_generator((8, 8, 3), 4, (4,)), discriminator), r"images \[8, 8, 3\] and the discriminator takes"),
         ((generator, keras.Model(discriminator.input, discriminator.layers[-2].output)), "expected one logit an image"),
         (("generator", discriminator), "is a str"),
+        ((generator, keras.Sequential([keras.layers.Dense(1)])), "discriminator does not know its input shape"),
+        ((generator, dcgan_discriminator(SHAPE, (4,), "none", 3, "classifier")), "gives 2 outputs.*ConditionalGAN"),
     ):
         with pytest.raises(zoo.ZooError, match=message):
             GAN(*parts)
@@ -197,6 +215,8 @@ def test_parts_and_optimizers_that_do_not_fit():
     optimizer = keras.optimizers.Adam()
     with pytest.raises(zoo.ZooError, match="both optimizers are one object"):
         model.compile(optimizer, optimizer)
+    model.compile("adam", "adam")
+    assert model.optimizer is not model.discriminator_optimizer
     frozen = dcgan_generator(SHAPE, 4, (4,))
     frozen.trainable = False
     with pytest.raises(zoo.ZooError, match="the generator has no weights to train"):
@@ -207,17 +227,111 @@ def test_parts_and_optimizers_that_do_not_fit():
         model.sample(2, label=1)
 
 
-def test_a_generator_that_leaves_the_range_is_refused():
+def test_a_generator_that_leaves_the_range_is_refused(digits):
     latents = keras.Input((4,))
     images = keras.layers.Reshape(SHAPE)(keras.layers.Dense(64, "tanh")(latents))
+    model = GAN(keras.Model(latents, images), dcgan_discriminator(SHAPE, (4,)))
+    model.compile()
     with pytest.raises(zoo.ZooError, match=r"pixels from -\d.* to .*Rescaling\(0.5, 0.5\)"):
-        GAN(keras.Model(latents, images), dcgan_discriminator(SHAPE, (4,)))
-    GAN(keras.Model(latents, keras.layers.Rescaling(0.5, 0.5)(images)), dcgan_discriminator(SHAPE, (4,)))
+        model.fit(digits[:32], verbose=0)
+    mapped = GAN(keras.Model(latents, keras.layers.Rescaling(0.5, 0.5)(images)), dcgan_discriminator(SHAPE, (4,)))
+    mapped.compile()
+    mapped.fit(digits[:32], verbose=0)
+
+
+def test_a_generator_that_leaves_the_range_later_stops_training(digits):
+    """Small weights at first, and a ReLU with no upper end."""
+    initializer = keras.initializers.RandomNormal(stddev=1e-3, seed=0)
+    latents = keras.Input((4,))
+    images = keras.layers.Reshape(SHAPE)(keras.layers.Dense(64, "relu", kernel_initializer=initializer)(latents))
+    model = GAN(keras.Model(latents, images), dcgan_discriminator(SHAPE, (4,)), average=0.0, seed=0)
+    model.compile(keras.optimizers.Adam(0.5), keras.optimizers.Adam(1e-3))
+    with pytest.raises(zoo.ZooError, match=r"The generator broke first: its images.*leave \[0, 1\]"):
+        model.fit(digits[:128], batch_size=16, epochs=5, verbose=0)
+
+
+def test_a_model_saved_before_it_makes_images_is_read_again(tmp_path):
+    """Whatever the weights are before those of the file."""
+    latents = keras.Input((4,))
+    initializer = keras.initializers.RandomNormal(stddev=5.0, seed=0)
+    images = keras.layers.Reshape(SHAPE)(keras.layers.Dense(64, kernel_initializer=initializer)(latents))
+    model = GAN(keras.Model(latents, images), dcgan_discriminator(SHAPE, (4,)))
+    model.generator.set_weights([0 * weight + 0.5 for weight in model.generator.get_weights()])
+    model.save(tmp_path / "model.keras")
+    np.testing.assert_array_equal(zoo.load_model(tmp_path / "model.keras").sample(2), model.sample(2))
+
+
+def test_a_last_batch_smaller_than_the_steps_is_dealt_out_again(digits):
+    for jit_compile in (False, True):
+        model = small("none", discriminator_steps=5)
+        model.compile(jit_compile=jit_compile)
+        model.fit(digits[:23], batch_size=20, verbose=0)
+        assert all(np.isfinite(weight).all() for weight in model.get_weights())
+        assert int(model.discriminator_optimizer.iterations) == 10
+
+
+def test_each_image_is_dealt_once_where_there_are_enough():
+    parts = [dealt(tf.range(10), turn, 5).numpy() for turn in range(5)]
+    assert sorted(np.concatenate(parts)) == list(range(10))
+    assert [len(dealt(tf.range(7), turn, 3)) for turn in range(3)] == [3, 3, 3]
+    assert set(np.concatenate([dealt(tf.range(7), turn, 3) for turn in range(3)])) == set(range(7))
+
+
+def test_regularizers_of_both_networks_reach_their_losses(digits):
+    """A weight decay of 1e3 with a step of 1e-4 halves kernels in a few steps."""
+    latents, images = keras.Input((4,)), keras.Input(SHAPE)
+    regularized = {"kernel_regularizer": keras.regularizers.L2(1e3), "use_bias": False}
+    made = keras.layers.Reshape(SHAPE)(keras.layers.Dense(64, "sigmoid", **regularized)(latents))
+    judged = keras.layers.Dense(1, **regularized)(keras.layers.Flatten()(images))
+    model = GAN(keras.Model(latents, made), keras.Model(images, judged), seed=0)
+    model.compile(keras.optimizers.SGD(1e-4), keras.optimizers.SGD(1e-4))
+    before = [np.linalg.norm(part.get_weights()[0]) for part in (model.generator, model.discriminator)]
+    model.fit(digits[:64], batch_size=16, verbose=0)
+    after = [np.linalg.norm(part.get_weights()[0]) for part in (model.generator, model.discriminator)]
+    np.testing.assert_allclose(np.divide(after, before), 0.8**4, rtol=0.05)
+
+
+def test_both_optimizers_scale_the_loss_in_half_precision():
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        model = small("none")
+    finally:
+        keras.config.set_dtype_policy(before)
+    model.compile()
+    scaled = keras.optimizers.LossScaleOptimizer
+    assert isinstance(model.optimizer, scaled)
+    assert isinstance(model.discriminator_optimizer, scaled)
+    model.compile_from_config(model.get_compile_config())
+    assert isinstance(model.discriminator_optimizer, scaled)
+    assert not isinstance(model.discriminator_optimizer.inner_optimizer, scaled)
+
+
+def test_the_size_is_that_of_the_networks():
+    models = small("none"), small("none", average=0.0)
+    assert len({model.count_params() for model in models}) == 1
+    assert models[0].count_params() == models[0].generator.count_params() + models[0].discriminator.count_params()
+    assert len(models[1].weights) < len(models[0].weights)
+
+
+def test_held_out_images_are_judged_as_in_training(digits):
+    """With batch statistics, which evaluation neither uses up nor changes."""
+    model = small()
+    model.compile(keras.optimizers.Adam(1e-3), keras.optimizers.Adam(1e-3))
+    model.fit(digits[:512], batch_size=64, epochs=5, verbose=0)
+    images = tf.constant(digits[:64])
+    before = model.get_weights()
+    found = model.objective(images, tf.constant(3, tf.int64), False)
+    for one, other in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    logits = tf.reshape(model.discriminator(images, training=True), [-1])
+    np.testing.assert_array_equal(found["real_accuracy"], (logits.numpy() > 0).astype(np.float32))
+    assert found["diversity"].shape == (64,)
 
 
 def test_what_training_reports(digits):
     """Held-out images have no penalty and no step, and no such metrics."""
-    model = small(penalties=["r1", "r2"])
+    model = small("none", penalties=["r1", "r2"])
     model.compile()
     history = model.fit(digits[:64], validation_data=digits[64:96], batch_size=16, verbose=0).history
     watched = {"loss", "generator_loss", "discriminator_loss", "real_accuracy", "fake_accuracy", "diversity"}
@@ -252,13 +366,14 @@ class Broken(R1):
     "options, rates, message",
     [
         ({"penalties": [Broken()]}, (1e-3, 1e-3), "discriminator broke first, in the penalty broken"),
-        ({"loss": "wasserstein"}, (1e-3, 1e30), "discriminator broke first: its"),
-        ({"loss": "wasserstein"}, (1e38, 1e-3), "generator broke first: its images are not finite"),
+        ({"loss": "least_squares"}, (1e-3, 1e30), "discriminator broke first: its"),
+        ({"loss": "least_squares"}, (1e38, 1e-3), "generator broke first: its images are not finite"),
     ],
 )
-def test_what_is_not_finite_stops_training_and_has_a_name(digits, options, rates, message):
-    model = small(average=0.0, **options)
-    model.compile(*(keras.optimizers.SGD(rate) for rate in rates))
+@pytest.mark.parametrize("steps_per_execution", [1, 4])
+def test_what_is_not_finite_stops_training_and_has_a_name(digits, options, rates, message, steps_per_execution):
+    model = small("none", average=0.0, **options)
+    model.compile(*(keras.optimizers.SGD(rate) for rate in rates), steps_per_execution=steps_per_execution)
     with pytest.raises(zoo.ZooError, match=message):
         model.fit(digits[:128], batch_size=16, epochs=3, verbose=0)
 

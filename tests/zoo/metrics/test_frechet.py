@@ -6,7 +6,7 @@ import scipy.linalg
 
 import zoo
 from zoo.metrics.frechet import frechet_distance
-from zoo.metrics.moments import Moments
+from zoo.metrics.moments import Moments, parts_of
 
 GENERATOR = np.random.default_rng(0)
 FEATURES = GENERATOR.normal(size=(500, 6)) @ GENERATOR.normal(size=(6, 6)) + 100.0
@@ -22,7 +22,7 @@ def test_moments_do_not_depend_on_the_batches():
         np.testing.assert_allclose(one, other, rtol=1e-10)
     np.testing.assert_allclose(whole.mean_and_covariance()[0], FEATURES.mean(axis=0))
     np.testing.assert_allclose(whole.mean_and_covariance()[1], np.cov(FEATURES.T), rtol=1e-9)
-    left = FEATURES[np.arange(500) % 10 != 3]
+    left = FEATURES[parts_of(0, 500) != 3]
     np.testing.assert_allclose(whole.mean_and_covariance(3)[1], np.cov(left.T), rtol=1e-9)
 
 
@@ -60,6 +60,23 @@ def test_the_error_is_the_spread_over_repeated_draws():
     found = [frechet_distance(real, GENERATOR.normal(size=(1000, 4)) * 1.2 + 0.3) for _ in range(150)]
     spread = np.std([estimate.value for estimate in found], ddof=1)
     assert np.sqrt(np.mean([estimate.standard_error**2 for estimate in found])) == pytest.approx(spread, rel=0.25)
+
+
+def test_the_error_does_not_depend_on_the_order_of_classes():
+    """Rows of ten classes, far apart, in turn as conditional models are asked for them, or by lot."""
+    classes = np.arange(2000) % 10
+    rows = GENERATOR.normal(size=(2000, 4)) + 5.0 * GENERATOR.normal(size=(10, 4))[classes]
+    real = rows + 0.1 * GENERATOR.normal(size=rows.shape)
+    in_turn = frechet_distance(real, rows).standard_error
+    orders = [frechet_distance(real, rows[GENERATOR.permutation(2000)]).standard_error for _ in range(20)]
+    assert in_turn < 3 * np.median(orders)
+
+
+def test_parts_are_as_large_and_do_not_depend_on_where_rows_are_cut():
+    whole = parts_of(0, 100)
+    np.testing.assert_array_equal(np.bincount(whole), [10] * 10)
+    np.testing.assert_array_equal(np.concatenate([parts_of(0, 13), parts_of(13, 1), parts_of(14, 86)]), whole)
+    assert not np.array_equal(whole[:10], whole[10:20])
 
 
 def test_what_is_refused():

@@ -39,6 +39,14 @@ def test_the_error_is_the_spread_over_repeated_draws():
     assert np.mean([estimate.standard_error for estimate in found]) == pytest.approx(spread, rel=0.3)
 
 
+def test_rows_sorted_by_class_are_at_the_distance_of_shuffled_ones():
+    """The same mixture twice, one of them in order: blocks in order would be blocks of other classes."""
+    classes = np.arange(2000) % 10
+    real, generated = (GENERATOR.normal(size=(2000, 3)) + 3.0 * classes[:, None] for _ in range(2))
+    in_order = kernel_distance(real, generated[np.argsort(classes)], 200)
+    assert abs(in_order.value) < 4 * in_order.standard_error
+
+
 def test_what_is_refused():
     features = np.zeros((100, 3))
     with pytest.raises(zoo.ZooError, match="fewer than two blocks of 1000"):
