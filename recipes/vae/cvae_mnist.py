@@ -3,7 +3,8 @@
     zoo train cvae_mnist
 
 The network is that of `vae_mnist` with labels beside the image and the latents. Latents forget the class slowly: with
-32 of them, 60 passes brought 96.3 % of the samples to the digit asked for; here they are fewer, and the passes more.
+32 of them, 60 passes brought 96.3 % of the samples to the digit asked for; here they are fewer, and the passes
+more, which brought 98.5 %.
 """
 
 from recipes.settings import ConditionalVAESettings, EvaluateSettings, Settings, TrainSettings
@@ -17,4 +18,14 @@ SETTINGS = Settings(
 )
 
 PARAMETERS = 1_693_409
-EXPECTED = {}
+EXPECTED = {
+    "nll": 81.21,
+    "standard_error": 0.22,
+    "data": "mnist",
+    "images": 10_000,
+    "draws": 1000,
+    "conditional_accuracy": 0.985,
+    "conditional_accuracy_error": 0.0012,
+    "samples": 10_000,
+    "features": "classifier_mnist",
+}
