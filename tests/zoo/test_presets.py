@@ -11,8 +11,7 @@ import zoo
 from zoo import presets
 from zoo.metrics import Classifier
 
-# The 4x4 pixels from row and column 12 on of the first image of sample(8, seed=0).
-# Middle pixels of the mean of eight samples.
+# The 4x4 pixels from row and column 12 on of the mean of sample(8, seed=0).
 GOLDEN = {
     "cvae_mnist": [
         [0.2398, 0.2686, 0.4184, 0.5442],
