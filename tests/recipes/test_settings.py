@@ -27,7 +27,7 @@ def test_values_are_read_and_validated():
         ("train.epochs=0", r"train\.epochs: .*greater than or equal to 1 \(given: 0\)"),
         ("train.epochs=many", r"train\.epochs: .*integer"),
         ("train.learning_rate=-1", r"train\.learning_rate"),
-        ("model.network=transformer", r"model\.network: .*'mlp' or 'conv'"),
+        ("model.network=transformer", r"model\.network: .*'mlp', 'conv' or 'residual'"),
         ("model.filters=[0]", r"model\.filters\.0"),
         ("image.size=-3", r"image\.size: "),
         ("model.filters=[", "cannot be read"),
