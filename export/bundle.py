@@ -11,6 +11,7 @@ import importlib.metadata
 import json
 import shutil
 import tempfile
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -57,12 +58,20 @@ def save(
     Raises:
         ExportError: An op has no ONNX counterpart, the checker or ONNX Runtime refuses a graph, a format
             differs from the model, or `directory` is there already. The message names the op or tensor.
+
+    Warns:
+        UserWarning: A stage of training that `sample` needs has not run, so that it is left out; the card says so too.
     """
     formats = _checked_formats(formats)
     directory = Path(directory)
     _check_target(directory, overwrite)
     model = in_float32(model)
     signatures = signatures_of(model)
+    unfitted = getattr(model, "unfitted", "")
+    if unfitted:
+        lacking = f"The bundle has {', '.join(signatures)} alone: {unfitted}"
+        warnings.warn(lacking, UserWarning, stacklevel=2)
+        notes = f"{lacking}\n\n{notes}".rstrip()
     directory.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=directory.parent, prefix=".partial-"))
     try:

@@ -4,6 +4,7 @@ import errno
 import inspect
 import json
 import sys
+import warnings
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -47,6 +48,11 @@ def main() -> None:
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         _fail(f"{where}{error.strerror or error}. {_remedy(error)}")
+
+
+def _warn(text: str) -> None:
+    if text:
+        print(f"warning: {text}", file=sys.stderr)
 
 
 def _remedy(error: OSError) -> str:
@@ -183,6 +189,7 @@ def evaluate(
     from recipes.settings import ImageSettings
 
     opened = open_model(model)
+    _warn(opened.warning)
     spec = data or opened.data
     if spec is None:
         raise ZooError(f"{model} does not say what data it is for. Name them, for example --data mnist")
@@ -220,11 +227,13 @@ def sample(
     from recipes.models import open_model
     from recipes.output import save_images
 
-    opened = open_model(model).model
-    unknown = set(options) - set(inspect.signature(opened.sample).parameters)
+    opened = open_model(model)
+    _warn(opened.warning)
+    drawing = opened.model.sample
+    unknown = set(options) - set(inspect.signature(drawing).parameters)
     if unknown:
-        raise ZooError(f"{type(opened).__name__} takes no --{unknown.pop()}. Leave it out.")
-    save_images(opened.sample(n, seed=seed, **options), out)
+        raise ZooError(f"{type(opened.model).__name__} takes no --{unknown.pop()}. Leave it out.")
+    save_images(drawing(n, seed=seed, **options), out)
     print(out)
 
 
@@ -243,7 +252,12 @@ def export(
     opened = open_model(model, any_model=True)
     notes = f"Test figures: {headline(opened.figures)}." if opened.figures else ""
     chosen = [name.strip() for name in formats.split(",")]
-    _print_parity(exporting.save(opened.model, out, chosen, notes, overwrite)["parity"])
+    _warn(opened.warning)
+    with warnings.catch_warnings(record=True) as caught:
+        manifest = exporting.save(opened.model, out, chosen, notes, overwrite)
+    for each in caught:
+        _warn(str(each.message))
+    _print_parity(manifest["parity"])
     print(out)
 
 

@@ -23,6 +23,7 @@ class OpenedModel:
     data: str | None = None
     image: ImageSettings = field(default_factory=lambda: ImageSettings())
     figures: dict[str, Any] = field(default_factory=dict)
+    warning: str = ""  # of a run that has not ended
 
 
 def open_model(name: str, any_model: bool = False) -> OpenedModel:
@@ -63,7 +64,8 @@ def open_network(name: str | None, data: str | None) -> FeatureNetwork | None:
 
 def _open_run(path: Path) -> OpenedModel:
     settings, folder = read_settings(path), RunFolder(path)
-    file = folder.model_file if folder.model_file.exists() else folder.checkpoint
+    ended = folder.model_file.exists()
+    file = folder.model_file if ended else folder.checkpoint
     if not file.exists():
         raise ZooError(
             f"{path} holds neither model.keras nor a checkpoint. Train it first: zoo train {settings.recipe}"
@@ -74,4 +76,8 @@ def _open_run(path: Path) -> OpenedModel:
         raise ZooError(
             f"{folder.evaluation_file} is damaged ({error}). Remove it: zoo evaluate {path} measures again."
         ) from error
-    return OpenedModel(zoo.load_model(file), settings.data, settings.image, figures)
+    go_on = f"zoo train {settings.recipe} -o {path} --resume"
+    warning = (
+        "" if ended else f"{path} is a run that has not ended; this is its last checkpoint. Go on with it: {go_on}"
+    )
+    return OpenedModel(zoo.load_model(file), settings.data, settings.image, figures, warning)

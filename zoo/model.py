@@ -118,6 +118,11 @@ class GenerativeModel(TrainableModel):
             raise ZooError(f"{type(self).__name__} is not conditional: it takes no label. Leave label out.")
         return self._draw_images(n, seed, temperature)
 
+    @property
+    def unfitted(self) -> str:
+        """What the model cannot do yet for want of a stage of training, and the call that mends it, or ""."""
+        return ""
+
     def _given_labels(self, labels: Any, count: int) -> dict[str, np.ndarray]:
         """Returns labels given to a verb as the input "label", or {} for a model without classes."""
         if self.num_classes is None:

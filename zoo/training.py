@@ -111,8 +111,8 @@ class TrainableModel(keras.Model):
         Args:
             x: Images as an array [n, height, width, channels] in [0, 1], or a `tf.data.Dataset` (or another
                 source that Keras takes) of such batches; for conditional models of (images, labels).
-            y: Labels, int [n], for conditional models. Else ignored, so that `fit(x, x)`, as in other code for
-                autoencoders, works.
+            y: Labels, int [n], for conditional models. Else labels are refused in an array, and other targets ignored,
+                so that `fit(x, x)`, as in other code for autoencoders, works.
             validation_data: The same kinds as `x`, or (x, y).
             **kwargs: As in `keras.Model.fit`.
 
@@ -171,6 +171,11 @@ class TrainableModel(keras.Model):
         if not isinstance(images, np.ndarray):
             return None  # labels come with the images
         if self.num_classes is None:
+            if isinstance(labels, np.ndarray) and labels.dtype.kind in "iu" and labels.size == len(labels):
+                raise ZooError(
+                    f"{name} are integers, one an image, and {type(self).__name__} is not conditional: leave them out, "
+                    "or use a conditional model."
+                )
             # Keras drops sample weights where there are no targets.
             return None if sample_weight is None else np.zeros(len(images))
         if labels is None:

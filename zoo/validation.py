@@ -75,7 +75,9 @@ def check_latents(latents: Any, latent_size: int) -> np.ndarray:
     if latents.dtype.kind not in "iuf":
         raise ZooError(f"latents have dtype {latents.dtype}, expected float32.")
     if latents.ndim != 2 or latents.shape[1] != latent_size or not len(latents):
-        raise ZooError(f"latents have shape [{_join(latents.shape)}], expected [batch, {latent_size}].")
+        pair = latents.ndim == 3 and len(latents) == 2
+        remedy = " Of what `encode` returns, location and scale, pass the location: encode(images).loc." if pair else ""
+        raise ZooError(f"latents have shape [{_join(latents.shape)}], expected [batch, {latent_size}].{remedy}")
     if not np.isfinite(latents).all():
         raise ZooError("latents hold values that are not finite.")
     return latents.astype(np.float32, copy=False)

@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 
 import export
+import zoo
 from export import manifest as manifests
 from zoo.signature import NamedTensor, Signature
 
@@ -269,6 +270,16 @@ def test_a_seed_without_effect_is_found(tmp_path):
     with pytest.raises(export.ExportError, match="the seed has no effect"):
         export.save(model, tmp_path / "bundle")
     assert nothing_left(tmp_path)
+
+
+def test_a_model_that_cannot_sample_yet_is_exported_with_a_warning(tmp_path, cli):
+    model = zoo.Autoencoder(zoo.networks.mlp_encoder((8, 8, 1), (4,)), zoo.networks.mlp_decoder(2, (8, 8, 1), (4,)))
+    with pytest.warns(UserWarning, match=r"has encode, decode, reconstruct alone.*call fit_latent_density\(images\)"):
+        export.save(model, tmp_path / "bundle", ["saved_model"])
+    assert "fit_latent_density(images)" in (tmp_path / "bundle" / "card.md").read_text()
+    model.save(tmp_path / "model.keras")
+    said = cli("export", str(tmp_path / "model.keras"), "-o", str(tmp_path / "again"), "--formats", "saved_model").error
+    assert "warning: The bundle has encode, decode, reconstruct alone" in said
 
 
 def test_targets_and_formats(tmp_path, small_vae, small_bundle):

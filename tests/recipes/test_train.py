@@ -16,6 +16,7 @@ import yaml
 
 from recipes.build import build
 from recipes.data import Dataset
+from recipes.models import open_model
 from recipes.registry import names, parameters_of, settings_of
 from recipes.run_folder import RunFolder
 from recipes.settings import override, smoke
@@ -76,6 +77,7 @@ def test_an_interrupted_run_ends_where_a_straight_one_does(run, tmp_path, monkey
     folder = RunFolder(tmp_path / "run")
     assert len(folder.metrics_file.read_text().splitlines()) == 2
     assert not folder.model_file.exists()
+    assert "has not ended" in open_model(str(folder.path)).warning
     with pytest.raises(ZooError, match=r"is a run of vae_digits: zoo train vae_digits"):
         train(settings_of("vae_mnist"), tmp_path / "run", resume=True)
     model = train(quick(), tmp_path / "run", resume=True)
@@ -85,6 +87,7 @@ def test_an_interrupted_run_ends_where_a_straight_one_does(run, tmp_path, monkey
     straight = keras.models.load_model(run.model_file)
     for one, other in zip(model.trainable_variables, straight.trainable_variables, strict=True):
         np.testing.assert_array_equal(one, other)
+    assert open_model(str(folder.path)).warning == ""
     with pytest.raises(ZooError, match="is finished"):
         train(quick(), tmp_path / "run", resume=True)
 

@@ -239,12 +239,19 @@ class Autoencoder(AssembledModel):
         with tf.init_scope():
             return bool(keras.ops.convert_to_numpy(self._density_is_fitted))
 
+    @property
+    def unfitted(self) -> str:
+        """What the model cannot do yet, and the call that mends it, or ""."""
+        if self.density_is_fitted:
+            return ""
+        return (
+            "the density over codes is not fitted yet, so there is nothing to draw from: call "
+            "fit_latent_density(images) after fit(images)."
+        )
+
     def _require_density(self) -> None:
-        if not self.density_is_fitted:
-            raise ZooError(
-                "the density over codes is not fitted yet, so there is nothing to draw from: call "
-                "fit_latent_density(images) after fit(images)."
-            )
+        if self.unfitted:
+            raise ZooError(self.unfitted)
 
     # The verbs.
 

@@ -150,9 +150,15 @@ class CodeModel(AssembledModel):
         with tf.init_scope():
             return bool(keras.ops.convert_to_numpy(self._prior_is_fitted))
 
+    @property
+    def unfitted(self) -> str:
+        """What the model cannot do yet, and the call that mends it, or ""."""
+        fitted = self.prior_is_fitted
+        return "" if fitted else "the prior over codes is not fitted yet: call fit_prior(images) after fit(images)."
+
     def _require_prior(self) -> None:
-        if not self.prior_is_fitted:
-            raise ZooError("the prior over codes is not fitted yet: call fit_prior(images) after fit(images).")
+        if self.unfitted:
+            raise ZooError(self.unfitted)
 
     # The bound.
 

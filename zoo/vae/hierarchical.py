@@ -71,6 +71,11 @@ class HierarchicalVAE(LatentVariableModel):
         seed: int | None = None,
         **kwargs: Any,
     ):
+        for name in ("prior", "posterior"):
+            if name in kwargs:
+                raise ZooError(
+                    f"a HierarchicalVAE has a Normal {name} at each level, made of its networks: leave it out."
+                )
         super().__init__(kl_warm_up=kl_warm_up, free_bits=free_bits, seed=seed, **kwargs)
         self._set_networks(encoder, decoder, likelihood, resolutions=True)
         self.latents = _checked_latents(latents)

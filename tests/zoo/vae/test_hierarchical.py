@@ -79,6 +79,12 @@ def test_draws_follow_the_priors_down():
     np.testing.assert_allclose(cool - loc, 0.5 * (latents - loc), atol=1e-5)
 
 
+def test_a_prior_or_posterior_of_ones_own_is_refused():
+    for name in ("prior", "posterior"):
+        with pytest.raises(zoo.ZooError, match=f"a Normal {name} at each level"):
+            model(**{name: "vamp"})
+
+
 def test_an_activation_that_keras_does_not_know_is_refused():
     with pytest.raises(zoo.ZooError, match="no activation 'elou'"):
         model(activation="elou")

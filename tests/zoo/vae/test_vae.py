@@ -254,6 +254,21 @@ def test_a_pair_where_images_are_expected_is_refused(digits):
             verb((digits[:4], np.zeros(4)), verbose=0)
 
 
+def test_labels_of_a_model_without_classes_are_refused(digits):
+    model = zoo.VAE(mlp_encoder((8, 8, 1), (8,)), mlp_decoder(2, (8, 8, 1), (8,)))
+    model.compile()
+    for labels in (np.arange(16), np.arange(16)[:, None]):
+        with pytest.raises(zoo.ZooError, match=r"labels in y are integers.*VAE is not conditional"):
+            model.fit(digits[:16], labels, verbose=0)
+    with pytest.raises(zoo.ZooError, match="labels in validation_data are integers"):
+        model.fit(digits[:16], validation_data=(digits[:4], np.arange(4)), verbose=0)
+
+
+def test_both_parts_of_an_encoding_are_not_latents(small_vae, digits):
+    with pytest.raises(zoo.ZooError, match=r"pass the location: encode\(images\)\.loc"):
+        small_vae.decode(small_vae.encode(digits[:2]))
+
+
 def test_what_is_not_used_is_refused(digits):
     model = zoo.VAE(mlp_encoder((8, 8, 1), (8,)), mlp_decoder(2, (8, 8, 1), (8,)))
     with pytest.raises(zoo.ZooError, match="leave metrics out"):
