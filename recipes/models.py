@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import zoo
+from recipes.registry import names
 from recipes.run_folder import RunFolder, read_settings
 from recipes.settings import ImageSettings
 from zoo import presets
@@ -47,6 +48,8 @@ def open_model(name: str, any_model: bool = False) -> OpenedModel:
         return OpenedModel(zoo.load_model(path, any_model))
     if path.suffix or len(path.parts) > 1:
         raise ZooError(f"there is no file or folder {path}.")
+    if name in names():
+        raise ZooError(f"{name} is a recipe. Train it, zoo train {name}, and give the run folder, runs/{name}.")
     # Names the near miss, should it have been meant for a preset.
     presets.metadata(name)
     raise AssertionError("presets.metadata raises for unknown names")

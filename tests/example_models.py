@@ -122,7 +122,7 @@ def options(**given) -> dict:
 MODELS = {
     "Autoencoder": autoencoder,
     "BetaTCVAE": lambda: zoo.BetaTCVAE(*networks(), **options(dataset_size=12, alpha=0.9, beta=2.0, gamma=1.1)),
-    "BetaVAE": lambda: zoo.BetaVAE(*networks(), **options(beta=2.0, capacity=3.0, capacity_steps=7)),
+    "BetaVAE": lambda: zoo.BetaVAE(*networks(), **options(beta=2.0, capacity=3.0, capacity_steps=7, kl_warm_up=0)),
     "ConditionalGAN": conditional_gan,
     "ConditionalGAN, classifier": classifying_gan,
     "ConditionalVAE": lambda: zoo.ConditionalVAE(*networks(num_classes=3), **options(free_bits=0.1)),

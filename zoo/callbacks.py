@@ -59,4 +59,5 @@ class StopOnNonFiniteLoss(keras.callbacks.Callback):
         if all(np.isfinite(values[name]) for name in watched or values if name in values):
             return
         broken = sorted(name for name, value in values.items() if not np.isfinite(value))
-        raise ZooError(f"{what} stopped at {where}: {', '.join(broken)} is not finite. {self._why(broken)}")
+        names = f"{', '.join(broken)} {'is' if len(broken) == 1 else 'are'}"
+        raise ZooError(f"{what} stopped at {where}: {names} not finite. {self._why(broken)}")

@@ -12,6 +12,12 @@ class ZooError(ValueError):
     """
 
 
+def a_kind(value: object) -> str:
+    """Returns what a value is, with its article: "a VAE", "an Autoencoder"."""
+    kind = type(value).__name__
+    return f"{'an' if kind[0] in 'AEIOaeio' else 'a'} {kind}"
+
+
 def near_miss(word: str, known: Iterable[str]) -> str:
     """Returns " Did you mean 'x'?" for the known word closest to `word`, or ""."""
     close = difflib.get_close_matches(word, list(known), n=1)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.backend import check_environment
-from zoo.errors import ZooError
+from zoo.errors import ZooError, a_kind
 
 if TYPE_CHECKING:
     from zoo.model import GenerativeModel
@@ -51,5 +51,5 @@ def load_model(path: str | Path, any_model: bool = False) -> "GenerativeModel":
             f"{path} cannot be read as a .keras file ({reason}). If it is damaged, save the model again."
         ) from error
     if not any_model and not isinstance(model, GenerativeModel):
-        raise ZooError(f"{path} holds a {type(model).__name__}, not a model of the zoo.")
+        raise ZooError(f"{path} holds {a_kind(model)}, not a model of the zoo.")
     return model

@@ -8,7 +8,7 @@ import tensorflow as tf
 from typing_extensions import Self
 
 from zoo import presets
-from zoo.errors import ZooError
+from zoo.errors import ZooError, a_kind
 from zoo.signature import Signature, labels_to_draw
 from zoo.training import TrainableModel
 from zoo.validation import check_count, check_labels, check_positive, check_seed
@@ -147,7 +147,7 @@ class GenerativeModel(TrainableModel):
         """
         model = presets.from_preset(name)
         if not isinstance(model, cls):
-            raise ZooError(f"preset '{name}' is a {type(model).__name__}, not a {cls.__name__}: use zoo.from_preset.")
+            raise ZooError(f"preset '{name}' is {a_kind(model)}, not a {cls.__name__}: use zoo.from_preset.")
         return model
 
     def save_to_preset(

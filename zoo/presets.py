@@ -207,6 +207,8 @@ def _halve(path: Path) -> None:
 
 def _find(name: str | Path) -> tuple[Path, dict[str, str]]:
     """Returns a preset's folder and the hashes that its files should have."""
+    if not isinstance(name, str | Path):
+        raise ZooError(f"the name of a preset is {name!r}, expected one of: {', '.join(list_presets())}, or a folder.")
     if str(name) in registry():
         return FOLDER / str(name), registry()[str(name)]["files"]
     folder = Path(name)

@@ -11,6 +11,7 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from zoo import random
+from zoo.errors import a_kind
 from zoo.random import Seed, Shape
 
 Temperature = float | tf.Tensor
@@ -38,7 +39,7 @@ def draw(
         NotImplementedError: The class is not registered.
     """
     raise NotImplementedError(
-        f"the zoo cannot draw from a {type(distribution).__name__} with the same numbers in every format. Register "
+        f"the zoo cannot draw from {a_kind(distribution)} with the same numbers in every format. Register "
         "a function (distribution, seed, sample_shape, temperature) with zoo.sampling.draw.register."
     )
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from zoo.errors import ZooError
-from zoo.validation import as_array, check_labels
+from zoo.validation import as_array, check_labels, span
 
 FORMATS = ("saved_model", "onnx")
 
@@ -74,10 +74,8 @@ class NamedTensor:
         if dtype.kind == "f" and np.isnan(array).any():
             raise ZooError(f"{label} holds NaN.")
         if self.range is not None and not (self.range[0] <= array.min() and array.max() <= self.range[1]):
-            raise ZooError(
-                f"{label} ranges from {array.min():.6g} to {array.max():.6g}, expected {self.range[0]} to "
-                f"{self.range[1]}."
-            )
+            found = f": its values {span(array)}" if self.shape else f" is {array:.6g}"
+            raise ZooError(f"{label}{found}, expected {self.range[0]:.6g} to {self.range[1]:.6g}.")
         return array.astype(dtype)
 
     @property

@@ -11,7 +11,7 @@ import tensorflow as tf
 from zoo import random
 from zoo.backend import require_keras_on_tensorflow
 from zoo.callbacks import DIVERGED, StopOnNonFiniteLoss, stopped_unless, with_callback
-from zoo.errors import ZooError
+from zoo.errors import ZooError, near_miss
 from zoo.validation import check_images, check_labels, check_seed
 
 require_keras_on_tensorflow()
@@ -87,8 +87,9 @@ class TrainableModel(keras.Model):
         """Configures training; like `keras.Model.compile`, but the model brings its own loss.
 
         Raises:
-            ZooError: A `loss` or metrics are given.
+            ZooError: A `loss` or metrics are given, or there is no such optimizer.
         """
+        check_optimizer(optimizer)
         unused = [name for name in ("metrics", "weighted_metrics", "loss_weights") if kwargs.get(name)]
         if loss is not None or unused:
             names = ", ".join(["loss"] * (loss is not None) + unused)
@@ -279,6 +280,20 @@ def batches_taken(optimizer: keras.optimizers.Optimizer) -> tf.Tensor:
     """Returns how many batches an optimizer has seen: `iterations`, or more where it accumulates gradients."""
     inner: Any = getattr(optimizer, "inner_optimizer", optimizer)
     return inner._iterations
+
+
+def check_optimizer(optimizer: Any) -> None:
+    """Checks the name of an optimizer.
+
+    Raises:
+        ZooError: Keras knows none of that name.
+    """
+    if isinstance(optimizer, str):
+        try:
+            keras.optimizers.get(optimizer)
+        except ValueError:
+            known = [name.lower() for name in dir(keras.optimizers) if name[0].isupper() and name != "Optimizer"]
+            raise ZooError(f"Keras has no optimizer '{optimizer}'.{near_miss(optimizer, known)}") from None
 
 
 def _not_a_pair(x: Any, verb: str) -> Any:

@@ -57,8 +57,21 @@ def check_images(images: Any, image_shape: tuple[int, ...] | None = None, name: 
         if math.isinf(low) or math.isinf(high):
             raise ZooError(f"{name} hold infinite values. Remove or repair those images.")
         remedy = "divide by 255" if low >= 0 and high > 2 else "rescale them, for example (images + 1) / 2 from [-1, 1]"
-        raise ZooError(f"{name} {_span(images)}, expected pixels in [0, 1]: {remedy}.")
+        raise ZooError(f"{name} {span(images)}, expected pixels in [0, 1]: {remedy}.")
     return images.astype(np.float32, copy=False)
+
+
+def check_image(image: Any, image_shape: tuple[int, int, int]) -> np.ndarray:
+    """Returns one image [height, width, channels] as a batch float32 [1, height, width, channels] after checking it.
+
+    Raises:
+        ZooError: It is not one image, or its dtype or range is another.
+    """
+    image = as_array(image, "image")
+    if image.shape != tuple(image_shape):
+        remedy = " Pass one image, images[0]." if image.ndim == 4 else _shape_remedy(image[None], image_shape)
+        raise ZooError(f"image has shape [{_join(image.shape)}], expected [{_join(image_shape)}].{remedy}")
+    return check_images(image[None], image_shape, "image")
 
 
 def check_latents(latents: Any, latent_size: int) -> np.ndarray:
@@ -104,7 +117,7 @@ def check_labels(labels: Any, num_classes: int, count: int | None = None, name: 
     if labels.dtype.kind not in "iu":
         raise ZooError(f"{name} have dtype {labels.dtype}, expected integers from 0 to {num_classes - 1}.")
     if len(labels) and not (labels.min() >= 0 and labels.max() < num_classes):
-        raise ZooError(f"{name} {_span(labels)}, expected 0 to {num_classes - 1}: the model has {num_classes} classes.")
+        raise ZooError(f"{name} {span(labels)}, expected 0 to {num_classes - 1}: the model has {num_classes} classes.")
     return labels.astype(np.int64)
 
 
@@ -187,9 +200,10 @@ def check_seed(seed: Any) -> int:
     return int(seed)
 
 
-def _span(values: np.ndarray) -> str:
+def span(values: np.ndarray) -> str:
+    """Returns "are all 1.5", or "range from 0 to 255", of values that are not of the range they should be of."""
     low, high = values.min(), values.max()
-    return f"hold {low:.4g}" if low == high else f"range from {low:.4g} to {high:.4g}"
+    return f"are all {low:.4g}" if low == high else f"range from {low:.4g} to {high:.4g}"
 
 
 def _join(shape: tuple[int, ...]) -> str:

@@ -28,6 +28,7 @@ def test_values_are_read_and_validated():
         ("train.epochs=many", r"train\.epochs: .*integer"),
         ("train.learning_rate=-1", r"train\.learning_rate"),
         ("model.network=transformer", r"model\.network: .*'mlp', 'conv' or 'residual'"),
+        ("model.kind=iwea", r"model\.kind: recipes know no 'iwea'\. Did you mean 'iwae'.*from Python"),
         ("model.filters=[0]", r"model\.filters\.0"),
         ("image.size=-3", r"image\.size: "),
         ("model.filters=[", "cannot be read"),

@@ -318,3 +318,11 @@ def test_tensorboard_is_asked_for_before_anything_is_written(tmp_path, monkeypat
     with pytest.raises(ZooError, match=r"pip install 'genzoo\[tensorboard\]'"):
         train(quick("train.tensorboard=true"), tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_a_bernoulli_of_photographs_is_warned_of(tmp_path, cli):
+    np.savez(tmp_path / "photographs.npz", x=np.random.default_rng(0).uniform(0.2, 0.8, (200, 8, 8)).astype("float32"))
+    options = ["--data", f"npz:{tmp_path / 'photographs.npz'}", "--set", "train.batch_size=32", "--dry-run"]
+    assert "makes each black or white at random" in cli("train", "vae_digits", *options).error
+    assert "at random" not in cli("train", "vae_digits", *options, "--set", "model.likelihood=normal").error
+    assert "at random" not in cli("train", "vae_digits", "--dry-run").error

@@ -212,6 +212,8 @@ def test_fit_refuses_what_it_cannot_use(model):
         model.fit(good, labels, validation_data=good * 255 if labels is None else (good * 255, labels))
     with pytest.raises(zoo.ZooError, match="leave loss out"):
         model.compile("adam", loss="mse")
+    with pytest.raises(zoo.ZooError, match=r"no optimizer 'adamm'. Did you mean 'adam'"):
+        model.compile("adamm")
 
 
 def test_summary_and_mlp_networks(model, capsys):

@@ -113,6 +113,8 @@ def test_a_model_that_diverged_is_not_saved(tmp_path):
 
 
 def test_names_that_are_refused(saved, small_vae, tmp_path):
+    with pytest.raises(zoo.ZooError, match="name of a preset is None, expected one of"):
+        zoo.from_preset(None)
     with pytest.raises(zoo.ZooError, match=r"unknown preset 'vae_mnits'\. Did you mean 'vae_mnist'"):
         zoo.from_preset("vae_mnits")
     with pytest.raises(zoo.ZooError, match="not empty"):

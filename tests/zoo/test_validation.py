@@ -30,8 +30,8 @@ GOOD = np.full((3, 8, 8, 1), 0.5, np.float32)
         ("photos", r"images have shape \[\]"),
         ((GOOD * 255).astype(np.uint8), r"dtype uint8.*/ 255"),
         (GOOD.astype(complex), "dtype complex128"),
-        (GOOD * 255, r"hold 127.5.*divide by 255"),
-        (GOOD * 2 - 1.5, r"hold -0.5.*rescale"),
+        (GOOD * 255, r"are all 127.5.*divide by 255"),
+        (GOOD * 2 - 1.5, r"are all -0.5.*rescale"),
         (np.where(np.arange(3).reshape(3, 1, 1, 1) == 1, np.nan, GOOD), "NaN, first in image 1"),
     ],
 )

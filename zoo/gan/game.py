@@ -23,7 +23,7 @@ from zoo.gan.averaging import WeightAverage
 from zoo.gan.losses import AdversarialLoss, smoothed
 from zoo.gan.penalties import Penalty
 from zoo.model import GenerativeModel
-from zoo.training import TRAINING, batches_taken
+from zoo.training import TRAINING, batches_taken, check_optimizer
 
 _LEARNING_RATE, _BETA_1 = 2e-4, 0.5  # Radford et al. (2016), section 4
 RANGE_ROUNDING = 1e-3
@@ -73,14 +73,16 @@ class Game(GenerativeModel):
             **kwargs: As in `keras.Model.compile`: `jit_compile`, `steps_per_execution`.
 
         Raises:
-            ZooError: A `loss`, metrics or a single `optimizer` are given, both optimizers are one object, or a network
-                has no weights to train.
+            ZooError: A `loss`, metrics or a single `optimizer` are given, there is no such optimizer, both are one
+                object, or a network has no weights to train.
         """
         if "optimizer" in kwargs:
             raise ZooError("a GAN has two optimizers: compile(generator_optimizer=..., discriminator_optimizer=...).")
         same = generator_optimizer is discriminator_optimizer
         if same and isinstance(generator_optimizer, keras.optimizers.Optimizer):
             raise ZooError("both optimizers are one object, which keeps the state of one network only: give two.")
+        for optimizer in (generator_optimizer, discriminator_optimizer):
+            check_optimizer(optimizer)
         for name, network in (("generator", self.generator), ("discriminator", self.discriminator)):
             if not network.trainable_variables:
                 raise ZooError(f"the {name} has no weights to train: is its `trainable` False?")

@@ -9,7 +9,7 @@ from typing_extensions import Self
 
 from zoo import presets
 from zoo.backend import require_keras_on_tensorflow
-from zoo.errors import ZooError
+from zoo.errors import ZooError, a_kind
 from zoo.validation import check_count, check_images
 
 require_keras_on_tensorflow()
@@ -72,7 +72,7 @@ class Classifier(keras.Model):
         """
         model = presets.load(name)
         if not isinstance(model, cls):
-            raise ZooError(f"preset '{name}' is a {type(model).__name__}, not a {cls.__name__}: use zoo.from_preset.")
+            raise ZooError(f"preset '{name}' is {a_kind(model)}, not a {cls.__name__}: use zoo.from_preset.")
         return model
 
     def get_config(self) -> dict[str, Any]:

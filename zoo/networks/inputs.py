@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from zoo.errors import ZooError
+from zoo.errors import ZooError, a_kind
 
 
 def known_shape(network: keras.Model, name: str, example: str, rank: int) -> tuple[int, ...]:
@@ -77,7 +77,7 @@ def layers_of(network: keras.Model) -> list[keras.layers.Layer]:
 def _shapes(network: keras.Model, name: str, example: str = "keras.Input(shape)") -> Any:
     """Returns the shape of a network's input, or a list of several."""
     if not isinstance(network, keras.Model):
-        raise ZooError(f"the {name} is a {type(network).__name__}, expected a keras.Model.")
+        raise ZooError(f"the {name} is {a_kind(network)}, expected a keras.Model.")
     try:
         return network.input_shape
     except (AttributeError, ValueError):

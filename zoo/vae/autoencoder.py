@@ -33,7 +33,7 @@ from zoo.vae.latent_density import fit_density
 from zoo.vae.likelihoods import Likelihood
 from zoo.vae.parts import find_layer
 from zoo.vae.priors import AutoregressiveFlow, GaussianMixture, Prior, VampPrior
-from zoo.validation import check_count, check_images, check_latents, check_positive, check_seed
+from zoo.validation import check_count, check_image, check_images, check_latents, check_positive, check_seed
 
 DENSITIES = {
     "gaussian_mixture": lambda latent_size: GaussianMixture(latent_size, components=10, covariance="full"),
@@ -318,7 +318,7 @@ class Autoencoder(AssembledModel):
         Raises:
             ZooError: The image is not as described, or there is no such dimension.
         """
-        codes = along_dimensions(self.encode(np.asarray(image)[None])[0], dimensions, extent, steps)
+        codes = along_dimensions(self.encode(check_image(image, self.image_shape))[0], dimensions, extent, steps)
         return self.decode(codes.reshape(-1, self.latent_size)).reshape(*codes.shape[:2], *self.image_shape)
 
     def _draw_images(self, n: int, seed: int, temperature: float, **labels: np.ndarray) -> np.ndarray:

@@ -28,10 +28,10 @@ class BetaVAE(VAE):
         beta: The weight of the KL, above 0; gamma of Burgess et al. where there is a capacity.
         capacity: The KL to aim at in the end, in nats, or None for the plain beta-VAE.
         capacity_steps: Batches over which C rises to `capacity`.
-        kl_warm_up, free_bits, seed: As in `VAE`.
+        kl_warm_up, free_bits, seed: As in `VAE`; neither of the first two beside a capacity.
 
     Raises:
-        ZooError: An option is out of its range, or both a capacity and free bits are given.
+        ZooError: An option is out of its range, or a capacity is given beside a warm-up or free bits.
     """
 
     collapse_remedies = "kl_warm_up (steps), free_bits (nats), a smaller beta, or a weaker decoder"
@@ -59,16 +59,17 @@ class BetaVAE(VAE):
             self._count_batches()
         if capacity is not None and free_bits:
             raise ZooError("a capacity and free_bits both say how large the KL is to be: give one of them.")
+        if capacity is not None and kl_warm_up:
+            raise ZooError("a capacity rises from 0 by itself, over capacity_steps batches: leave kl_warm_up out.")
 
     def kl_penalty(self, kl: tf.Tensor, training: bool) -> tf.Tensor:
         """Returns beta times the KL, or times the distance of its mean from the capacity, [batch]."""
         if self.capacity is None:
             return self.beta * super().kl_penalty(kl, training)
         share = self._share_of(self.capacity_steps)
-        weight = self._warm_up() if training else 1.0
         total = tf.reduce_sum(kl, axis=-1)
         # The mean first: of estimates from one draw, each alone is further from the capacity than their mean.
-        return self.beta * weight * tf.abs(tf.reduce_mean(total) - share * self.capacity) + tf.zeros_like(total)
+        return self.beta * tf.abs(tf.reduce_mean(total) - share * self.capacity) + tf.zeros_like(total)
 
     @property
     def averages_over(self) -> str | None:

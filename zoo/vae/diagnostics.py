@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from zoo import random
-from zoo.errors import ZooError
+from zoo.errors import ZooError, a_kind
 from zoo.vae.collapse import PosteriorCollapse
 from zoo.vae.latent_variable import LatentVariableModel
 from zoo.validation import check_images, check_seed
@@ -57,7 +57,7 @@ def diagnose(
     """
     if not isinstance(model, LatentVariableModel):
         raise ZooError(
-            f"a {type(model).__name__} has no posterior over latents to diagnose. Models that have: VAE and its kin, "
+            f"{a_kind(model)} has no posterior over latents to diagnose. Models that have: VAE and its kin, "
             "IWAE, ConditionalVAE, HierarchicalVAE."
         )
     images = check_images(images, model.image_shape)

@@ -80,6 +80,8 @@ class InfoVAE(VAE):
                 f"alpha + mmd_weight - 1 is {self.alpha + self.mmd_weight - 1:.3g}, expected at least 0: "
                 f"it weighs the MMD. Raise mmd_weight to {1 - self.alpha:.3g} or more."
             )
+        if self.alpha == 1 and (kl_warm_up or free_bits):
+            raise ZooError("at alpha=1 the KL has no weight: leave kl_warm_up and free_bits out, or lower alpha.")
         if kernel not in KERNELS:
             raise ZooError(f"unknown kernel '{kernel}'. Known: {', '.join(KERNELS)}.{near_miss(str(kernel), KERNELS)}")
         self.kernel = kernel

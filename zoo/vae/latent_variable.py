@@ -20,7 +20,7 @@ from zoo.signature import COUNT, SEED, TEMPERATURE, NamedTensor, Signature, imag
 from zoo.vae.assembled import AssembledModel
 from zoo.vae.collapse import PosteriorCollapseWarning
 from zoo.vae.tensors import nats
-from zoo.validation import check_count, check_images, check_latents, check_positive, check_seed
+from zoo.validation import check_count, check_image, check_images, check_latents, check_positive, check_seed
 
 
 class Encoding(NamedTuple):
@@ -247,7 +247,8 @@ class LatentVariableModel(AssembledModel):
             ZooError: The image is not as described, or there is no such dimension.
         """
         labels = None if label is None else np.array([label])
-        latents = along_dimensions(self.encode(np.asarray(image)[None], labels).loc[0], dimensions, extent, steps)
+        latent = self.encode(check_image(image, self.image_shape), labels).loc[0]
+        latents = along_dimensions(latent, dimensions, extent, steps)
         flat = latents.reshape(-1, self.latent_size)
         images = self.decode(flat, None if labels is None else np.repeat(labels, len(flat)))
         return images.reshape(*latents.shape[:2], *self.image_shape)

@@ -5,7 +5,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from zoo.errors import ZooError, near_miss
+from zoo.errors import ZooError, a_kind, near_miss
 
 
 def copies(values: tf.Tensor, count: Any) -> tf.Tensor:
@@ -23,7 +23,7 @@ def find_layer(choice: Any, known: Mapping[str, type], base: type, name: str, *a
     if isinstance(choice, base):
         return choice
     if not isinstance(choice, str):
-        raise ZooError(f"{name} is a {type(choice).__name__}, expected a name or a {base.__name__} layer.")
+        raise ZooError(f"{name} is {a_kind(choice)}, expected a name or a {base.__name__} layer.")
     if choice not in known:
         raise ZooError(f"unknown {name} '{choice}'. Known: {', '.join(known)}.{near_miss(choice, known)}")
     return known[choice](*arguments)

@@ -119,7 +119,7 @@ def test_specs_that_are_refused(tmp_path):
     [
         ({"x": np.zeros((1, 4, 4), np.uint8)}, "at least 2 are needed"),
         ({"x": np.zeros((0, 4, 4), np.uint8)}, "empty"),
-        ({"x": np.full((3, 4, 4), 7.0)}, r"hold 7.*divide by 255"),
+        ({"x": np.full((3, 4, 4), 7.0)}, r"are all 7.*divide by 255"),
         ({"x": np.full((3, 4, 4), np.nan)}, "NaN"),
         ({"x": np.zeros((3, 4, 4), np.int32)}, "dtype int32"),
         ({"x": np.zeros((3, 4, 4, 7), np.uint8)}, "7 channels"),

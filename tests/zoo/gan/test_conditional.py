@@ -89,7 +89,7 @@ def test_labels_that_are_missing_or_out_of_range(digits):
     for labels, message in ((None, "labels in y are missing"), (np.full(16, 3), "expected 0 to 2")):
         with pytest.raises(zoo.ZooError, match=message):
             model.fit(digits[:16], labels, verbose=0)
-    with pytest.raises(zoo.ZooError, match="hold 7, expected 0 to 2"):
+    with pytest.raises(zoo.ZooError, match="are all 7, expected 0 to 2"):
         model.sample(2, label=7)
     with pytest.raises(zoo.ZooError, match="is conditional: pass labels"):
         model.generate(np.zeros((2, 8)))

@@ -100,6 +100,7 @@ def test_bad_options():
         ({"beta": 0.0}, "beta is 0.0"),
         ({"capacity": -1.0}, "capacity is -1.0"),
         ({"capacity": 5.0, "free_bits": 1.0}, "give one of them"),
+        ({"capacity": 5.0, "kl_warm_up": 9}, "leave kl_warm_up out"),
         ({"kl_warm_up": -1}, "kl_warm_up is -1"),
         ({"free_bits": -0.5}, "free_bits is -0.5"),
     ):

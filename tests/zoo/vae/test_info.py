@@ -57,6 +57,8 @@ def test_alpha_0_lambda_1_is_the_vae():
 def test_bad_options():
     for options, message in (
         ({"alpha": 1.5}, "alpha is 1.5"),
+        ({"alpha": 1.0, "kl_warm_up": 5}, "KL has no weight"),
+        ({"alpha": 1.0, "free_bits": 0.5}, "KL has no weight"),
         ({"alpha": -2.0, "mmd_weight": 1.0}, "Raise mmd_weight to 3"),
         ({"kernel": "gausian"}, "unknown kernel.*gaussian"),
     ):
