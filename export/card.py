@@ -42,6 +42,7 @@ def _text(spec: NamedTensor) -> str:
 
 def _example(signatures: Mapping[str, Signature]) -> str:
     if "sample" in signatures:
-        return "images = bundle.sample(16, seed=0)"
+        label = ", label=1" if any(spec.name == "label" for spec in signatures["sample"].inputs) else ""
+        return f"images = bundle.sample(16, seed=0{label})"
     name, signature = next(iter(signatures.items()))
     return f"outputs = bundle.run({name!r}, {', '.join(f'{spec.name}=...' for spec in signature.inputs)})"

@@ -34,7 +34,7 @@ It knows nothing else: expect digits, and nonsense for other images.
     import zoo
 
     model = zoo.{kind}.from_preset("{name}")
-    images = model.sample(16, seed=0)
+    images = model.sample(16, seed=0{label})
 
 Licence: MIT.
 """
@@ -98,6 +98,7 @@ def card(
         train_seed=settings.train.seed,
         averaged=_averaged(settings),
         held_out=settings.train.validation,
+        label="" if model.num_classes is None else ", label=3",
         data_note=_DATA_NOTES[settings.data],
         pixels=(
             "Pixels of `sample` and `decode` are probabilities of white, not draws."

@@ -29,7 +29,10 @@ app = typer.Typer(
 Model = Annotated[str, typer.Argument(help="A preset name, a .keras file or a run folder.")]
 Data = Annotated[
     str | None,
-    typer.Option(help="digits, mnist, fashion_mnist, cifar10, npz:PATH or folder:PATH; by default the model's own."),
+    typer.Option(
+        help="digits, mnist, fashion_mnist, cifar10, npz:PATH or folder:PATH, or frey_faces or cifar10_jpeg_subset in "
+        "ZOO_DATA_DIR; by default the model's own."
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 

@@ -13,7 +13,7 @@ _WHERE = {
     "diagnose": "zoo.vae.diagnostics",
     "maximum_mean_discrepancy": "zoo.vae.info",
 }
-_MODULES = ("likelihoods", "posteriors", "priors")
+_MODULES = ("likelihoods", "posteriors", "priors", "quantizers")
 
 __all__ = sorted([*_WHERE, *_MODULES])
 
