@@ -84,6 +84,11 @@ class AssembledModel(GenerativeModel):
         return tf.cast(self.decoder(inputs, training=training), tf.float32)
 
     def check_content(self, images: np.ndarray) -> None:
+        """Checks that the likelihood is one of such images.
+
+        Raises:
+            ZooError: It is not.
+        """
         self.likelihood_layer.check(images)
 
     def content_is_good(self, images: tf.Tensor) -> tf.Tensor:
