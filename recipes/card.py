@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from recipes.figures import draws
 from recipes.settings import GANSettings, Settings
 from zoo.model import GenerativeModel
 
@@ -40,7 +41,7 @@ Licence: MIT.
 """
 
 _LIKELIHOOD = """Test negative log-likelihood: **{nll:.2f} +- {standard_error:.2f} nats** an image, the {estimator},
-with {draws:,} {drawn} for each of {images:,} test images. The error is the standard error over images.
+with {drawn} for each of {images:,} test images. The error is the standard error over images.
 It is the likelihood of {likelihood_of}; each test image was made so once (seed {seed}).
 """
 
@@ -117,7 +118,7 @@ def _averaged(settings: Settings) -> str:
 def _figures(figures: dict[str, Any], in_turn: bool) -> str:
     parts = []
     if "nll" in figures:
-        parts.append(_LIKELIHOOD.format(drawn="draw" if figures["draws"] == 1 else "draws", **figures))
+        parts.append(_LIKELIHOOD.format(drawn=draws(figures), **figures))
     if "frechet_distance" in figures:
         names = ("frechet_distance", "kernel_distance", "precision", "recall", "density", "coverage")
         rows = [

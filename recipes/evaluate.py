@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 from recipes.data import Dataset
+from recipes.figures import GIVEN_LABEL
 from recipes.judge import SAMPLES, judge
 from zoo.errors import ZooError
 from zoo.metrics import FeatureNetwork
@@ -69,7 +70,7 @@ def _likelihood(model: Any, data: Dataset, draws: int, images: int | None, seed:
         # A density has no bits: its value depends on the unit of the pixels.
         **({"bits_per_dimension": bits} if model.likelihood_layer.discrete else {}),
         "unit": "nats an image",
-        "likelihood_of": model.likelihood_layer.describes,
+        "likelihood_of": model.likelihood_layer.describes + (f", {GIVEN_LABEL}" if labels else ""),
         "estimator": getattr(model, "likelihood_estimator", _ESTIMATOR),
         "draws": 1 if hasattr(model, "likelihood_estimator") else draws,
         "images": len(test),

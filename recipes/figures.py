@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+GIVEN_LABEL = "given the label"  # in what the likelihood of a conditional model is of
+
 
 def headline(figures: Mapping[str, Any]) -> str:
     """Returns the main figures of a model, with their standard errors and how they were measured, or ""."""
@@ -18,9 +20,19 @@ def _likelihood(figures: Mapping[str, Any]) -> str:
     if "nll" not in figures:
         return ""
     return (
-        f"NLL {figures['nll']:.2f} +- {figures['standard_error']:.2f} nats ({figures['data']} test, "
-        f"{figures['images']:,} images, {figures['draws']:,} draws)"
+        f"NLL {figures['nll']:.2f} +- {figures['standard_error']:.2f} nats{given_label(figures)} "
+        f"({figures['data']} test, {figures['images']:,} images, {draws(figures)})"
     )
+
+
+def given_label(figures: Mapping[str, Any]) -> str:
+    """Returns " given the label" where that is what a likelihood is of: log p(x|y), not log p(x)."""
+    return f" {GIVEN_LABEL}" if GIVEN_LABEL in figures.get("likelihood_of", "") else ""
+
+
+def draws(figures: Mapping[str, Any]) -> str:
+    """Returns "1,000 draws"."""
+    return f"{figures['draws']:,} draw{'' if figures['draws'] == 1 else 's'}"
 
 
 def _samples(figures: Mapping[str, Any]) -> str:

@@ -200,8 +200,7 @@ class TrainableModel(keras.Model):
         labels, good = self._checked_tensors(images, labels)
         given = () if labels is None else (labels,)
         values = self.objective(images, seed, training, *given)
-        loss = values["loss"] + sum(self.losses)
-        return {**values, "loss": stopped_unless(good, loss)}
+        return {**values, "loss": stopped_unless(good, values["loss"])}
 
     def _checked_tensors(self, images: tf.Tensor, labels: tf.Tensor | None) -> tuple[tf.Tensor | None, tf.Tensor]:
         """Returns the labels, int64 [batch], of a conditional model, and whether pixels and labels are in their ranges.
@@ -250,12 +249,13 @@ class TrainableModel(keras.Model):
         with tf.GradientTape() as tape:
             seed = self._step_seed(batches_taken(self.optimizer), TRAINING)
             values = self._checked_values(images, seed, True, labels)
-            loss = _weighted_mean(values["loss"], sample_weight)
+            regularization = sum(self.losses)  # of the weights, whatever images weigh
+            loss = _weighted_mean(values["loss"], sample_weight) + regularization
             # `tf.distribute` adds the gradients of its replicas up.
             scaled = self.optimizer.scale_loss(loss / tf.distribute.get_strategy().num_replicas_in_sync)
         variables = self.trainable_variables
         self.optimizer.apply_gradients(zip(tape.gradient(scaled, variables), variables, strict=True))
-        return self._update_metrics(values, sample_weight)
+        return self._update_metrics({**values, "loss": values["loss"] + regularization}, sample_weight)
 
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
         """Evaluates the objective on a batch; every evaluation draws the same noise."""
@@ -263,7 +263,8 @@ class TrainableModel(keras.Model):
         # The sum of weights so far, by its bits: it tells batches apart whatever the weights are.
         batch = tf.bitcast(tf.cast(self._objective_metrics["loss"].count, tf.float32), tf.int32)
         seed = self._step_seed(batch, _EVALUATION)
-        return self._update_metrics(self._checked_values(images, seed, False, labels), sample_weight)
+        values = self._checked_values(images, seed, False, labels)
+        return self._update_metrics({**values, "loss": values["loss"] + sum(self.losses)}, sample_weight)
 
     def _update_metrics(self, values: dict[str, tf.Tensor], sample_weight: tf.Tensor | None) -> dict[str, Any]:
         known = {name: metric for name, metric in self._objective_metrics.items() if name in values}

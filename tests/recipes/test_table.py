@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from recipes.figures import headline
 from recipes.registry import settings_of
 from recipes.table import measured, table
 from zoo.errors import ZooError
@@ -53,6 +54,12 @@ def test_a_run_that_goes_on_names_where_it_began(tmp_path):
 def test_without_runs_there_is_no_table(tmp_path):
     with pytest.raises(ZooError, match="no finished run"):
         table(tmp_path)
+
+
+def test_a_likelihood_given_the_label_says_so():
+    figures = {**FIGURES, "likelihood_of": "binary images, given the label", "data": "mnist"}
+    assert measured(figures) == "87.12 +- 0.24 nats given the label"
+    assert headline({**figures, "draws": 1}).endswith("nats given the label (mnist test, 10,000 images, 1 draw)")
 
 
 def test_levels_are_measured_in_bits():

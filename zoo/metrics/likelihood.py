@@ -12,7 +12,7 @@ from zoo import random
 from zoo.errors import ZooError
 
 _IMAGES_AT_ONCE, _DRAWS_AT_ONCE = 100, 20  # 2,000 decoded images in memory, whatever is asked for
-_VALUES_AT_ONCE = 2**25  # or fewer, where the decoder says more of each: 128 MiB
+_VALUES_AT_ONCE = 2**27  # or fewer, where networks are wide: 512 MiB
 
 
 class LogLikelihood(NamedTuple):
@@ -47,7 +47,7 @@ def importance_weighted(
         seed: An integer at least 0.
         verbose: Whether to show a progress bar.
         labels: int64 [n], for models of p(x|label).
-        values_per_image: How many numbers the decoder gives for one; what is in memory at once depends on it.
+        values_per_image: How many numbers are in memory for one at a time; how many images are depends on it.
 
     Returns:
         The mean over images, the standard error of that mean, and the value of each image.

@@ -1,5 +1,6 @@
 """What is known of the inputs of a network that someone gives."""
 
+import math
 from typing import Any
 
 import keras
@@ -72,6 +73,13 @@ def layers_of(network: keras.Model) -> list[keras.layers.Layer]:
     own = [layer for layer in network.layers if not isinstance(layer, keras.Model)]
     inner = [layers_of(layer) for layer in network.layers if isinstance(layer, keras.Model)]
     return sum(inner, own)
+
+
+def widest(network: keras.Model) -> int:
+    """Returns how many values an image the largest output of a layer has, as far as layers say."""
+    shapes = [layer.output.shape for layer in layers_of(network) if hasattr(layer, "output")]
+    sizes = [math.prod(size for size in shape[1:] if size) for shape in shapes if isinstance(shape, tuple)]
+    return max(sizes, default=1)
 
 
 def _shapes(network: keras.Model, name: str, example: str = "keras.Input(shape)") -> Any:

@@ -47,7 +47,7 @@ class CodeModel(AssembledModel):
         raise NotImplementedError
 
     def likelihood(self, codes: tf.Tensor) -> tfd.Distribution:
-        """Returns p(x|c) of codes int64 [batch, rows, columns], of images as the likelihood models them.
+        """Returns p(x|c) of codes int32 [batch, rows, columns], of images as the likelihood models them.
 
         Its batch shape is [batch], its event shape [height, width, channels].
         """

@@ -203,6 +203,10 @@ class HierarchicalVAE(LatentVariableModel):
 
         return log_weights
 
+    @property
+    def _values_per_image(self) -> int:
+        return max(super()._values_per_image, *(math.prod(level.state_shape[1:]) for level in self.levels))
+
     # Codes.
 
     def code(self, images: tf.Tensor, labels: tf.Tensor | None = None) -> dict[str, tf.Tensor]:

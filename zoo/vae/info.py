@@ -154,5 +154,7 @@ def _size(latents: tf.Tensor) -> tf.Tensor:
 
 
 def _squared_distances(first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
+    centre = tf.reduce_mean(second, axis=0)  # about which the products are smaller, and lose less to rounding
+    first, second = first - centre, second - centre
     squares = tf.reduce_sum(first**2, axis=-1)[:, None] + tf.reduce_sum(second**2, axis=-1)[None]
     return tf.maximum(squares - 2 * tf.matmul(first, second, transpose_b=True), 0.0)

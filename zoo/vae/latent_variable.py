@@ -15,12 +15,15 @@ import tensorflow as tf
 from zoo import random
 from zoo.callbacks import with_callback
 from zoo.metrics.likelihood import LogLikelihood, Weights, importance_weighted
+from zoo.networks.inputs import widest
 from zoo.paths import along_dimensions, check_ends, spherical
 from zoo.signature import COUNT, SEED, TEMPERATURE, NamedTensor, Signature, image_tensor, label_tensor
 from zoo.vae.assembled import AssembledModel
 from zoo.vae.collapse import PosteriorCollapseWarning
 from zoo.vae.tensors import nats
 from zoo.validation import check_count, check_image, check_images, check_latents, check_positive, check_seed
+
+_ARRAYS = 4
 
 
 class Encoding(NamedTuple):
@@ -98,7 +101,8 @@ class LatentVariableModel(AssembledModel):
 
         Returns:
             "reconstruction", log p(x|z) [batch] at one draw of z; "kl" [batch, groups], by latent where it is known;
-            "shift" [batch, latent_size], the posterior's location less the prior's, in units of the prior's scale.
+            "shift" [batch, latent_size], the posterior's location; in a hierarchy less the prior's, in units of the
+            prior's scale.
         """
         reconstruction, kl = self.terms(images, seed, labels=labels)
         shift = self.code(self.likelihood_layer.seen(images), labels)["loc"]
@@ -290,8 +294,13 @@ class LatentVariableModel(AssembledModel):
             check_seed(seed),
             verbose,
             batch.get("label"),
-            math.prod(self.decoder.output_shape[1:]),
+            self._values_per_image,
         )
+
+    @property
+    def _values_per_image(self) -> int:
+        """Numbers in memory for a decoded image: likelihoods take several arrays of the size of their parameters."""
+        return max(_ARRAYS * math.prod(self.decoder.output_shape[1:]), widest(self.decoder))
 
     # Checks.
 

@@ -43,6 +43,11 @@ class Quantizer(keras.layers.Layer):
         """The number of different vectors; codes are below it."""
         raise NotImplementedError
 
+    @property
+    def learns_from(self) -> str | None:
+        """What it learns of a batch as a whole, without a gradient, or None."""
+        return None
+
     def call(self, features: tf.Tensor, training: bool = False, seed: random.Seed = 0) -> Quantized:
         """Quantizes features.
 
@@ -145,9 +150,19 @@ class VectorQuantizer(Quantizer):
         """Returns the vectors [..., channels] of codes [...]."""
         return tf.gather(tf.convert_to_tensor(self.codebook), codes)
 
+    @property
+    def learns_from(self) -> str | None:
+        """The codebook, which is of averages over batches."""
+        return "the codebook"
+
     def _nearest(self, flat: tf.Tensor) -> tf.Tensor:
-        """Returns argmin_i |z - e_i|^2, in which |z|^2 plays no part."""
+        """Returns argmin_i |z - e_i|^2, in which |z|^2 plays no part.
+
+        About the mean of the codebook: the products are smaller there, and lose less to rounding.
+        """
         codebook = tf.convert_to_tensor(self.codebook)
+        centre = tf.reduce_mean(codebook, axis=0)
+        codebook, flat = codebook - centre, flat - centre
         scores = tf.reduce_sum(tf.square(codebook), axis=-1) - 2.0 * tf.matmul(flat, codebook, transpose_b=True)
         return tf.argmin(scores, axis=-1, output_type=tf.int32)
 

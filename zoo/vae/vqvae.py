@@ -105,6 +105,11 @@ class VQVAE(CodeModel):
                 "rows, columns and channels. See networks.grid_encoder and networks.grid_decoder."
             )
 
+    @property
+    def averages_over(self) -> str | None:
+        """The codebook, where there is one."""
+        return self.quantizer.learns_from
+
     # The distributions.
 
     def quantized(self, images: tf.Tensor, training: bool = False, seed: random.Seed = 0) -> Quantized:
@@ -146,7 +151,7 @@ class VQVAE(CodeModel):
         return np.concatenate([tf.cast(part, tf.float32).numpy() for part in seen])
 
     def likelihood(self, codes: tf.Tensor) -> tfd.Distribution:
-        """Returns p(x|c) of codes int64 [batch, rows, columns], of images as the likelihood models them.
+        """Returns p(x|c) of codes int32 [batch, rows, columns], of images as the likelihood models them.
 
         Its batch shape is [batch], its event shape [height, width, channels].
         """

@@ -79,6 +79,29 @@ def test_draws_follow_the_priors_down():
     np.testing.assert_allclose(cool - loc, 0.5 * (latents - loc), atol=1e-5)
 
 
+def test_a_temperature_cools_every_level():
+    """Given the latents above, each level lies half as many standard deviations from its prior's location."""
+    made = stirred()
+    noise, cool = made._noise(50, 3), made.draw_latents(50, 3, 0.5)
+    parts = [tf.reshape(part, each.shape) for part, each in zip(tf.split(cool, made._sizes, -1), noise, strict=True)]
+
+    def choose(index, _, prior):
+        normal = prior.distribution
+        np.testing.assert_allclose((parts[index] - normal.loc) / normal.scale, 0.5 * noise[index], atol=1e-4)
+        return parts[index]
+
+    assert len(parts) == 3
+    made._descend(50, choose)
+
+
+def test_the_kl_is_known_by_level():
+    made, images = stirred(), np.random.default_rng(1).integers(0, 2, (3, *SHAPE)).astype(np.float32)
+    levels = made.terms(images, 5)[1].numpy()
+    by_latent = np.split(made.inspect(images, 5)["kl"].numpy(), np.cumsum(made.latent_groups)[:-1], axis=1)
+    np.testing.assert_allclose(levels, np.stack([part.sum(axis=1) for part in by_latent], axis=1), rtol=1e-5)
+    assert levels.shape == (3, 3)
+
+
 def test_a_prior_or_posterior_of_ones_own_is_refused():
     for name in ("prior", "posterior"):
         with pytest.raises(zoo.ZooError, match=f"a Normal {name} at each level"):

@@ -49,6 +49,19 @@ def test_the_loss_is_put_together_as_documented():
     np.testing.assert_allclose(values["loss"], expected, rtol=1e-5)
 
 
+def test_warm_up_and_free_bits_weigh_the_kl():
+    for options, kl in (
+        ({"kl_warm_up": 100}, lambda values: 0.5 * values["kl"]),
+        ({"free_bits": 100.0}, lambda _: 200),
+    ):
+        made = model(alpha=0.4, mmd_weight=7.0, **options)
+        if made.kl_warm_up:
+            made._batches.assign(50)  # half-way
+        values = made.objective(IMAGES, 1, True)
+        expected = 0.6 * kl(values) + 6.4 * values["mmd"] - values["reconstruction"]
+        np.testing.assert_allclose(values["loss"], expected, rtol=1e-5)
+
+
 def test_alpha_0_lambda_1_is_the_vae():
     values = model(alpha=0.0, mmd_weight=1.0).objective(IMAGES, 1, False)
     np.testing.assert_allclose(values["loss"], -values["elbo"], rtol=1e-5)

@@ -185,7 +185,7 @@ def test_sample_weights_and_regularizers_reach_the_gradient_and_the_loss(weights
     model = Quadratic()
     model.compile(keras.optimizers.SGD(0.01))
     model.fit(images, sample_weight=weights, batch_size=8, verbose=0)
-    gradient = (2 * sums * scale).mean() + 1.0 * scale.mean()
+    gradient = (2 * sums * scale).mean() + 1.0  # the regularizer's own, which no image weighs
     assert float(model.weight) == pytest.approx(1 - 0.01 * gradient, rel=1e-5)
     model.weight.assign(1.0)
     expected = ((sums + 0.5) * scale).sum() / scale.sum()
@@ -377,7 +377,17 @@ def test_residual_networks_make_a_vae(digits):
         zoo.networks.residual_encoder((8, 8, 1), (4,), resolutions=0)
 
 
-def test_training_reaches_both_networks():
+@pytest.mark.parametrize(
+    "kind, options",
+    [
+        (zoo.VAE, {}),
+        (zoo.InfoVAE, {}),
+        (zoo.BetaTCVAE, {"dataset_size": 8}),
+        (zoo.IWAE, {"num_samples": 2}),
+        (zoo.IWAE, {"num_samples": 2, "gradient": "doubly_reparameterized"}),
+    ],
+)
+def test_training_reaches_both_networks(kind, options):
     """Dropout is at work in training alone."""
     encoder = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Flatten(), keras.layers.Dropout(0.5, seed=0)])
     layers = [
@@ -389,7 +399,7 @@ def test_training_reaches_both_networks():
     plain = (mlp_encoder((4, 4, 1), (4,)), mlp_decoder(2, (4, 4, 1), (4,)))
     given = tf.constant(np.random.default_rng(0).integers(0, 2, (8, 4, 4, 1)).astype(np.float32))
     for networks in ((encoder, plain[1]), (plain[0], keras.Sequential(layers))):
-        model = zoo.VAE(*networks, likelihood=likelihoods.Bernoulli("none"), seed=0)
+        model = kind(*networks, likelihood=likelihoods.Bernoulli("none"), seed=0, **options)
         values = [model.objective(given, 0, training)["reconstruction"] for training in (False, False, True)]
         np.testing.assert_array_equal(values[0], values[1])
         assert not np.allclose(values[1], values[2])
@@ -402,7 +412,7 @@ def test_memory_follows_what_the_decoder_gives(monkeypatch):
     model = zoo.VAE(mlp_encoder(shape, (4,)), mlp_decoder(2, (4, 4, 768), (4,)), likelihood=categorical)
     images = np.random.default_rng(0).integers(0, 256, (25, *shape)).astype(np.float32) / 255
     whole = model.log_likelihood(images, 50).mean
-    monkeypatch.setattr("zoo.metrics.likelihood._VALUES_AT_ONCE", 12 * 4 * 4 * 768)
+    monkeypatch.setattr("zoo.metrics.likelihood._VALUES_AT_ONCE", 12 * 4 * (4 * 4 * 768))
 
     class Counted(keras.utils.Progbar):
         def __init__(self, target, **options):
@@ -412,3 +422,7 @@ def test_memory_follows_what_the_decoder_gives(monkeypatch):
     monkeypatch.setattr("keras.utils.Progbar", Counted)
     assert model.log_likelihood(images, 50, verbose=True).mean == pytest.approx(whole, abs=1)
     assert chunks == [3]
+    chunks.clear()  # of a layer inside that is wider than the parameters
+    wide = zoo.VAE(mlp_encoder(shape, (4,)), mlp_decoder(2, shape, (12 * 4 * (4 * 4 * 768) // 5,)))
+    assert np.isfinite(wide.log_likelihood(images, 3, verbose=True).mean)
+    assert chunks == [5]
