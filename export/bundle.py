@@ -35,7 +35,7 @@ _PREVIEW_IMAGES = 64
 def save(
     model: keras.Model,
     directory: str | Path,
-    formats: tuple[str, ...] | list[str] = FORMATS,
+    formats: str | tuple[str, ...] | list[str] = FORMATS,
     notes: str = "",
     overwrite: bool = False,
 ) -> dict[str, Any]:
@@ -130,8 +130,9 @@ def _eager(signature: Signature) -> Any:
     return run
 
 
-def _checked_formats(formats: tuple[str, ...] | list[str]) -> list[str]:
-    unknown = [formats] if isinstance(formats, str) else [name for name in formats if name not in FORMATS]
+def _checked_formats(formats: str | tuple[str, ...] | list[str]) -> list[str]:
+    formats = [formats] if isinstance(formats, str) else formats
+    unknown = [name for name in formats if name not in FORMATS]
     if not formats:
         raise ExportError(f"no format is given. Give a list of some of: {', '.join(FORMATS)}.")
     if unknown:

@@ -54,13 +54,8 @@ class Bundle:
         """
         if name not in self.signatures:
             raise ExportError(f"the bundle has no signature '{name}'. It has: {', '.join(self.signatures)}.")
-        specs = self.signatures[name].inputs
-        expected = {spec.name for spec in specs}
-        inputs = {**self.signatures[name].defaults, **inputs}
-        if set(inputs) != expected:
-            raise ExportError(f"'{name}' takes the inputs {sorted(expected)}, got {sorted(inputs)}.")
         try:
-            values = {spec.name: spec.checked(inputs[spec.name], name) for spec in specs}
+            values = self.signatures[name].checked(inputs)
         except ValueError as error:
             raise ExportError(str(error)) from None
         return run_session(self._session(name), values, name)

@@ -10,7 +10,7 @@ from recipes.registry import names
 from recipes.run_folder import RunFolder, read_settings
 from recipes.settings import ImageSettings
 from zoo import presets
-from zoo.errors import ZooError
+from zoo.errors import ZooError, near_miss
 from zoo.metrics import FeatureNetwork, feature_network
 from zoo.metrics.features import default_for
 from zoo.model import GenerativeModel
@@ -50,9 +50,10 @@ def open_model(name: str, any_model: bool = False) -> OpenedModel:
         raise ZooError(f"there is no file or folder {path}.")
     if name in names():
         raise ZooError(f"{name} is a recipe. Train it, zoo train {name}, and give the run folder, runs/{name}.")
-    # Names the near miss, should it have been meant for a preset.
-    presets.metadata(name)
-    raise AssertionError("presets.metadata raises for unknown names")
+    known = presets.list_presets()
+    raise ZooError(
+        f"there is no preset, run folder or .keras file '{name}'.{near_miss(name, known)} Presets: {', '.join(known)}."
+    )
 
 
 def open_network(name: str | None, data: str | None) -> FeatureNetwork | None:

@@ -59,4 +59,7 @@ def spread(runs: list[Path]) -> str:
 
 
 if __name__ == "__main__":
-    print(spread([Path(run) for run in sys.argv[1:]]))
+    try:
+        print(spread([Path(run) for run in sys.argv[1:]]))
+    except ZooError as error:
+        raise SystemExit(f"error: {error}") from None

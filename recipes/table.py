@@ -83,4 +83,7 @@ def measured(figures: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    write_text(Path(sys.argv[2]), table(Path(sys.argv[1])))
+    try:
+        write_text(Path(sys.argv[2]), table(Path(sys.argv[1])))
+    except ZooError as error:
+        raise SystemExit(f"error: {error}") from None

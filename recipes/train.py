@@ -99,7 +99,10 @@ def _copy_weights(name: str, model: GenerativeModel) -> None:
     source = open_model(name).model
     shapes, given = ([weight.shape for weight in each.weights] for each in (model, source))
     if shapes != given:
-        raise ZooError(f"train.start_from={name} is {a_kind(source)} with weights of other shapes.")
+        raise ZooError(
+            f"train.start_from={name} is {a_kind(source)} with weights of other shapes. Begin with a run of the same "
+            "networks."
+        )
     model.set_weights(source.get_weights())
 
 

@@ -39,6 +39,8 @@ def load_model(path: str | Path, any_model: bool = False) -> "GenerativeModel":
 
     from zoo.model import GenerativeModel
 
+    if Path(path).is_dir():
+        raise ZooError(f"{path} is a folder, expected a .keras file. That of a run folder is model.keras in it.")
     if not Path(path).is_file():
         raise ZooError(f"there is no file {path}.")
     if not zipfile.is_zipfile(path):

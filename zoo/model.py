@@ -9,7 +9,7 @@ from typing_extensions import Self
 
 from zoo import presets
 from zoo.errors import ZooError, a_kind
-from zoo.signature import Signature, labels_to_draw
+from zoo.signature import TEMPERATURE, Signature, labels_to_draw
 from zoo.training import TrainableModel
 from zoo.validation import check_count, check_labels, check_positive, check_seed
 
@@ -64,15 +64,12 @@ class GenerativeModel(TrainableModel):
         if name not in signatures:
             raise ZooError(f"{type(self).__name__} has no signature '{name}'. It has: {', '.join(signatures)}.")
         signature = signatures[name]
-        expected = [spec.name for spec in signature.inputs]
-        inputs = {**signature.defaults, **inputs}
-        if sorted(inputs) != sorted(expected):
-            raise ZooError(f"'{name}' takes the inputs {sorted(expected)}, got {sorted(inputs)}.")
+        checked = signature.checked(inputs)
         if name not in self._compiled_signatures:
             specs = {spec.name: tf.TensorSpec(spec.free_shape, spec.dtype, spec.name) for spec in signature.inputs}
             function = tf.function(signature.function, autograph=False)
             self._compiled_signatures[name] = function.get_concrete_function(**specs)
-        values = {spec.name: tf.constant(spec.checked(inputs[spec.name], name)) for spec in signature.inputs}
+        values = {key: tf.constant(value) for key, value in checked.items()}
         outputs = {key: value.numpy() for key, value in self._compiled_signatures[name](**values).items()}
         for key, value in outputs.items():
             if value.dtype.kind == "f" and not np.isfinite(value).all():
@@ -100,7 +97,7 @@ class GenerativeModel(TrainableModel):
             seed: An integer in [0, 2**63).
             label: The class to draw, or one for each image, or None for all classes in turn; for conditional
                 models only.
-            temperature: Above 0. Below 1 images are more typical and less varied: it multiplies the standard
+            temperature: From 1e-6 to 1e6. Below 1 images are more typical and less varied: it multiplies the standard
                 deviation of the noise that latents are made of, or divides the logits of a prior over codes.
 
         Returns:
@@ -111,7 +108,7 @@ class GenerativeModel(TrainableModel):
                 training that samples need has not run.
         """
         n, seed = check_count(n, "n"), check_seed(seed)
-        temperature = check_positive(temperature, "temperature")
+        temperature = float(TEMPERATURE.checked(check_positive(temperature, "temperature"), "sample"))
         if self.num_classes is not None:
             return self._draw_images(n, seed, temperature, label=labels_to_draw(n, label, self.num_classes))
         if label is not None:

@@ -120,6 +120,27 @@ class Signature:
         """The values of the inputs that may be left out."""
         return {spec.name: spec.default for spec in self.inputs if spec.default is not None}
 
+    def checked(self, inputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        """Returns inputs as arrays, those with a default filled in, after checking them.
+
+        Raises:
+            ZooError: One is missing, unknown or not as declared, or two that share a free axis differ in its size.
+        """
+        inputs, expected = {**self.defaults, **inputs}, [spec.name for spec in self.inputs]
+        if sorted(inputs) != sorted(expected):
+            raise ZooError(f"'{self.name}' takes the inputs {sorted(expected)}, got {sorted(inputs)}.")
+        values = {spec.name: spec.checked(inputs[spec.name], self.name) for spec in self.inputs}
+        found: dict[str, tuple[str, int]] = {}
+        for spec in self.inputs:
+            for axis, size in zip(spec.shape, values[spec.name].shape, strict=True):
+                first, known = found.setdefault(str(axis), (spec.name, size))
+                if isinstance(axis, str) and size != known:
+                    raise ZooError(
+                        f"'{self.name}' is given {known} of '{first}' and {size} of '{spec.name}', expected as many of "
+                        f"both along '{axis}'."
+                    )
+        return values
+
     @property
     def stochastic(self) -> bool:
         """Whether the function draws random numbers, which is to say, takes a scalar integer named "seed"."""

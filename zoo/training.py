@@ -33,6 +33,7 @@ class TrainableModel(keras.Model):
 
     objective_names: tuple[str, ...] = ("loss",)
     num_classes: int | None = None  # of conditional models
+    smallest_batch = 1
 
     @property
     def averages_over(self) -> str | None:
@@ -120,6 +121,11 @@ class TrainableModel(keras.Model):
         Raises:
             ZooError: The images or labels are not as described, or the loss is no longer finite.
         """
+        if kwargs.get("batch_size", self.smallest_batch) < self.smallest_batch:
+            raise ZooError(
+                f"batch_size is {kwargs['batch_size']}, but {self.averages_over} is of a batch as a whole: give at "
+                f"least {self.smallest_batch}."
+            )
         if kwargs.get("class_weight") is not None:
             raise ZooError("class_weight is for classifiers; give sample_weight, one weight an image.")
         x = self._checked_source(_not_a_pair(x, "fit"), "images in x")
@@ -159,6 +165,8 @@ class TrainableModel(keras.Model):
             if first is None:
                 raise ZooError(f"{name} are an empty dataset, without a batch. Check the filter or the file pattern.")
             images, labels, _ = keras.utils.unpack_x_y_sample_weight(first)
+            if tuple(getattr(images, "shape", ())) == tuple(self.image_shape):
+                raise ZooError(f"{name} are a dataset of single images. Batch it: dataset.batch(128).")
             self._targets(self._checked_images(images, name), labels, None, name.replace("images", "labels"))
         return source
 
@@ -180,7 +188,10 @@ class TrainableModel(keras.Model):
             # Keras drops sample weights where there are no targets.
             return None if sample_weight is None else np.zeros(len(images))
         if labels is None:
-            raise ZooError(f"{type(self).__name__} is conditional, but {name} are missing. Call fit(images, labels).")
+            raise ZooError(
+                f"{type(self).__name__} is conditional, but {name} are missing. Call fit(images, labels), or give a "
+                "dataset of such pairs."
+            )
         return check_labels(labels, self.num_classes, len(images), name)
 
     def _step_seed(self, step: tf.Tensor, purpose: int) -> tf.Tensor:

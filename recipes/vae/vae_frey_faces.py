@@ -1,10 +1,9 @@
-"""A convolutional VAE on the Frey faces, 1,965 grey frames of 28x20, as 256 levels.
+"""A convolutional VAE on the Frey faces, 1,965 frames of a film, 28x20: test frames have near copies in training.
 
     zoo train vae_frey_faces
 
-The figure is in bits per dimension on a fixed random fifth of the frames. Frames follow one another in a film, so
-that test frames have near neighbours among those trained on; the split is the usual one all the same. With 500 passes
-the loss of the validation images was least after some 200, whence their number here.
+Grey, as 256 levels. The figure is in bits per dimension on a fixed random fifth of the frames, as is usual. With 500
+passes the loss of the validation images was least after some 200, whence their number here.
 """
 
 from recipes.settings import EvaluateSettings, Settings, TrainSettings, VAESettings

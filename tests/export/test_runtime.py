@@ -70,8 +70,10 @@ def test_what_sample_takes_and_refuses(small_bundle, tmp_path):
     ):
         with pytest.raises(export.ExportError, match=message):
             bundle.sample(2, **options)
-    export.save(MODELS["ConditionalVAE"](), tmp_path / "labels", ["onnx"])
+    export.save(MODELS["ConditionalVAE"](), tmp_path / "labels", "onnx")
     conditional = export.load(tmp_path / "labels")
+    with pytest.raises(export.ExportError, match=r"'decode' is given 2 of 'latent' and 1 of 'label', expected as many"):
+        conditional.run("decode", latent=np.zeros((2, 3), np.float32), label=np.array([1]))
     with pytest.raises(export.ExportError, match="expected 0 to 2"):
         conditional.sample(2, label=3)
     with pytest.raises(export.ExportError, match="n is 0"):

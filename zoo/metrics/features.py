@@ -9,7 +9,7 @@ import numpy as np
 
 from zoo import presets
 from zoo.backend import require_keras_on_tensorflow
-from zoo.errors import ZooError
+from zoo.errors import ZooError, near_miss
 from zoo.metrics.classifier import Classifier
 from zoo.validation import check_images
 
@@ -48,6 +48,12 @@ def feature_network(name: str | Path) -> FeatureNetwork:
         return _inception()
     if Path(name).suffix == ".keras":
         return _from_file(Path(name))
+    classifiers = [known for known, entry in presets.registry().items() if entry["class"] == Classifier.__name__]
+    if str(name) not in classifiers and not Path(name).is_dir():
+        raise ZooError(
+            f"unknown feature network '{name}'.{near_miss(str(name), classifiers)} Known: {', '.join(classifiers)}, "
+            f"{INCEPTION}, or a .keras file."
+        )
     classifier = Classifier.from_preset(name)
     return FeatureNetwork(Path(name).name, "none", classifier.features, classifier.logits)
 

@@ -6,7 +6,7 @@ import keras
 
 from zoo.networks.mlp import with_labels
 from zoo.networks.sizes import crop_to, grid_of
-from zoo.validation import check_count, check_sizes
+from zoo.validation import check_activation, check_count, check_sizes
 
 # Kernels twice the stride cover each pixel equally often, so that transposed ones leave no checkerboard.
 KERNEL, STRIDE = 4, 2
@@ -26,8 +26,9 @@ def conv_encoder(
     second input, one-hot labels [batch, num_classes].
 
     Raises:
-        ZooError: A size is no integer above 0, or `filters` is empty.
+        ZooError: A size is no integer above 0, `filters` is empty, or Keras has no such activation.
     """
+    check_activation(activation)
     images = keras.Input(check_sizes(image_shape, "image_shape", 3), name="image")
     filters, hidden = check_sizes(filters, "filters"), check_count(hidden, "hidden")
     features = images
@@ -52,10 +53,11 @@ def conv_decoder(
     `num_classes` it takes a second input, one-hot labels [batch, num_classes].
 
     Raises:
-        ZooError: A size is no integer above 0, or `filters` is empty.
+        ZooError: A size is no integer above 0, `filters` is empty, or Keras has no such activation.
     """
     height, width, channels = check_sizes(output_shape, "output_shape", 3)
     filters, hidden = check_sizes(filters, "filters"), check_count(hidden, "hidden")
+    check_activation(activation)
     latents = keras.Input((check_count(latent_size, "latent_size"),), name="latent")
     inputs, features = with_labels(latents, latents, num_classes)
     features = keras.layers.Dense(hidden, activation)(features)

@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from zoo.validation import check_count, check_sizes
+from zoo.validation import check_activation, check_count, check_sizes
 
 
 def mlp_encoder(
@@ -21,9 +21,10 @@ def mlp_encoder(
     With `num_classes` it takes a second input, one-hot labels [batch, num_classes].
 
     Raises:
-        ZooError: A size is no integer above 0, or `hidden` is empty.
+        ZooError: A size is no integer above 0, `hidden` is empty, or Keras has no such activation.
     """
-    images = keras.Input(check_sizes(image_shape, "image_shape"), name="image")
+    check_activation(activation)
+    images = keras.Input(check_sizes(image_shape, "image_shape", 3), name="image")
     inputs, features = with_labels(images, keras.layers.Flatten()(images), num_classes)
     for width in check_sizes(hidden, "hidden"):
         features = keras.layers.Dense(width, activation)(features)
@@ -43,8 +44,9 @@ def mlp_decoder(
     With `num_classes` it takes a second input, one-hot labels [batch, num_classes].
 
     Raises:
-        ZooError: A size is no integer above 0, or `hidden` is empty.
+        ZooError: A size is no integer above 0, `hidden` is empty, or Keras has no such activation.
     """
+    check_activation(activation)
     latents = keras.Input((check_count(latent_size, "latent_size"),), name="latent")
     inputs, features = with_labels(latents, latents, num_classes)
     for width in check_sizes(hidden, "hidden"):
@@ -59,5 +61,5 @@ def with_labels(values: Any, features: Any, num_classes: int | None) -> tuple[An
     """Returns the inputs of a network, and features [batch, size] with one-hot labels joined on where there are any."""
     if num_classes is None:
         return values, features
-    labels = keras.Input((num_classes,), name="label")
+    labels = keras.Input((check_count(num_classes, "num_classes", least=2),), name="label")
     return [values, labels], keras.layers.Concatenate()([features, labels])

@@ -57,10 +57,14 @@ class AssembledModel(GenerativeModel):
         wanted = (height, width, self.likelihood_layer.parameters_for(channels))
         given = known_output(decoder, "decoder", "Give a decoder with one.")[1:]
         if given != wanted:
+            remedy = "Give both networks images of one size."
+            if given[:2] == wanted[:2]:
+                remedy = (
+                    f"Change the decoder's last layer: its channels are the likelihood's parameters_for({channels})."
+                )
             raise ZooError(
                 f"the decoder gives {list(given)}, but {type(self.likelihood_layer).__name__} for images "
-                f"{list(self.image_shape)} needs {list(wanted)}. Change the decoder's last layer: "
-                f"its channels are the likelihood's parameters_for({channels})."
+                f"{list(self.image_shape)} needs {list(wanted)}. {remedy}"
             )
 
     def _check_inputs(self) -> None:

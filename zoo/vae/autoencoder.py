@@ -190,6 +190,7 @@ class Autoencoder(AssembledModel):
     def fit_latent_density(
         self,
         images: np.ndarray,
+        *,
         seed: int = 0,
         epochs: int = 100,
         batch_size: int = 256,

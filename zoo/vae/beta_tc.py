@@ -55,6 +55,7 @@ class BetaTCVAE(VAE):
         "dimension_wise_kl",
     )
 
+    smallest_batch = 2
     collapse_remedies = "kl_warm_up (steps), a smaller alpha, beta or gamma, or a weaker decoder"
 
     def __init__(

@@ -54,6 +54,7 @@ class InfoVAE(VAE):
     """
 
     objective_names = ("loss", "elbo", "reconstruction", "kl", "mmd")
+    smallest_batch = 2
 
     def __init__(
         self,

@@ -49,7 +49,7 @@ class IWAE(VAE):
         encoder, decoder, posterior, prior, likelihood: As in `VAE`.
         num_samples: k, draws an image (and copy); the time a step takes grows with it.
         bound: "iwae", "miwae", "ciwae" or "piwae"; see the module.
-        repeats: m, the copies of "miwae" and "piwae"; 1 for the others.
+        repeats: m, the copies of "miwae" and "piwae", at least 2; 1 for the others.
         beta: The share of the elbo in "ciwae", in [0, 1].
         gradient: "reparameterized", or "doubly_reparameterized" for the inference network.
         kl_warm_up: As in `VAE`; weighs log p(z) - log q(z|x) in the weights.
@@ -91,6 +91,8 @@ class IWAE(VAE):
             raise ZooError(f"beta is {beta!r}, expected a share of the elbo from 0 to 1.")
         if repeats > 1 and bound in ("iwae", "ciwae"):
             raise ZooError(f"repeats is {repeats}, but bound '{bound}' has no copies: raise num_samples instead.")
+        if repeats == 1 and bound in ("miwae", "piwae"):
+            raise ZooError(f"bound '{bound}' of one copy is 'iwae': give repeats, the number of copies, 2 or more.")
         if self._split and not self.posterior_layer.has_fast_density:
             raise ZooError(
                 f"{type(self.posterior_layer).__name__} has no fast density at points that are not its own draws, "

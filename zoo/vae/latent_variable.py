@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from zoo import random
 from zoo.callbacks import with_callback
+from zoo.errors import ZooError
 from zoo.metrics.likelihood import LogLikelihood, Weights, importance_weighted
 from zoo.networks.inputs import widest
 from zoo.paths import along_dimensions, check_ends, spherical
@@ -250,6 +251,8 @@ class LatentVariableModel(AssembledModel):
         Raises:
             ZooError: The image is not as described, or there is no such dimension.
         """
+        if label is None and self.num_classes is not None:
+            raise ZooError(f"{type(self).__name__} is conditional: pass label, the image's class.")
         labels = None if label is None else np.array([label])
         latent = self.encode(check_image(image, self.image_shape), labels).loc[0]
         latents = along_dimensions(latent, dimensions, extent, steps)

@@ -101,3 +101,12 @@ def test_more_images_than_were_said_are_refused_whatever_holds_them(wrap):
     trained.compile("adam")
     with pytest.raises(zoo.ZooError, match="dataset_size"):
         trained.fit(wrap(np.zeros((5, *SHAPE), np.float32)), verbose=0)
+
+
+@pytest.mark.parametrize("make", [lambda: model(), lambda: zoo.InfoVAE(mlp_encoder(SHAPE), mlp_decoder(2, SHAPE))])
+def test_batches_of_one_image_are_refused(make):
+    """What compares the images of a batch is 0 there."""
+    made = make()
+    made.compile("adam")
+    with pytest.raises(zoo.ZooError, match=r"batch_size is 1, but the .* is of a batch as a whole: give at least 2"):
+        made.fit(np.zeros((4, *SHAPE), np.float32), batch_size=1, verbose=0)

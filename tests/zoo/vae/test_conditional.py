@@ -107,6 +107,12 @@ def test_bad_labels(trained):
     for label, message in ((7, "expected 0 to 2"), (1.5, "dtype"), ([0, 1], r"expected \[3\]")):
         with pytest.raises(zoo.ZooError, match=message):
             trained.sample(3, label=label)
+    with pytest.raises(zoo.ZooError, match="pass label, the image's class"):
+        trained.traverse(images[0])
+    with pytest.raises(zoo.ZooError, match=r"fit\(images, labels\), or give a dataset of such pairs"):
+        trained.fit(tf.data.Dataset.from_tensor_slices(images).batch(3), verbose=0)
+    with pytest.raises(zoo.ZooError, match="is given 6 of 'image' and 3 of 'label'"):
+        trained.run("encode", image=images, label=labels[:3])
     with pytest.raises(zoo.ZooError, match="takes no labels"):
         zoo.VAE(mlp_encoder(SHAPE), mlp_decoder(2, SHAPE)).encode(images, labels)
 

@@ -264,6 +264,25 @@ def test_labels_of_a_model_without_classes_are_refused(digits):
         model.fit(digits[:16], validation_data=(digits[:4], np.arange(4)), verbose=0)
 
 
+def test_a_dataset_of_single_images_is_refused(digits):
+    model = zoo.VAE(mlp_encoder((8, 8, 1), (8,)), mlp_decoder(2, (8, 8, 1), (8,)))
+    model.compile()
+    with pytest.raises(zoo.ZooError, match=r"are a dataset of single images\. Batch it"):
+        model.fit(tf.data.Dataset.from_tensor_slices(digits[:8]), verbose=0)
+
+
+def test_networks_say_what_they_cannot_be_made_of():
+    for make, message in (
+        (lambda: mlp_encoder((8, 8)), "image_shape is .*expected 3"),
+        (lambda: mlp_encoder((8, 8, 1), num_classes=0), "num_classes is 0"),
+        (lambda: mlp_decoder(2, (8, 8, 1), activation="elo"), "no activation 'elo'"),
+        (lambda: zoo.VAE(mlp_encoder((8, 8, 1)), mlp_decoder(2, (9, 8, 1))), "Give both networks images of one size"),
+        (lambda: zoo.VAE(mlp_encoder((8, 8, 1)), mlp_decoder(2, (8, 8, 2))), r"parameters_for\(1\)"),
+    ):
+        with pytest.raises(zoo.ZooError, match=message):
+            make()
+
+
 def test_both_parts_of_an_encoding_are_not_latents(small_vae, digits):
     with pytest.raises(zoo.ZooError, match=r"pass the location: encode\(images\)\.loc"):
         small_vae.decode(small_vae.encode(digits[:2]))
