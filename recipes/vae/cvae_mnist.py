@@ -24,6 +24,7 @@ EXPECTED = {
     "data": "mnist",
     "images": 10_000,
     "draws": 1000,
+    "likelihood_of": "binary images, given the label",
     "conditional_accuracy": 0.985,
     "conditional_accuracy_error": 0.0012,
     "samples": 10_000,
