@@ -19,8 +19,9 @@ def headline(figures: Mapping[str, Any]) -> str:
 def _likelihood(figures: Mapping[str, Any]) -> str:
     if "nll" not in figures:
         return ""
+    at_most = "at most " if figures["draws"] == 1 else ""  # the bound itself
     return (
-        f"NLL {figures['nll']:.2f} +- {figures['standard_error']:.2f} nats{given_label(figures)} "
+        f"NLL {at_most}{figures['nll']:.2f} +- {figures['standard_error']:.2f} nats{given_label(figures)} "
         f"({figures['data']} test, {figures['images']:,} images, {draws(figures)})"
     )
 

@@ -16,4 +16,17 @@ SETTINGS = Settings(
 )
 
 PARAMETERS = 788_306
-EXPECTED = {}
+EXPECTED = {
+    "nll": 111.25,
+    "standard_error": 0.24,
+    "data": "mnist",
+    "images": 10_000,
+    "draws": 1,
+    "frechet_distance": 48.06,
+    "frechet_distance_error": 1.37,
+    "train_frechet_distance": 3.43,
+    "samples": 10_000,
+    "real_images": 10_000,
+    "features": "classifier_mnist",
+    "resizing": "none",
+}
