@@ -10,7 +10,7 @@ from recipes.settings import EvaluateSettings, Settings, TrainSettings, VQVAESet
 SETTINGS = Settings(
     recipe="vqvae_mnist",
     data="mnist",
-    model=VQVAESettings(filters=[32, 64, 64], channels=16, blocks=1, codes=256, prior_filters=64, prior_epochs=25),
+    model=VQVAESettings(filters=[32, 64, 64], channels=16, blocks=1, codes=256, prior_filters=64, prior_epochs=40),
     train=TrainSettings(epochs=25, batch_size=128, learning_rate=1e-3, validation=1000),
     evaluate=EvaluateSettings(draws=1, images=10_000),
 )

@@ -100,7 +100,8 @@ class CodeModel(AssembledModel):
     ) -> keras.callbacks.History:
         """Fits the prior to the codes of images, from the weights that it has; everything else stays as it is.
 
-        Images are encoded once, binarized with the model's seed where the likelihood binarizes at random.
+        Where the likelihood binarizes at random, images are binarized and encoded anew for each epoch, from the
+        model's seed; else they are encoded once.
 
         Args:
             images: An array [n, height, width, channels] in [0, 1], or a `tf.data.Dataset` of such batches.
@@ -120,8 +121,13 @@ class CodeModel(AssembledModel):
         epochs, batch_size = check_count(epochs, "epochs"), check_count(batch_size, "batch_size")
         if not isinstance(learning_rate, keras.optimizers.schedules.LearningRateSchedule):
             learning_rate = check_positive(learning_rate, "learning_rate")
-        codes = self._codes_of(images, "images")
+        first = self._codes_of(images, "images")
         validation_codes = None if validation_data is None else self._codes_of(validation_data, "validation_data")
+
+        def codes(epoch: int) -> np.ndarray:
+            anew = epoch > 0 and self.likelihood_layer.draws_targets
+            return self._codes_of(images, "images", epoch) if anew else first
+
         self._prior_is_fitted.assign(0.0)  # not while it is half done
         history = code_prior.fit(
             self.prior_network, codes, epochs, batch_size, learning_rate, self._noise_seed, validation_codes, verbose
@@ -129,19 +135,21 @@ class CodeModel(AssembledModel):
         self._prior_is_fitted.assign(1.0)
         return history
 
-    def _codes_of(self, source: Any, name: str) -> np.ndarray:
-        """Returns the codes of an array or a dataset of images."""
+    def _codes_of(self, source: Any, name: str, epoch: int = 0) -> np.ndarray:
+        """Returns the codes of an array or a dataset of images, binarized for an epoch where that is done."""
         source = self._checked_source(source, name)
         if isinstance(source, tf.data.Dataset):
             batches = (keras.utils.unpack_x_y_sample_weight(batch)[0].numpy() for batch in source)
         else:
             images = keras.utils.unpack_x_y_sample_weight(source)[0]
             batches = (images[start : start + VERB_BATCH] for start in range(0, len(images), VERB_BATCH))
-        return np.concatenate([self._codes_of_targets(batch, name, index) for index, batch in enumerate(batches)])
+        seed = random.fold_in(self._noise_seed, epoch)
+        parts = [self._codes_of_targets(batch, name, random.fold_in(seed, n)) for n, batch in enumerate(batches)]
+        return np.concatenate(parts)
 
-    def _codes_of_targets(self, images: np.ndarray, name: str, index: int) -> np.ndarray:
+    def _codes_of_targets(self, images: np.ndarray, name: str, seed: random.Seed) -> np.ndarray:
         images = check_images(images, self.image_shape, name)
-        targets = self.likelihood_layer.targets(tf.constant(images), random.fold_in(self._noise_seed, index))
+        targets = self.likelihood_layer.targets(tf.constant(images), seed)
         return self.run_in_batches("encode", image=targets.numpy())["code"]
 
     @property

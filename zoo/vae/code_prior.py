@@ -8,6 +8,7 @@ place depend on the codes before it alone. `zoo.networks.pixelcnn` is one.
 
 import itertools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -62,7 +63,7 @@ def draw_codes(network: keras.Model, noise: tf.Tensor, temperature: float | tf.T
 
 def fit(
     network: keras.Model,
-    codes: np.ndarray,
+    codes: Callable[[int], np.ndarray],
     epochs: int,
     batch_size: int,
     learning_rate: Any,
@@ -74,7 +75,7 @@ def fit(
 
     Args:
         network: Of codes, as above, functional. Its weights are trainable while this runs only.
-        codes: int32 [n, rows, columns].
+        codes: Maps the number of an epoch, from 0 on, to its grids, int32 [n, rows, columns].
         epochs: Passes over the codes.
         batch_size: Grids a step.
         learning_rate: Of Adam: a number, or a Keras schedule.
@@ -95,13 +96,15 @@ def fit(
             # A model of its own, so that no optimizer is saved with the network.
             trainer = keras.Model(network.inputs, network.outputs)
             trainer.compile(keras.optimizers.Adam(learning_rate), loss=lambda given, logits: -_log_prob(given, logits))
+        grids = _ShuffledGrids(codes, batch_size, seed)
+        anew = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, _: grids.begin(epoch) if epoch else None)
         return trainer.fit(
-            _ShuffledGrids(codes, batch_size, seed),
+            grids,
             epochs=epochs,
             shuffle=False,  # they are, by their own seed
             validation_data=None if validation_codes is None else (validation_codes, validation_codes),
             validation_batch_size=batch_size,
-            callbacks=[StopOnNonFiniteLoss(lambda _: DIVERGED)],
+            callbacks=[anew, StopOnNonFiniteLoss(lambda _: DIVERGED)],
             verbose=verbose,
         )
     finally:
@@ -139,11 +142,10 @@ def check_causal(network: keras.Model) -> None:
 class _ShuffledGrids(keras.utils.PyDataset):
     """Batches of grids, as inputs and as targets, in an order that depends on the seed and the epoch alone."""
 
-    def __init__(self, codes: np.ndarray, batch_size: int, seed: int):
+    def __init__(self, codes: Callable[[int], np.ndarray], batch_size: int, seed: int):
         super().__init__()
-        self._codes, self._batch_size, self._seed = codes, batch_size, random.fold_in(seed, _PURPOSE)
-        self._epoch = 0
-        self._shuffle()
+        self._codes_of_epoch, self._batch_size, self._seed = codes, batch_size, random.fold_in(seed, _PURPOSE)
+        self.begin(0)
 
     def __len__(self) -> int:
         return math.ceil(len(self._codes) / self._batch_size)
@@ -152,10 +154,8 @@ class _ShuffledGrids(keras.utils.PyDataset):
         batch = self._codes[self._order[index * self._batch_size : (index + 1) * self._batch_size]]
         return batch, batch
 
-    def on_epoch_end(self) -> None:
-        self._epoch += 1
-        self._shuffle()
-
-    def _shuffle(self) -> None:
-        words = random.bits([len(self._codes)], random.fold_in(self._seed, self._epoch))
+    def begin(self, epoch: int) -> None:
+        """Gets ready for an epoch. Keras's own `on_epoch_end` is called before the first epoch too."""
+        self._codes = self._codes_of_epoch(epoch)
+        words = random.bits([len(self._codes)], random.fold_in(self._seed, epoch))
         self._order = np.argsort(words.numpy(), kind="stable")

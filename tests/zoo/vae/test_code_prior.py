@@ -35,7 +35,7 @@ def data(count: int = 600) -> np.ndarray:
 @pytest.fixture(scope="module")
 def fitted() -> keras.Model:
     network = tiny()
-    code_prior.fit(network, data(), 30, 50, 0.02, seed=0, verbose=0)
+    code_prior.fit(network, lambda _: data(), 30, 50, 0.02, seed=0, verbose=0)
     return network
 
 
@@ -85,7 +85,7 @@ def test_at_temperature_zero_each_place_takes_its_most_probable_code(fitted):
 def test_the_loss_is_in_nats_a_grid():
     network, grids = tiny(), data(60)
     expected = -float(tf.reduce_mean(code_prior.log_prob(network, grids)))
-    history = code_prior.fit(network, grids, 1, 7, 1e-12, 0, grids, verbose=0).history
+    history = code_prior.fit(network, lambda _: grids, 1, 7, 1e-12, 0, grids, verbose=0).history
     assert history["val_loss"][0] == pytest.approx(expected, rel=1e-4)
     assert history["loss"][0] == pytest.approx(expected, rel=1e-4)
 
@@ -95,18 +95,29 @@ def test_fitting_repeats_itself_for_a_seed_whatever_the_global_one():
     for seed, global_seed in ((3, 1), (3, 2), (4, 1)):
         network = tiny()
         keras.utils.set_random_seed(global_seed)
-        code_prior.fit(network, data(50), 2, 16, 0.01, seed, verbose=0)
+        code_prior.fit(network, lambda _: data(50), 2, 16, 0.01, seed, verbose=0)
         found.append(np.concatenate([weight.ravel() for weight in network.get_weights()]))
     np.testing.assert_array_equal(found[0], found[1])
     assert not np.allclose(found[0], found[2], atol=1e-5)
 
 
+def test_every_epoch_has_grids_of_its_own():
+    seen, network = [], tiny()
+
+    def codes(epoch):
+        seen.append(epoch)
+        return data(20)
+
+    code_prior.fit(network, codes, 3, 10, 1e-3, 0, verbose=0)
+    assert seen == [0, 1, 2]
+
+
 def test_every_epoch_has_all_grids_in_its_own_order():
     grids = np.arange(50).reshape(-1, 1, 1)
-    batches, orders = code_prior._ShuffledGrids(grids, 8, seed=0), []
-    for _ in range(2):
+    batches, orders = code_prior._ShuffledGrids(lambda _: grids, 8, seed=0), []
+    for epoch in range(2):
+        batches.begin(epoch)
         orders.append(np.concatenate([batches[index][0] for index in range(len(batches))]).ravel())
-        batches.on_epoch_end()
     assert [len(batches[index][0]) for index in range(len(batches))] == [8] * 6 + [2]
     for order in orders:
         np.testing.assert_array_equal(np.sort(order), np.arange(50))
@@ -119,4 +130,4 @@ def test_a_network_that_sees_what_it_predicts_is_refused(kernel, padding):
     embedded = keras.layers.Embedding(CODES, 4, embeddings_initializer="random_normal")(grid)
     network = keras.Model(grid, keras.layers.Conv2D(CODES, kernel, padding=padding)(embedded))
     with pytest.raises(zoo.ZooError, match=r"place \d of the grid.*like networks\.pixelcnn"):
-        code_prior.fit(network, data(20), 1, 10, 1e-3, 0, verbose=0)
+        code_prior.fit(network, lambda _: data(20), 1, 10, 1e-3, 0, verbose=0)

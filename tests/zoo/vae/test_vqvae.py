@@ -171,6 +171,17 @@ def test_the_prior_learns_the_codes_of_what_the_likelihood_scores(digits):
     assert not np.array_equal(drawn.encode(grey), drawn.encode((grey > 0.5).astype(np.float32)))
 
 
+def test_the_prior_sees_images_binarized_anew_at_each_epoch(digits, monkeypatch):
+    given = []
+    monkeypatch.setattr("zoo.vae.code_prior.fit", lambda _, codes, *__: given.append([codes(n) for n in (0, 1, 0)]))
+    for binarize in ("sample", "threshold"):
+        made(likelihood=Bernoulli(binarize)).fit_prior(digits[:50], verbose=0)
+    (first, second, again), fixed = given
+    np.testing.assert_array_equal(first, again)
+    assert 0 < (first != second).mean() < 0.9
+    np.testing.assert_array_equal(fixed[0], fixed[1])
+
+
 def test_training_on_asks_for_a_new_prior(digits):
     model = made()
     model.compile("adam")
