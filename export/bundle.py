@@ -136,7 +136,7 @@ def _checked_formats(formats: str | tuple[str, ...] | list[str]) -> list[str]:
     if not formats:
         raise ExportError(f"no format is given. Give a list of some of: {', '.join(FORMATS)}.")
     if unknown:
-        raise ExportError(f"unknown format '{unknown[0]}'. Give a list of some of: {', '.join(FORMATS)}.")
+        raise ExportError(f"unknown format '{unknown[0]}'. Give one or a list of: {', '.join(FORMATS)}.")
     return [name for name in FORMATS if name in formats]
 
 

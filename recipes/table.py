@@ -21,9 +21,9 @@ _HEAD = """# Likelihoods, measured and published
 Made from finished runs of the recipes by `python -m recipes.table runs docs/likelihoods.md`; each row by `zoo train
 RECIPE`, where "passes" names another recipe with `--set train.start_from=` its run. Figures are of the test split,
 importance-weighted bounds (Burda et al. 2016, equation 8) with the draws given, or the plain bound where it says 1
-draw; the error is the standard error over test images. Less is better. A conditional model's is of log p(x|label):
-log p(x), over labels that are equally likely, may be less by up to the log of their number, 2.30 for ten. Nothing was
-chosen by the test images. Minutes are those of training on two CPU cores, other work beside it included.
+draw; the error is the standard error over test images. Less is better. A conditional model's is of p(x|label);
+without the label, of equally likely ones, it may be more by up to the log of their number, 2.30 nats for ten. Nothing
+was chosen by the test images. Minutes are those of training on two CPU cores, other work beside it included.
 
 | recipe | what | published | measured | draws | images | parameters | passes | minutes |
 | --- | --- | --- | --- | --- | --- | --- | --- | --- |
@@ -79,7 +79,8 @@ def measured(figures: dict[str, Any]) -> str:
     if "bits_per_dimension" not in figures or "binary" in figures["likelihood_of"]:
         return f"{figures['nll']:.2f} +- {figures['standard_error']:.2f} nats{given_label(figures)}"
     scale = figures["bits_per_dimension"] / figures["nll"]
-    return f"{figures['bits_per_dimension']:.3f} +- {scale * figures['standard_error']:.3f} bits/dim"
+    bits, error = figures["bits_per_dimension"], scale * figures["standard_error"]
+    return f"{bits:.3f} +- {error:.3f} bits/dim{given_label(figures)}"
 
 
 if __name__ == "__main__":

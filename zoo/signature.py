@@ -74,8 +74,9 @@ class NamedTensor:
         if dtype.kind == "f" and np.isnan(array).any():
             raise ZooError(f"{label} holds NaN.")
         if self.range is not None and not (self.range[0] <= array.min() and array.max() <= self.range[1]):
-            found = f": its values {span(array)}" if self.shape else f" is {array:.6g}"
-            raise ZooError(f"{label}{found}, expected {self.range[0]:.6g} to {self.range[1]:.6g}.")
+            found = f": its values {span(array)}" if self.shape else f" is {array}"
+            low, high = (int(end) if dtype.kind in "iu" else f"{end:.6g}" for end in self.range)
+            raise ZooError(f"{label}{found}, expected {low} to {high}.")
         return array.astype(dtype)
 
     @property

@@ -12,7 +12,7 @@ from zoo import random
 from zoo.backend import require_keras_on_tensorflow
 from zoo.callbacks import DIVERGED, StopOnNonFiniteLoss, stopped_unless, with_callback
 from zoo.errors import ZooError, near_miss
-from zoo.validation import check_images, check_labels, check_seed
+from zoo.validation import check_count, check_images, check_labels, check_seed
 
 require_keras_on_tensorflow()
 
@@ -116,16 +116,14 @@ class TrainableModel(keras.Model):
             y: Labels, int [n], for conditional models. Else labels are refused in an array, and other targets ignored,
                 so that `fit(x, x)`, as in other code for autoencoders, works.
             validation_data: The same kinds as `x`, or (x, y).
-            **kwargs: As in `keras.Model.fit`.
+            **kwargs: As in `keras.Model.fit`. `sample_weight` is refused where `averages_over` names a part of the
+                objective that is of a batch as a whole, which it would not reach.
 
         Raises:
             ZooError: The images or labels are not as described, or the loss is no longer finite.
         """
-        if kwargs.get("batch_size", self.smallest_batch) < self.smallest_batch:
-            raise ZooError(
-                f"batch_size is {kwargs['batch_size']}, but {self.averages_over} is of a batch as a whole: give at "
-                f"least {self.smallest_batch}."
-            )
+        if kwargs.get("batch_size") is not None:
+            self._check_batch(check_count(kwargs["batch_size"], "batch_size"))
         if kwargs.get("class_weight") is not None:
             raise ZooError("class_weight is for classifiers; give sample_weight, one weight an image.")
         x = self._checked_source(_not_a_pair(x, "fit"), "images in x")
@@ -167,8 +165,17 @@ class TrainableModel(keras.Model):
             images, labels, _ = keras.utils.unpack_x_y_sample_weight(first)
             if tuple(getattr(images, "shape", ())) == tuple(self.image_shape):
                 raise ZooError(f"{name} are a dataset of single images. Batch it: dataset.batch(128).")
-            self._targets(self._checked_images(images, name), labels, None, name.replace("images", "labels"))
+            images = self._checked_images(images, name)
+            self._check_batch(len(images))
+            self._targets(images, labels, None, name.replace("images", "labels"))
         return source
+
+    def _check_batch(self, size: int) -> None:
+        if size < self.smallest_batch:
+            raise ZooError(
+                f"{type(self).__name__} is given batches of {size}, expected {self.smallest_batch} or more: "
+                f"{self.averages_over} compares the images of a batch."
+            )
 
     def _checked_images(self, images: Any, name: str) -> np.ndarray:
         images = check_images(images, self.image_shape, name)
@@ -180,7 +187,8 @@ class TrainableModel(keras.Model):
         if not isinstance(images, np.ndarray):
             return None  # labels come with the images
         if self.num_classes is None:
-            if isinstance(labels, np.ndarray) and labels.dtype.kind in "iu" and labels.size == len(labels):
+            given = np.asarray(labels) if isinstance(labels, np.ndarray | list) else np.zeros([])
+            if given.dtype.kind in "iu" and given.shape in ((len(images),), (len(images), 1)):
                 raise ZooError(
                     f"{name} are integers, one an image, and {type(self).__name__} is not conditional: leave them out, "
                     "or use a conditional model."
@@ -255,7 +263,8 @@ class TrainableModel(keras.Model):
         images, labels, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         if sample_weight is not None and self.averages_over is not None:
             raise ZooError(
-                f"sample_weight does not reach {self.averages_over}, which is of a batch as a whole: leave one out."
+                f"sample_weight does not reach {self.averages_over}, which is of a batch as a whole: leave the weights "
+                "out, or take a model or options without that."
             )
         with tf.GradientTape() as tape:
             seed = self._step_seed(batches_taken(self.optimizer), TRAINING)

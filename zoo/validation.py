@@ -71,7 +71,7 @@ def check_image(image: Any, image_shape: tuple[int, int, int]) -> np.ndarray:
     if image.shape != tuple(image_shape):
         remedy = " Pass one image, images[0]." if image.ndim == 4 else _shape_remedy(image[None], image_shape)
         raise ZooError(f"image has shape [{_join(image.shape)}], expected [{_join(image_shape)}].{remedy}")
-    return check_images(image[None], image_shape, "image")
+    return check_images(image[None], image_shape)
 
 
 def check_latents(latents: Any, latent_size: int) -> np.ndarray:
@@ -203,6 +203,8 @@ def check_seed(seed: Any) -> int:
 def span(values: np.ndarray) -> str:
     """Returns "are all 1.5", or "range from 0 to 255", of values that are not of the range they should be of."""
     low, high = values.min(), values.max()
+    if values.size == 1:
+        return f"are {low:.4g}"
     return f"are all {low:.4g}" if low == high else f"range from {low:.4g} to {high:.4g}"
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import onnx as onnx_package
 import pytest
 import tensorflow as tf
+from example_models import MODELS
 
 import export
 import zoo
@@ -280,6 +281,11 @@ def test_a_model_that_cannot_sample_yet_is_exported_with_a_warning(tmp_path, cli
     model.save(tmp_path / "model.keras")
     said = cli("export", str(tmp_path / "model.keras"), "-o", str(tmp_path / "again"), "--formats", "saved_model").error
     assert "warning: The bundle has encode, decode, reconstruct alone" in said
+
+
+def test_the_card_of_a_conditional_model_asks_for_a_label(tmp_path):
+    export.save(MODELS["ConditionalVAE"](), tmp_path / "bundle", "onnx")
+    assert "bundle.sample(16, seed=0, label=1)" in (tmp_path / "bundle" / "card.md").read_text()
 
 
 def test_targets_and_formats(tmp_path, small_vae, small_bundle):

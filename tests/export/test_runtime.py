@@ -64,7 +64,7 @@ def test_what_sample_takes_and_refuses(small_bundle, tmp_path):
     bundle = export.load(small_bundle)
     np.testing.assert_array_equal(bundle.sample(2, temperature=1), bundle.sample(2))
     for options, message in (
-        ({"temperature": 0}, "'temperature' of 'sample' is 0, expected 1e-06"),
+        ({"temperature": 0}, "'temperature' of 'sample' is 0.0, expected 1e-06"),
         ({"temperature": float("inf")}, "'temperature' of 'sample' is inf"),
         ({"label": 1}, "not conditional: it takes no label"),
     ):

@@ -139,6 +139,13 @@ def test_user_errors_are_one_line(user_error, arguments, message, tmp_path, monk
     assert not any(tmp_path.iterdir())
 
 
+def test_a_folder_is_no_keras_file(tmp_path):
+    import zoo
+
+    with pytest.raises(zoo.ZooError, match=r"is a folder, expected a .keras file. That of a run folder is model.keras"):
+        zoo.load_model(tmp_path)
+
+
 def test_damaged_models_are_one_line(user_error, tmp_path):
     (tmp_path / "model.keras").write_bytes(b"not a model")
     assert "truncated, or no .keras file" in user_error("sample", tmp_path / "model.keras")

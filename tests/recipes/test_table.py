@@ -66,3 +66,5 @@ def test_a_likelihood_given_the_label_says_so():
 def test_levels_are_measured_in_bits():
     levels = {"nll": 1000.0, "standard_error": 10.0, "bits_per_dimension": 4.0, "likelihood_of": "256 levels"}
     assert measured({**FIGURES, **levels}) == "4.000 +- 0.040 bits/dim"
+    conditional = {**levels, "likelihood_of": "256 levels, given the label"}
+    assert measured({**FIGURES, **conditional}) == "4.000 +- 0.040 bits/dim given the label"

@@ -60,7 +60,7 @@ def test_the_saved_model_is_the_average_of_the_weights(run):
     assert any(not np.allclose(one, other) for one, other in zip(weights, averages, strict=True))
 
 
-def test_an_interrupted_run_ends_where_a_straight_one_does(run, tmp_path, monkeypatch):
+def test_an_interrupted_run_ends_where_a_straight_one_does(run, tmp_path, monkeypatch, cli):
     """Stopped after two of four epochs and resumed, a run has the same weights to the last bit."""
     from recipes import run_folder
 
@@ -78,6 +78,7 @@ def test_an_interrupted_run_ends_where_a_straight_one_does(run, tmp_path, monkey
     assert len(folder.metrics_file.read_text().splitlines()) == 2
     assert not folder.model_file.exists()
     assert "has not ended" in open_model(str(folder.path)).warning
+    assert "warning: " in cli("sample", folder.path, "-n", "2", "-o", tmp_path / "two.png").error
     with pytest.raises(ZooError, match=r"is a run of vae_digits: zoo train vae_digits"):
         train(settings_of("vae_mnist"), tmp_path / "run", resume=True)
     model = train(quick(), tmp_path / "run", resume=True)

@@ -11,7 +11,7 @@ import keras
 
 from zoo.networks.conv import KERNEL, STRIDE
 from zoo.networks.sizes import crop_to
-from zoo.validation import check_sizes
+from zoo.validation import check_activation, check_sizes
 
 
 def grid_encoder(
@@ -33,8 +33,9 @@ def grid_encoder(
         name: Of the model.
 
     Raises:
-        ZooError: A shape or `filters` is no list of sizes.
+        ZooError: A shape or `filters` is no list of sizes, or Keras has no such activation.
     """
+    check_activation(activation)
     images = keras.Input(check_sizes(image_shape, "image_shape", 3), name="image")
     filters = check_sizes(filters, "filters")
     features = images
@@ -63,8 +64,10 @@ def grid_decoder(
         name: Of the model.
 
     Raises:
-        ZooError: A shape or `filters` is no list of sizes, or the grid is too small for the images.
+        ZooError: A shape or `filters` is no list of sizes, the grid is too small for the images, or Keras has no such
+            activation.
     """
+    check_activation(activation)
     height, width, channels = check_sizes(output_shape, "output_shape", 3)
     filters = check_sizes(filters, "filters")
     grid = keras.Input(check_sizes(grid_shape, "grid_shape", 3), name="features")

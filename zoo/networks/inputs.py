@@ -77,9 +77,8 @@ def layers_of(network: keras.Model) -> list[keras.layers.Layer]:
 
 def widest(network: keras.Model) -> int:
     """Returns how many values an image the largest output of a layer has, as far as layers say."""
-    shapes = [layer.output.shape for layer in layers_of(network) if hasattr(layer, "output")]
-    sizes = [math.prod(size for size in shape[1:] if size) for shape in shapes if isinstance(shape, tuple)]
-    return max(sizes, default=1)
+    outputs = keras.tree.flatten([layer.output for layer in layers_of(network) if hasattr(layer, "output")])
+    return max((math.prod(size for size in output.shape[1:] if size) for output in outputs), default=1)
 
 
 def _shapes(network: keras.Model, name: str, example: str = "keras.Input(shape)") -> Any:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import keras
 
 from zoo.errors import ZooError
-from zoo.validation import check_count, check_sizes
+from zoo.validation import check_activation, check_count, check_sizes
 
 
 def pixelcnn(
@@ -40,10 +40,11 @@ def pixelcnn(
         name: Of the model.
 
     Raises:
-        ZooError: a size is no integer above 0, `kernel` is even, or `blocks` is 0.
+        ZooError: A size is no integer above 0, `kernel` is even, `blocks` is 0, or Keras has no such activation.
     """
     if blocks < 1 or kernel < 3 or kernel % 2 == 0:
         raise ZooError(f"a pixelcnn needs blocks of at least 1 and an odd kernel of at least 3: {blocks=}, {kernel=}.")
+    check_activation(activation)
     rows, columns = check_sizes(grid_shape, "grid_shape", 2)
     codes, filters = check_count(codes, "codes"), check_count(filters, "filters")
     grid = keras.Input((rows, columns), dtype="int32", name="code")

@@ -8,7 +8,7 @@ import tensorflow as tf
 from zoo.errors import ZooError
 from zoo.networks.mlp import with_labels
 from zoo.networks.sizes import crop_to, grid_of
-from zoo.validation import check_count, check_sizes
+from zoo.validation import check_activation, check_count, check_sizes
 
 
 @keras.saving.register_keras_serializable(package="zoo")
@@ -85,8 +85,10 @@ def residual_encoder(
         num_classes: If given, with resolutions=0, a second input are one-hot labels [batch, num_classes].
 
     Raises:
-        ZooError: A size is no integer above 0, `filters` is empty, or labels have no place.
+        ZooError: A size is no integer above 0, `filters` is empty, labels have no place, or Keras has no such
+            activation.
     """
+    check_activation(activation)
     if num_classes is not None and resolutions != 0:
         raise ZooError("labels are joined to the features of the whole image: give resolutions=0, and `hidden`.")
     images = keras.Input(check_sizes(image_shape, "image_shape", 3), name="image")
@@ -131,8 +133,10 @@ def residual_decoder(
         num_classes: If given, with latents, a second input are one-hot labels [batch, num_classes].
 
     Raises:
-        ZooError: A size is no integer above 0, `filters` is empty, or labels have no place.
+        ZooError: A size is no integer above 0, `filters` is empty, labels have no place, or Keras has no such
+            activation.
     """
+    check_activation(activation)
     height, width, channels = check_sizes(output_shape, "output_shape", 3)
     filters = check_sizes(filters, "filters")
     if isinstance(features_shape, int):

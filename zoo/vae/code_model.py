@@ -29,6 +29,8 @@ from zoo.vae.assembled import AssembledModel
 from zoo.vae.tensors import nats
 from zoo.validation import check_count, check_images, check_positive, check_seed
 
+_BINARIZATION = 3  # purpose of noise, beside those of training and of code_prior
+
 
 class CodeModel(AssembledModel):
     """A model with codes. A family implements `codes`, `likelihood`, `mean_image` and `objective`.
@@ -104,7 +106,8 @@ class CodeModel(AssembledModel):
         model's seed; else they are encoded once.
 
         Args:
-            images: An array [n, height, width, channels] in [0, 1], or a `tf.data.Dataset` of such batches.
+            images: An array [n, height, width, channels] in [0, 1], or a `tf.data.Dataset` of such batches, which is
+                read anew for each epoch.
             epochs: Passes over the codes.
             batch_size: Grids of codes a step.
             learning_rate: Of Adam.
@@ -143,7 +146,7 @@ class CodeModel(AssembledModel):
         else:
             images = keras.utils.unpack_x_y_sample_weight(source)[0]
             batches = (images[start : start + VERB_BATCH] for start in range(0, len(images), VERB_BATCH))
-        seed = random.fold_in(self._noise_seed, epoch)
+        seed = random.fold_in(random.fold_in(self._noise_seed, _BINARIZATION), epoch)
         parts = [self._codes_of_targets(batch, name, random.fold_in(seed, n)) for n, batch in enumerate(batches)]
         return np.concatenate(parts)
 

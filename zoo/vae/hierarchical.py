@@ -25,7 +25,7 @@ from zoo.errors import ZooError
 from zoo.metrics.likelihood import Weights
 from zoo.model import VERB_BATCH
 from zoo.sampling import draw
-from zoo.vae.latent_variable import LatentVariableModel
+from zoo.vae.latent_variable import ARRAYS, LatentVariableModel
 from zoo.vae.likelihoods import Likelihood
 from zoo.vae.parts import copies
 from zoo.vae.top_down import TopDownLevel
@@ -205,7 +205,11 @@ class HierarchicalVAE(LatentVariableModel):
 
     @property
     def _values_per_image(self) -> int:
-        return max(super()._values_per_image, *(math.prod(level.state_shape[1:]) for level in self.levels))
+        """Counts the features and the states of all levels too, which are there at once."""
+        features = self.encoder.output_shape
+        shapes = features if isinstance(features, list) else [features]
+        shapes = [*shapes, *(level.state_shape for level in self.levels)]
+        return max(super()._values_per_image, ARRAYS * sum(math.prod(shape[1:]) for shape in shapes))
 
     # Codes.
 

@@ -24,7 +24,7 @@ from zoo.vae.collapse import PosteriorCollapseWarning
 from zoo.vae.tensors import nats
 from zoo.validation import check_count, check_image, check_images, check_latents, check_positive, check_seed
 
-_ARRAYS = 4
+ARRAYS = 4  # in memory at once, of the size of what a decoder or a level gives
 
 
 class Encoding(NamedTuple):
@@ -302,8 +302,8 @@ class LatentVariableModel(AssembledModel):
 
     @property
     def _values_per_image(self) -> int:
-        """Numbers in memory for a decoded image: likelihoods take several arrays of the size of their parameters."""
-        return max(_ARRAYS * math.prod(self.decoder.output_shape[1:]), widest(self.decoder))
+        """Numbers in memory for a decoded image."""
+        return max(ARRAYS * math.prod(self.decoder.output_shape[1:]), widest(self.decoder))
 
     # Checks.
 

@@ -108,5 +108,7 @@ def test_batches_of_one_image_are_refused(make):
     """What compares the images of a batch is 0 there."""
     made = make()
     made.compile("adam")
-    with pytest.raises(zoo.ZooError, match=r"batch_size is 1, but the .* is of a batch as a whole: give at least 2"):
-        made.fit(np.zeros((4, *SHAPE), np.float32), batch_size=1, verbose=0)
+    images = np.zeros((4, *SHAPE), np.float32)
+    for given, options in ((images, {"batch_size": 1}), (tf.data.Dataset.from_tensor_slices(images).batch(1), {})):
+        with pytest.raises(zoo.ZooError, match=r"batches of 1, expected 2 or more: the .* compares the images"):
+            made.fit(given, **options, verbose=0)

@@ -114,12 +114,16 @@ def test_temperature_scales_the_noise(small_vae):
 def test_bad_arguments(small_vae, digits):
     for call, message in (
         (lambda: small_vae.sample(1, temperature=0.0), "temperature is 0.0"),
+        (
+            lambda: small_vae.sample(1, temperature=1e7),
+            "'temperature' .* is 10000000.0, expected 1e-06 to",
+        ),
         (lambda: small_vae.sample(1, temperature=float("nan")), "temperature is nan"),
         (lambda: small_vae.interpolate(digits[:2], digits[:1]), "as many of both"),
         (lambda: small_vae.interpolate(digits[:1], digits[:1], steps=1), "steps is 1"),
         (lambda: small_vae.traverse(digits[0], dimensions=[4]), "0 to 3"),
         (lambda: small_vae.traverse(digits[:2]), r"image has shape \[2, 8, 8, 1\].*Pass one image, images\[0\]"),
-        (lambda: small_vae.traverse(digits[0] * 255), "image .*divide by 255"),
+        (lambda: small_vae.traverse(digits[0] * 255), "range from 0 to .*divide by 255"),
         (lambda: small_vae.decode(np.zeros((2, 5), np.float32)), r"expected \[batch, 4\]"),
         (lambda: small_vae.log_likelihood(digits[:2], num_samples=0), "num_samples is 0"),
     ):

@@ -57,6 +57,23 @@ def test_the_elbo_is_the_mean_log_weight():
     assert (np.abs(elbo.mean(axis=0) - weights.mean(axis=0)) < 4.5 * error).all()
 
 
+def test_memory_follows_the_features_of_all_levels(monkeypatch):
+    made, chunks = stirred(), []
+    images = np.random.default_rng(0).integers(0, 2, (20, *SHAPE)).astype(np.float32)
+    features = [(1, 1, 6), (3, 2, 4)]  # and the states: one level at the coarsest, two at the finest
+    values = 4 * sum(rows * columns * filters for rows, columns, filters in (*features, *features, features[1]))
+    monkeypatch.setattr("zoo.metrics.likelihood._VALUES_AT_ONCE", 7 * values)
+
+    class Counted(keras.utils.Progbar):
+        def __init__(self, target, **options):
+            chunks.append(target)
+            super().__init__(target, **{**options, "verbose": 0})
+
+    monkeypatch.setattr("keras.utils.Progbar", Counted)
+    made.log_likelihood(images, 3, verbose=True)
+    assert chunks == [3]
+
+
 def test_latents_are_one_vector_outside():
     made = stirred()
     assert made.latent_size == 2 + 3 * 2 * (1 + 2)

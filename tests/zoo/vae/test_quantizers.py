@@ -47,6 +47,14 @@ def test_vectors_are_the_nearest_of_the_codebook():
     np.testing.assert_allclose(found.commitment, distance, rtol=1e-5)
 
 
+def test_an_offset_that_all_share_changes_no_code():
+    """Products of large numbers, from which distances are worked out, would lose them to rounding."""
+    quantizer, given = built(), features(0)
+    codes = np.array(quantizer(given).codes)
+    quantizer.codebook.assign(state(quantizer)[0] + 4096.0)
+    np.testing.assert_array_equal(quantizer(given + np.float32(4096)).codes, codes)
+
+
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_averages_are_those_of_the_paper(jit_compile):
     """Appendix A.1, with Laplace smoothing, by hand over three batches."""

@@ -264,6 +264,14 @@ def test_labels_of_a_model_without_classes_are_refused(digits):
         model.fit(digits[:16], validation_data=(digits[:4], np.arange(4)), verbose=0)
 
 
+def test_batch_sizes_are_as_in_keras(digits):
+    model = zoo.VAE(mlp_encoder((8, 8, 1), (8,)), mlp_decoder(2, (8, 8, 1), (8,)))
+    model.compile()
+    model.fit(digits[:8], batch_size=None, verbose=0)
+    with pytest.raises(zoo.ZooError, match="batch_size is 0, expected an integer of at least 1"):
+        model.fit(digits[:8], batch_size=0, verbose=0)
+
+
 def test_a_dataset_of_single_images_is_refused(digits):
     model = zoo.VAE(mlp_encoder((8, 8, 1), (8,)), mlp_decoder(2, (8, 8, 1), (8,)))
     model.compile()
@@ -445,3 +453,9 @@ def test_memory_follows_what_the_decoder_gives(monkeypatch):
     wide = zoo.VAE(mlp_encoder(shape, (4,)), mlp_decoder(2, shape, (12 * 4 * (4 * 4 * 768) // 5,)))
     assert np.isfinite(wide.log_likelihood(images, 3, verbose=True).mean)
     assert chunks == [5]
+    latents = keras.Input((2,))  # layers may have several outputs
+    sequence, *_ = keras.layers.LSTM(48, return_sequences=True, return_state=True)(
+        keras.layers.Reshape((1, 2))(latents)
+    )
+    odd = zoo.VAE(mlp_encoder(shape, (4,)), keras.Model(latents, keras.layers.Reshape(shape)(sequence)))
+    assert np.isfinite(odd.log_likelihood(images, 3).mean)
