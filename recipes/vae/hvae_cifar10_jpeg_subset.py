@@ -24,4 +24,4 @@ SETTINGS = Settings(
 )
 
 PARAMETERS = 1_456_730
-EXPECTED = {}
+EXPECTED = {"nll": 7586.45, "standard_error": 31.52, "data": "cifar10_jpeg_subset", "images": 2000, "draws": 100}
