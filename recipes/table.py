@@ -21,9 +21,10 @@ _HEAD = """# Likelihoods, measured and published
 Made from finished runs of the recipes by `python -m recipes.table runs docs/likelihoods.md`; each row by `zoo train
 RECIPE`, where "passes" names another recipe with `--set train.start_from=` its run. Figures are of the test split,
 importance-weighted bounds (Burda et al. 2016, equation 8) with the draws given, or the plain bound where it says 1
-draw; the error is the standard error over test images. Less is better. A conditional model's is of p(x|label);
-without the label, of equally likely ones, it may be more by up to the log of their number, 2.30 nats for ten. Nothing
-was chosen by the test images. Minutes are those of training on two CPU cores, other work beside it included.
+draw; the error is the standard error over test images. Less is better. Presets have figures of their own, of weights
+as they are stored, on their cards. A conditional model's figure is of p(x|label); without the label, of equally likely
+ones, it may be more by up to the log of their number, 2.30 nats for ten. Nothing was chosen by the test images. Minutes
+are those of training on two CPU cores, other work beside it included.
 
 | recipe | what | published | measured | draws | images | parameters | passes | minutes |
 | --- | --- | --- | --- | --- | --- | --- | --- | --- |
