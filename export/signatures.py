@@ -8,7 +8,6 @@ import keras
 import tensorflow as tf
 
 from export.errors import ExportError
-from zoo.errors import a_kind
 from zoo.signature import NamedTensor, Signature
 
 
@@ -22,7 +21,7 @@ def signatures_of(model: keras.Model) -> dict[str, Signature]:
         ExportError: The model is not a Keras model, or does not know its inputs yet.
     """
     if not isinstance(model, keras.Model):
-        raise ExportError(f"expected a keras.Model, got {a_kind(model)}.")
+        raise ExportError(f"expected a keras.Model, got {type(model).__name__}.")
     if callable(getattr(model, "signatures", None)):
         return model.signatures()
     inputs, outputs = getattr(model, "inputs", None), getattr(model, "outputs", None)

@@ -200,9 +200,9 @@ def evaluate(
     if spec.startswith("folder:"):
         height, width, channels = opened.model.image_shape
         image = ImageSettings(size=(height, width), channels=channels)
+    network = open_network(features, spec)
     loaded = load(spec, image)
     shown = sys.stderr.isatty() and not as_json
-    network = open_network(features, spec)
     figures = measure(opened.model, loaded, draws, images, seed, shown, network)
     print(json.dumps(figures, indent=2) if as_json else f"{headline(figures)}\n{sample_table(figures)}".rstrip())
 
