@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from recipes.figures import draws
+from recipes.figures import draws, of_prior
 from recipes.settings import GANSettings, Settings
 from zoo.model import GenerativeModel
 
@@ -21,7 +21,7 @@ The figures are of the stored weights. To measure them again:
 
     zoo train {recipe}
 
-{epochs} epochs in {minutes:.0f} minutes (checkpoints aside) on two CPU cores, seed {train_seed}.
+{epochs} epochs{of_prior} in {minutes:.0f} minutes (checkpoints aside) on two CPU cores, seed {train_seed}.
 {averaged}
 {held_out:,} of the training images were held out to watch;
 nothing was chosen by them or by the test images.
@@ -96,6 +96,7 @@ def card(
         options=f" --draws {figures['draws']}" if "draws" in figures else "",
         recipe=settings.recipe,
         **training,
+        of_prior=of_prior(settings),
         train_seed=settings.train.seed,
         averaged=_averaged(settings),
         held_out=settings.train.validation,

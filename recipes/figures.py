@@ -21,7 +21,8 @@ def _likelihood(figures: Mapping[str, Any]) -> str:
         return ""
     at_most = "at most " if figures["draws"] == 1 else ""  # the bound itself
     return (
-        f"NLL {at_most}{figures['nll']:.2f} +- {figures['standard_error']:.2f} nats{given_label(figures)} "
+        f"NLL {at_most}{figures['nll']:.2f} +- {figures['standard_error']:.2f} nats{bits(figures)}"
+        f"{given_label(figures)} "
         f"({figures['data']} test, {figures['images']:,} images, {draws(figures)})"
     )
 
@@ -29,6 +30,18 @@ def _likelihood(figures: Mapping[str, Any]) -> str:
 def given_label(figures: Mapping[str, Any]) -> str:
     """Returns " given the label" where that is what a likelihood is of: log p(x|y), not log p(x)."""
     return f" {GIVEN_LABEL}" if GIVEN_LABEL in figures.get("likelihood_of", "") else ""
+
+
+def of_prior(settings: Any) -> str:
+    """Returns " and 30 of the prior" for settings of a model whose prior is trained on its own."""
+    epochs = getattr(settings.model, "prior_epochs", None)
+    return "" if epochs is None else f" and {epochs} of the prior"
+
+
+def bits(figures: Mapping[str, Any]) -> str:
+    """Returns ", 3.563 bits/dim" of pixels with more than two levels, whose nats say little."""
+    has_levels = "bits_per_dimension" in figures and "binary" not in figures.get("likelihood_of", "")
+    return f", {figures['bits_per_dimension']:.3f} bits/dim" if has_levels else ""
 
 
 def draws(figures: Mapping[str, Any]) -> str:

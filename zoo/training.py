@@ -12,7 +12,7 @@ from zoo import random
 from zoo.backend import require_keras_on_tensorflow
 from zoo.callbacks import DIVERGED, StopOnNonFiniteLoss, stopped_unless, with_callback
 from zoo.errors import ZooError, near_miss
-from zoo.validation import check_count, check_images, check_labels, check_seed
+from zoo.validation import check_count, check_images, check_labels, check_seed, check_weights
 
 require_keras_on_tensorflow()
 
@@ -80,7 +80,10 @@ class TrainableModel(keras.Model):
 
     def why_not_finite(self, names: list[str]) -> str:
         """Returns what makes these metrics NaN or infinite, as far as can be said, and the remedy."""
-        return f"Either pixels of that batch are NaN or outside [0, 1], or its labels out of range; or else: {DIVERGED}"
+        return (
+            "Either pixels of that batch are NaN or outside [0, 1], or its labels out of range, or its sample weights "
+            f"negative or not finite; or else: {DIVERGED}"
+        )
 
     # What a user calls.
 
@@ -127,6 +130,7 @@ class TrainableModel(keras.Model):
         if kwargs.get("class_weight") is not None:
             raise ZooError("class_weight is for classifiers; give sample_weight, one weight an image.")
         x = self._checked_source(_not_a_pair(x, "fit"), "images in x")
+        self._check_weights(x, kwargs)
         y = self._targets(x, y, kwargs.get("sample_weight"), "labels in y")
         if validation_data is not None:
             validation_data = self._checked_source(validation_data, "images in validation_data")
@@ -146,6 +150,7 @@ class TrainableModel(keras.Model):
             ZooError: The images are not as in `fit`.
         """
         x = self._checked_source(_not_a_pair(x, "evaluate"), "images in x")
+        self._check_weights(x, kwargs)
         kwargs["callbacks"] = with_callback(StopOnNonFiniteLoss(self.why_not_finite), kwargs.get("callbacks"))
         return super().evaluate(x, self._targets(x, y, kwargs.get("sample_weight"), "labels in y"), **kwargs)
 
@@ -153,6 +158,7 @@ class TrainableModel(keras.Model):
         if isinstance(source, tuple):
             images, labels, sample_weight = keras.utils.unpack_x_y_sample_weight(source)
             images = self._checked_images(images, name)
+            sample_weight = None if sample_weight is None else check_weights(sample_weight, len(images))
             targets = self._targets(images, labels, sample_weight, name.replace("images", "labels"))
             return images if targets is None else tuple(v for v in (images, targets, sample_weight) if v is not None)
         is_eager = tf.is_tensor(source) and hasattr(source, "numpy")
@@ -169,6 +175,11 @@ class TrainableModel(keras.Model):
             self._check_batch(len(images))
             self._targets(images, labels, None, name.replace("images", "labels"))
         return source
+
+    @staticmethod
+    def _check_weights(images: Any, options: dict[str, Any]) -> None:
+        if options.get("sample_weight") is not None and isinstance(images, np.ndarray):
+            options["sample_weight"] = check_weights(options["sample_weight"], len(images))
 
     def _check_batch(self, size: int) -> None:
         if size < self.smallest_batch:
@@ -269,6 +280,7 @@ class TrainableModel(keras.Model):
         with tf.GradientTape() as tape:
             seed = self._step_seed(batches_taken(self.optimizer), TRAINING)
             values = self._checked_values(images, seed, True, labels)
+            sample_weight = _nan_if_negative(sample_weight)
             regularization = sum(self.losses)  # of the weights, whatever images weigh
             loss = _weighted_mean(values["loss"], sample_weight) + regularization
             # `tf.distribute` adds the gradients of its replicas up.
@@ -321,6 +333,14 @@ def _not_a_pair(x: Any, verb: str) -> Any:
     if isinstance(x, tuple):
         raise ZooError(f"images in x are a tuple, expected an array. Give labels beside them: {verb}(images, labels).")
     return x
+
+
+def _nan_if_negative(sample_weight: tf.Tensor | None) -> tf.Tensor | None:
+    """Returns weights, NaN where they are negative, which would train backwards."""
+    if sample_weight is None:
+        return None
+    weights = tf.cast(sample_weight, tf.float32)
+    return tf.where(weights >= 0, weights, np.nan)
 
 
 def _weighted_mean(values: tf.Tensor, sample_weight: tf.Tensor | None) -> tf.Tensor:

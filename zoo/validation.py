@@ -17,6 +17,8 @@ def as_array(values: Any, name: str) -> np.ndarray:
     """
     if values is None:
         raise ZooError(f"{name} are missing: got None, expected an array.")
+    if hasattr(values, "element_spec"):
+        raise ZooError(f"{name} are a dataset, expected an array: `fit` and `evaluate` alone take datasets.")
     try:
         return np.asarray(values)
     except ValueError:  # what NumPy says of ragged sequences
@@ -119,6 +121,27 @@ def check_labels(labels: Any, num_classes: int, count: int | None = None, name: 
     if len(labels) and not (labels.min() >= 0 and labels.max() < num_classes):
         raise ZooError(f"{name} {span(labels)}, expected 0 to {num_classes - 1}: the model has {num_classes} classes.")
     return labels.astype(np.int64)
+
+
+def check_weights(weights: Any, count: int) -> np.ndarray:
+    """Returns the weights of images as a float32 array [n] after checking them.
+
+    Args:
+        weights: [n] or [n, 1], finite, at least 0.
+        count: n.
+
+    Raises:
+        ZooError: The shape is another, or a weight is negative, NaN or infinite.
+    """
+    weights = as_array(weights, "sample weights")
+    if weights.shape not in ((count,), (count, 1)) or weights.dtype.kind not in "iufb":
+        raise ZooError(
+            f"sample_weight has shape {list(weights.shape)} and dtype {weights.dtype}, expected [{count}] numbers: one "
+            "weight an image."
+        )
+    if not (np.isfinite(weights).all() and (weights >= 0).all()):
+        raise ZooError("sample_weight holds values that are negative or not finite: give weights of at least 0.")
+    return weights.reshape(-1).astype(np.float32)
 
 
 def check_count(value: Any, name: str, least: int = 1) -> int:

@@ -24,4 +24,11 @@ SETTINGS = Settings(
 )
 
 PARAMETERS = 1_456_730
-EXPECTED = {"nll": 7586.45, "standard_error": 31.52, "data": "cifar10_jpeg_subset", "images": 2000, "draws": 100}
+EXPECTED = {
+    "nll": 7586.45,
+    "standard_error": 31.52,
+    "bits_per_dimension": 3.563,
+    "data": "cifar10_jpeg_subset",
+    "images": 2000,
+    "draws": 100,
+}

@@ -23,4 +23,11 @@ SETTINGS = Settings(
 )
 
 PARAMETERS = 1_254_303
-EXPECTED = {"nll": 1716.49, "standard_error": 11.89, "data": "frey_faces", "images": 393, "draws": 1000}
+EXPECTED = {
+    "nll": 1716.49,
+    "standard_error": 11.89,
+    "bits_per_dimension": 4.422,
+    "data": "frey_faces",
+    "images": 393,
+    "draws": 1000,
+}

@@ -51,7 +51,7 @@ def mlp_decoder(
     inputs, features = with_labels(latents, latents, num_classes)
     for width in check_sizes(hidden, "hidden"):
         features = keras.layers.Dense(width, activation)(features)
-    output_shape = check_sizes(output_shape, "output_shape")
+    output_shape = check_sizes(output_shape, "output_shape", 3)
     # Float32 whatever the policy: bfloat16 cannot tell neighbouring ones of 256 levels apart.
     features = keras.layers.Dense(math.prod(output_shape), dtype="float32")(features)
     return keras.Model(inputs, keras.layers.Reshape(output_shape, dtype="float32")(features), name=name)

@@ -114,8 +114,8 @@ class AssembledModel(GenerativeModel):
         layer = self.likelihood_layer
         support = f" or off the support of {type(layer).__name__}: {layer.support}" if layer.support else ""
         return (
-            f"Either pixels of that batch are NaN, outside [0, 1]{support}; or its labels are out of range; or else: "
-            f"{DIVERGED}"
+            f"Either pixels of that batch are NaN, outside [0, 1]{support}; or its labels are out of range, or its "
+            f"sample weights negative or not finite; or else: {DIVERGED}"
         )
 
     def get_config(self) -> dict:

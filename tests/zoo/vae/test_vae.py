@@ -272,6 +272,32 @@ def test_batch_sizes_are_as_in_keras(digits):
         model.fit(digits[:8], batch_size=0, verbose=0)
 
 
+def test_weights_that_weigh_nothing_sensible_are_refused(digits):
+    model = zoo.VAE(mlp_encoder((8, 8, 1), (8,)), mlp_decoder(2, (8, 8, 1), (8,)))
+    model.compile()
+    good = np.ones(8, np.float32)
+    for bad, message in (
+        (-good, "negative or not finite"),
+        (good * np.nan, "negative or not finite"),
+        (good[:5], r"shape \[5\].*expected \[8\]"),
+        (np.ones((8, 2)), r"shape \[8, 2\]"),
+        ("a", "one weight an image"),
+    ):
+        with pytest.raises(zoo.ZooError, match=message):
+            model.fit(digits[:8], sample_weight=bad, verbose=0)
+        with pytest.raises(zoo.ZooError, match=message):
+            model.evaluate(digits[:8], sample_weight=bad, verbose=0)
+    model.fit(digits[:8], sample_weight=[1.0] * 8, verbose=0)
+    weighted = tf.data.Dataset.from_tensor_slices((digits[:8], np.zeros(8), -good)).batch(4)
+    with pytest.raises(zoo.ZooError, match="sample weights negative"):
+        model.fit(weighted, verbose=0)
+
+
+def test_a_dataset_where_an_array_is_needed_is_refused(digits, small_vae):
+    with pytest.raises(zoo.ZooError, match="images are a dataset, expected an array"):
+        small_vae.log_likelihood(tf.data.Dataset.from_tensor_slices(digits[:8]).batch(4))
+
+
 def test_a_dataset_of_single_images_is_refused(digits):
     model = zoo.VAE(mlp_encoder((8, 8, 1), (8,)), mlp_decoder(2, (8, 8, 1), (8,)))
     model.compile()
