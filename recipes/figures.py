@@ -19,12 +19,22 @@ def headline(figures: Mapping[str, Any]) -> str:
 def _likelihood(figures: Mapping[str, Any]) -> str:
     if "nll" not in figures:
         return ""
-    at_most = "at most " if figures["draws"] == 1 else ""  # the bound itself
+    bits = f", {figures['bits_per_dimension']:.3f} bits/dim" if has_levels(figures) else ""
     return (
-        f"NLL {at_most}{figures['nll']:.2f} +- {figures['standard_error']:.2f} nats{bits(figures)}"
-        f"{given_label(figures)} "
+        f"NLL {nats(figures)}{bits}{given_label(figures)} "
         f"({figures['data']} test, {figures['images']:,} images, {draws(figures)})"
     )
+
+
+def nats(figures: Mapping[str, Any]) -> str:
+    """Returns "86.36 +- 0.24 nats", or "at most" so many where it is the bound itself, of one draw."""
+    at_most = "at most " if figures["draws"] == 1 else ""
+    return f"{at_most}{figures['nll']:.2f} +- {figures['standard_error']:.2f} nats"
+
+
+def has_levels(figures: Mapping[str, Any]) -> bool:
+    """Returns whether a likelihood is of pixels with more than two levels, of which nats say little."""
+    return "bits_per_dimension" in figures and "binary" not in figures.get("likelihood_of", "")
 
 
 def given_label(figures: Mapping[str, Any]) -> str:
@@ -36,12 +46,6 @@ def of_prior(settings: Any) -> str:
     """Returns " and 30 of the prior" for settings of a model whose prior is trained on its own."""
     epochs = getattr(settings.model, "prior_epochs", None)
     return "" if epochs is None else f" and {epochs} of the prior"
-
-
-def bits(figures: Mapping[str, Any]) -> str:
-    """Returns ", 3.563 bits/dim" of pixels with more than two levels, whose nats say little."""
-    has_levels = "bits_per_dimension" in figures and "binary" not in figures.get("likelihood_of", "")
-    return f", {figures['bits_per_dimension']:.3f} bits/dim" if has_levels else ""
 
 
 def draws(figures: Mapping[str, Any]) -> str:

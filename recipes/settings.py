@@ -225,13 +225,13 @@ def validated(values: dict[str, Any]) -> Settings:
         return Settings.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
-        # Where a value may be of several types, pydantic adds the type's name, such as "constrained-int", to the place.
         if first["type"] == "union_tag_invalid":
             given = str(first["input"].get("kind"))
             raise ZooError(
                 f"setting model.kind: recipes know no '{given}'.{near_miss(given, _KINDS)} Known: {', '.join(_KINDS)}. "
                 "Other classes of models are trained from Python."
             ) from None
+        # Where a value may be of several types, pydantic adds the type's name, such as "constrained-int", to the place.
         key = ".".join(str(part) for part in first["loc"] if not set("-[") & set(str(part)))
         for kind in _KINDS:  # and where a model may be of several kinds, its kind
             key = key.replace(f"model.{kind}", "model", 1)

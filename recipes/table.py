@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from recipes import registry
-from recipes.figures import given_label, of_prior
+from recipes.figures import given_label, has_levels, nats, of_prior
 from recipes.run_folder import RunFolder, read_settings
 from zoo.errors import ZooError
 from zoo.files import write_text
@@ -77,9 +77,8 @@ def _row(name: str, run: Path) -> str:
 
 def measured(figures: dict[str, Any]) -> str:
     """Returns a figure with its standard error: nats for binary pixels, bits per dimension for others."""
-    if "bits_per_dimension" not in figures or "binary" in figures["likelihood_of"]:
-        at_most = "at most " if figures["draws"] == 1 else ""
-        return f"{at_most}{figures['nll']:.2f} +- {figures['standard_error']:.2f} nats{given_label(figures)}"
+    if not has_levels(figures):
+        return nats(figures) + given_label(figures)
     scale = figures["bits_per_dimension"] / figures["nll"]
     bits, error = figures["bits_per_dimension"], scale * figures["standard_error"]
     return f"{bits:.3f} +- {error:.3f} bits/dim{given_label(figures)}"

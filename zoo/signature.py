@@ -131,11 +131,11 @@ class Signature:
         if sorted(inputs) != sorted(expected):
             raise ZooError(f"'{self.name}' takes the inputs {sorted(expected)}, got {sorted(inputs)}.")
         values = {spec.name: spec.checked(inputs[spec.name], self.name) for spec in self.inputs}
-        found: dict[str, tuple[str, int]] = {}
+        found: dict[int | str, tuple[str, int]] = {}
         for spec in self.inputs:
             for axis, size in zip(spec.shape, values[spec.name].shape, strict=True):
-                first, known = found.setdefault(str(axis), (spec.name, size))
-                if isinstance(axis, str) and size != known:
+                first, known = found.setdefault(axis, (spec.name, size))
+                if size != known:
                     raise ZooError(
                         f"'{self.name}' is given {known} of '{first}' and {size} of '{spec.name}', expected as many of "
                         f"both along '{axis}'."

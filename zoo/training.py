@@ -33,7 +33,7 @@ class TrainableModel(keras.Model):
 
     objective_names: tuple[str, ...] = ("loss",)
     num_classes: int | None = None  # of conditional models
-    smallest_batch = 1
+    smallest_batch = 1  # of which all parts of the objective say something
 
     @property
     def averages_over(self) -> str | None:
@@ -295,7 +295,7 @@ class TrainableModel(keras.Model):
         # The sum of weights so far, by its bits: it tells batches apart whatever the weights are.
         batch = tf.bitcast(tf.cast(self._objective_metrics["loss"].count, tf.float32), tf.int32)
         seed = self._step_seed(batch, _EVALUATION)
-        values = self._checked_values(images, seed, False, labels)
+        values, sample_weight = self._checked_values(images, seed, False, labels), _nan_if_negative(sample_weight)
         return self._update_metrics({**values, "loss": values["loss"] + sum(self.losses)}, sample_weight)
 
     def _update_metrics(self, values: dict[str, tf.Tensor], sample_weight: tf.Tensor | None) -> dict[str, Any]:

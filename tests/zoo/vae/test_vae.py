@@ -291,6 +291,8 @@ def test_weights_that_weigh_nothing_sensible_are_refused(digits):
     weighted = tf.data.Dataset.from_tensor_slices((digits[:8], np.zeros(8), -good)).batch(4)
     with pytest.raises(zoo.ZooError, match="sample weights negative"):
         model.fit(weighted, verbose=0)
+    with pytest.raises(zoo.ZooError, match="evaluation stopped at batch 1"):
+        model.evaluate(weighted, verbose=0)
 
 
 def test_a_dataset_where_an_array_is_needed_is_refused(digits, small_vae):
