@@ -24,16 +24,16 @@ from tensorflow_probability import distributions as tfd
 from zoo import random
 from zoo.errors import ZooError
 from zoo.networks.inputs import known_shape
-from zoo.paths import along_dimensions, check_ends, straight
+from zoo.paths import straight
 from zoo.sampling import draw
 from zoo.signature import COUNT, SEED, TEMPERATURE, NamedTensor, Signature, image_tensor
-from zoo.vae.assembled import AssembledModel
 from zoo.vae.corruptions import CORRUPTIONS, check_corruption
 from zoo.vae.latent_density import fit_density
 from zoo.vae.likelihoods import Likelihood
 from zoo.vae.parts import find_layer
 from zoo.vae.priors import AutoregressiveFlow, GaussianMixture, Prior, VampPrior
-from zoo.validation import check_count, check_image, check_images, check_latents, check_positive, check_seed
+from zoo.vae.vector_latents import VectorLatents
+from zoo.validation import check_count, check_positive, check_seed
 
 DENSITIES = {
     "gaussian_mixture": lambda latent_size: GaussianMixture(latent_size, components=10, covariance="full"),
@@ -43,7 +43,7 @@ _CONSTANT = 1e-6  # the standard deviation below which a code does not vary
 
 
 @keras.saving.register_keras_serializable(package="zoo")
-class Autoencoder(AssembledModel):
+class Autoencoder(VectorLatents):
     """An autoencoder from any two Keras networks.
 
     Train it with `fit`, then `fit_latent_density`; until then there are no samples. A later `fit` changes what the
@@ -75,8 +75,9 @@ class Autoencoder(AssembledModel):
         (64, 8, 8, 1)
     """
 
-    part_attributes: ClassVar[dict[str, str]] = {**AssembledModel.part_attributes, "density": "density_layer"}
+    part_attributes: ClassVar[dict[str, str]] = {**VectorLatents.part_attributes, "density": "density_layer"}
     objective_names = ("loss", "reconstruction", "sparsity")
+    path = staticmethod(straight)  # codes have no distribution that would bend it
 
     def __init__(
         self,
@@ -266,61 +267,11 @@ class Autoencoder(AssembledModel):
         Raises:
             ZooError: The images are not as described.
         """
-        return self.run_in_batches("encode", image=check_images(images, self.image_shape))["latent"]
+        return self.location(images)
 
-    def decode(self, latents: np.ndarray) -> np.ndarray:
-        """Returns the mean images of codes [batch, latent_size], float32 in [0, 1].
-
-        Raises:
-            ZooError: The codes have another shape, or hold values that are not finite.
-        """
-        return self.run_in_batches("decode", latent=check_latents(latents, self.latent_size))["image"]
-
-    def reconstruct(self, images: np.ndarray) -> np.ndarray:
-        """Returns what the model makes of images, corrupted ones cleaned: float32 in [0, 1].
-
-        Raises:
-            ZooError: The images are not as described.
-        """
-        return self.run_in_batches("reconstruct", image=check_images(images, self.image_shape))["reconstruction"]
-
-    def interpolate(self, first: np.ndarray, second: np.ndarray, steps: int = 8) -> np.ndarray:
-        """Returns images on the way from the first images to the second, along straight lines between their codes.
-
-        Args:
-            first: Images [batch, height, width, channels] in [0, 1].
-            second: As many images.
-            steps: Images a path, with both ends, at least 2.
-
-        Returns:
-            float32 [batch, steps, height, width, channels]. The ends are reconstructions.
-
-        Raises:
-            ZooError: The images are not as described, or not as many.
-        """
-        steps = check_ends(first, second, steps)
-        codes = straight(self.encode(first), self.encode(second), steps)
-        return self.decode(codes.reshape(-1, self.latent_size)).reshape(*codes.shape[:2], *self.image_shape)
-
-    def traverse(
-        self, image: np.ndarray, dimensions: list[int] | None = None, extent: float = 3.0, steps: int = 7
-    ) -> np.ndarray:
-        """Returns images with one value of the image's code at a time moved from -extent to extent.
-
-        Args:
-            image: [height, width, channels] in [0, 1].
-            dimensions: Which values to move, or None for all.
-            extent: How far, above 0, in the units of the code.
-            steps: Images a value, at least 2.
-
-        Returns:
-            float32 [dimensions, steps, height, width, channels].
-
-        Raises:
-            ZooError: The image is not as described, or there is no such dimension.
-        """
-        codes = along_dimensions(self.encode(check_image(image, self.image_shape))[0], dimensions, extent, steps)
-        return self.decode(codes.reshape(-1, self.latent_size)).reshape(*codes.shape[:2], *self.image_shape)
+    def location(self, images: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
+        """Returns the codes of images, as `encode` does."""
+        return self.run_in_batches("encode", **self.checked_batch(images, labels))["latent"]
 
     def _draw_images(self, n: int, seed: int, temperature: float, **labels: np.ndarray) -> np.ndarray:
         codes = draw(self.latent_density(), seed, [n], temperature).numpy()

@@ -14,15 +14,13 @@ import tensorflow as tf
 
 from zoo import random
 from zoo.callbacks import with_callback
-from zoo.errors import ZooError
 from zoo.metrics.likelihood import LogLikelihood, Weights, importance_weighted
 from zoo.networks.inputs import widest
-from zoo.paths import along_dimensions, check_ends, spherical
 from zoo.signature import COUNT, SEED, TEMPERATURE, NamedTensor, Signature, image_tensor, label_tensor
-from zoo.vae.assembled import AssembledModel
 from zoo.vae.collapse import PosteriorCollapseWarning
 from zoo.vae.tensors import nats
-from zoo.validation import check_count, check_image, check_images, check_latents, check_positive, check_seed
+from zoo.vae.vector_latents import VectorLatents
+from zoo.validation import check_count, check_positive, check_seed
 
 ARRAYS = 4  # in memory at once, of the size of what a decoder or a level gives
 
@@ -34,7 +32,7 @@ class Encoding(NamedTuple):
     scale: np.ndarray
 
 
-class LatentVariableModel(AssembledModel):
+class LatentVariableModel(VectorLatents):
     """A model with latents. A family implements `terms`, `weigher`, `code`, `draw_latents` and `mean_image`.
 
     Args:
@@ -51,7 +49,6 @@ class LatentVariableModel(AssembledModel):
 
     objective_names = ("loss", "elbo", "reconstruction", "kl")
     collapse_remedies = "kl_warm_up (steps), free_bits (nats), or a weaker decoder"
-    latent_size: int
 
     def __init__(self, kl_warm_up: int = 0, free_bits: float = 0.0, seed: int | None = None, **kwargs: Any):
         super().__init__(seed=seed, **kwargs)
@@ -181,84 +178,13 @@ class LatentVariableModel(AssembledModel):
         """
         return Encoding(**self.run_in_batches("encode", **self.checked_batch(images, labels)))
 
-    def decode(self, latents: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
-        """Returns the mean images of latents [batch, latent_size], float32 in [0, 1].
-
-        Raises:
-            ZooError: The latents have another shape, or hold NaN; or the labels are not as described.
-        """
-        latents = check_latents(latents, self.latent_size)
-        return self.run_in_batches("decode", latent=latents, **self._given_labels(labels, len(latents)))["image"]
-
-    def reconstruct(self, images: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
-        """Returns what the model makes of images, through the posterior's location: float32 in [0, 1].
-
-        Raises:
-            ZooError: The images or labels are not as described.
-        """
-        return self.run_in_batches("reconstruct", **self.checked_batch(images, labels))["reconstruction"]
+    def location(self, images: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
+        """Returns the posterior's location, float32 [batch, latent_size]."""
+        return self.encode(images, labels).loc
 
     def _draw_images(self, n: int, seed: int, temperature: float, **labels: np.ndarray) -> np.ndarray:
         latents = self.draw_latents(n, seed, temperature).numpy()
         return self.run_in_batches("decode", latent=latents, **labels)["image"]
-
-    def interpolate(
-        self, first: np.ndarray, second: np.ndarray, steps: int = 8, labels: np.ndarray | None = None
-    ) -> np.ndarray:
-        """Returns images on the way from the first images to the second, along great circles of the latent space.
-
-        Draws of a standard Normal lie near such a circle; with other priors it is a custom.
-
-        Args:
-            first: Images [batch, height, width, channels] in [0, 1].
-            second: As many images.
-            steps: Images a path, with both ends, at least 2.
-            labels: int [batch], for conditional models.
-
-        Returns:
-            float32 [batch, steps, height, width, channels]. The ends are reconstructions.
-
-        Raises:
-            ZooError: The images are not as described, or not as many.
-        """
-        steps = check_ends(first, second, steps)
-        start, end = self.encode(first, labels).loc, self.encode(second, labels).loc
-        latents = spherical(start, end, steps)
-        repeated = None if labels is None else np.repeat(labels, steps)
-        images = self.decode(latents.reshape(-1, self.latent_size), repeated)
-        return images.reshape(*latents.shape[:2], *self.image_shape)
-
-    def traverse(
-        self,
-        image: np.ndarray,
-        dimensions: list[int] | None = None,
-        extent: float = 3.0,
-        steps: int = 7,
-        label: int | None = None,
-    ) -> np.ndarray:
-        """Returns what becomes of one image as one latent at a time moves from -extent to extent.
-
-        Args:
-            image: One image [height, width, channels] in [0, 1].
-            dimensions: The latents to move, by default all.
-            extent: Where latents move to, above 0; 3 is three standard deviations of a standard Normal prior.
-            steps: Images a latent, at least 2.
-            label: The image's class, for conditional models.
-
-        Returns:
-            float32 [dimensions, steps, height, width, channels].
-
-        Raises:
-            ZooError: The image is not as described, or there is no such dimension.
-        """
-        if label is None and self.num_classes is not None:
-            raise ZooError(f"{type(self).__name__} is conditional: pass label, the image's class.")
-        labels = None if label is None else np.array([label])
-        latent = self.encode(check_image(image, self.image_shape), labels).loc[0]
-        latents = along_dimensions(latent, dimensions, extent, steps)
-        flat = latents.reshape(-1, self.latent_size)
-        images = self.decode(flat, None if labels is None else np.repeat(labels, len(flat)))
-        return images.reshape(*latents.shape[:2], *self.image_shape)
 
     def log_likelihood(
         self,
@@ -312,11 +238,6 @@ class LatentVariableModel(AssembledModel):
         return super().fit(
             *arguments, callbacks=with_callback(PosteriorCollapseWarning(self.collapse_remedies), callbacks), **kwargs
         )
-
-    def checked_batch(self, images: np.ndarray, labels: np.ndarray | None) -> dict[str, np.ndarray]:
-        """Returns "image", and "label" for conditional models, after checking them."""
-        images = check_images(images, self.image_shape)
-        return {"image": images, **self._given_labels(labels, len(images))}
 
     # Export.
 
