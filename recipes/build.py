@@ -160,6 +160,11 @@ def _gan(settings: GANSettings, data: Dataset, seed: int) -> GenerativeModel:
         generator = networks.dcgan_generator(shape, settings.latent_size, filters[::-1], **options)
         discriminator = networks.dcgan_discriminator(shape, filters, settings.normalization, **told)
     else:
+        if settings.normalization != "none":
+            raise ZooError(
+                f"residual networks have no normalization={settings.normalization}: leave model.normalization out, or "
+                "take model.network=dcgan"
+            )
         generator = networks.residual_generator(shape, settings.latent_size, filters[::-1], **options)
         discriminator = networks.residual_discriminator(shape, filters, **told)
     held = [
@@ -167,7 +172,7 @@ def _gan(settings: GANSettings, data: Dataset, seed: int) -> GenerativeModel:
         for penalty, weight in ((R1, settings.r1), (R2, settings.r2), (GradientPenalty, settings.gradient_penalty))
         if weight
     ]
-    shared = ("loss", "discriminator_steps", "average", "augmentation")
+    shared = ("loss", "discriminator_steps", "average", "augmentation", "label_smoothing", "weight_clip")
     return (zoo.GAN if num_classes is None else zoo.ConditionalGAN)(
         generator, discriminator, penalties=held, seed=seed, **{name: getattr(settings, name) for name in shared}
     )

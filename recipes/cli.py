@@ -178,15 +178,17 @@ def evaluate(
     features: Annotated[
         str | None,
         typer.Option(
-            help="What 10,000 samples are compared with real images in: a classifier among the presets, "
+            help="What samples are compared with real images in: a classifier among the presets, "
             "inception_v3, a .keras file, or none; by default the classifier of the data where there is one."
         ),
     ] = None,
+    samples: Annotated[int, typer.Option(min=20, help="How many samples are compared.")] = 10_000,
     as_json: Json = False,
 ) -> None:
     """Measure a model on the test split of its data, or of other data."""
     import_tensorflow_quietly()
     from recipes.data import load
+    from recipes.evaluate import check_measurable
     from recipes.evaluate import evaluate as measure
     from recipes.models import open_model, open_network
     from recipes.settings import ImageSettings
@@ -201,9 +203,10 @@ def evaluate(
         height, width, channels = opened.model.image_shape
         image = ImageSettings(size=(height, width), channels=channels)
     network = open_network(features, spec)
+    check_measurable(opened.model, network)
     loaded = load(spec, image)
     shown = sys.stderr.isatty() and not as_json
-    figures = measure(opened.model, loaded, draws, images, seed, shown, network)
+    figures = measure(opened.model, loaded, draws, images, seed, shown, network, samples)
     print(json.dumps(figures, indent=2) if as_json else f"{headline(figures)}\n{sample_table(figures)}".rstrip())
 
 

@@ -40,19 +40,30 @@ def evaluate(
         they were measured with.
 
     Raises:
-        ZooError: There is nothing to measure the model by, the images have another shape, or there are fewer than two.
+        ZooError: The images have another shape, or there are fewer than two.
     """
-    has_likelihood = hasattr(model, "log_likelihood")
-    if not has_likelihood and network is None:
-        raise ZooError(
-            f"{type(model).__name__} has no likelihood, and no network is named to judge its samples in. Name one, for "
-            "example --features classifier_mnist"
-        )
     if len(data.test[:images]) < 2:
         raise ZooError("a standard error needs at least 2 test images.")
-    likelihood = _likelihood(model, data, draws, images, seed, verbose) if has_likelihood else {}
+    likelihood = _likelihood(model, data, draws, images, seed, verbose) if _has_likelihood(model) else {}
     judged = {} if network is None else judge(model, network, data.train, data.test, seed, samples)
     return {**likelihood, **judged, "data": data.name, "split": "test", "seed": seed}
+
+
+def check_measurable(model: Any, network: FeatureNetwork | None) -> None:
+    """Checks that there is something to measure a model by.
+
+    Raises:
+        ZooError: It has no likelihood, and there is no network to judge its samples in.
+    """
+    if network is None and not _has_likelihood(model):
+        raise ZooError(
+            f"{type(model).__name__} has no likelihood, and no network is named to judge its samples in. Name one: "
+            "--features classifier_mnist of zoo evaluate, --set evaluate.features=classifier_mnist of zoo train"
+        )
+
+
+def _has_likelihood(model: Any) -> bool:
+    return hasattr(model, "log_likelihood")
 
 
 def _likelihood(model: Any, data: Dataset, draws: int, images: int | None, seed: int, verbose: bool) -> dict[str, Any]:

@@ -86,6 +86,7 @@ def sample_table(figures: Mapping[str, Any]) -> str:
         f"{figures['samples']:,} samples, in turn of classes where there are, and as many training images, against "
         f"{figures['real_images']:,} {figures['data']} test images;\n"
         f"features of {figures['features']}, resizing: {figures['resizing']}; {figures['neighbours']} neighbours; "
-        f"kernel distance in blocks of {figures['kernel_block']:,}; seed {figures['seed']}"
+        f"kernel distance in blocks of {figures['kernel_block']:,}; seed {figures['seed']}\n"
+        "errors are over the images judged, given those that they are compared with"
     )
     return "\n".join(lines)

@@ -15,6 +15,8 @@ from zoo.metrics import FeatureNetwork, feature_network
 from zoo.metrics.features import default_for
 from zoo.model import GenerativeModel
 
+NO_NETWORK = "none"  # what is named to have samples judged in none
+
 
 @dataclass(frozen=True)
 class OpenedModel:
@@ -56,6 +58,9 @@ def open_model(name: str, any_model: bool = False) -> OpenedModel:
     )
 
 
+NO_NETWORK = "none"
+
+
 def open_network(name: str | None, data: str | None) -> FeatureNetwork | None:
     """Returns the network that samples are judged in: by name, or by default the classifier of the data.
 
@@ -63,7 +68,7 @@ def open_network(name: str | None, data: str | None) -> FeatureNetwork | None:
         ZooError: There is no such network.
     """
     chosen = default_for(data or "") if name is None else name
-    return None if chosen in (None, "none") else feature_network(chosen)
+    return None if chosen in (None, NO_NETWORK) else feature_network(chosen)
 
 
 def _open_run(path: Path) -> OpenedModel:

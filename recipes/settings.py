@@ -114,6 +114,8 @@ class GANSettings(_NetworkSettings):
     penalty_every: int = Field(default=1, ge=1, description="steps of the discriminator from one penalty to the next")
     discriminator_steps: int = Field(default=1, ge=1, description="for each of the generator; they share out a batch")
     average: float = Field(default=0.999, ge=0, lt=1, description="momentum of the generator's average")
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1, description="how far the target of real images is below 1")
+    weight_clip: float | None = Field(default=None, gt=0, description="largest absolute weight of the discriminator")
     augmentation: list[Literal["color", "translation", "cutout"]] = Field(
         default=[], description="what images suffer before they are judged"
     )

@@ -11,8 +11,8 @@ import keras
 import zoo
 from recipes.build import build
 from recipes.data import Dataset, load
-from recipes.evaluate import evaluate
-from recipes.models import open_model, open_network
+from recipes.evaluate import check_measurable, evaluate
+from recipes.models import NO_NETWORK, open_model, open_network
 from recipes.output import save_images
 from recipes.run_folder import RunFolder, RunRecorder
 from recipes.settings import GANSettings, Settings, VQVAESettings
@@ -139,8 +139,11 @@ def train(settings: Settings, directory: Path, resume: bool = False) -> Generati
         settings = folder.reopen(settings.recipe)
     _check_tensorboard(settings)
     data = load_data(settings)
+    network = open_network(settings.evaluate.features, settings.data)
     if not resume:
         model = build_model(settings, data)
+        if settings.evaluate.features != NO_NETWORK:
+            check_measurable(model, network)
         folder.start(settings, model)
     else:
         model = zoo.load_model(folder.model_file if folder.model_file.exists() else folder.checkpoint)
@@ -159,7 +162,7 @@ def train(settings: Settings, directory: Path, resume: bool = False) -> Generati
             measured.draws,
             measured.images,
             verbose=_on_terminal(),
-            network=open_network(measured.features, settings.data),
+            network=network,
             samples=measured.samples,
         )
     )

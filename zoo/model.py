@@ -1,5 +1,6 @@
 """The base of every model in the zoo: the verbs that all of them have."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,18 @@ class GenerativeModel(TrainableModel):
     def signatures(self) -> dict[str, Signature]:
         """Returns the inference functions of the model by name; they are what is exported."""
         raise NotImplementedError
+
+    def _guarded(self, signature: Signature) -> Signature:
+        """Returns a signature that gives NaN for a label that is no class, in every format: it has no image."""
+        if all(spec.name != "label" for spec in signature.inputs):
+            return signature
+
+        def function(label: tf.Tensor, **inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+            """Returns the outputs of the signature."""
+            outputs = signature.function(label=label, **inputs)
+            return {name: self._nan_unless_known(label, value) for name, value in outputs.items()}
+
+        return dataclasses.replace(signature, function=function)
 
     def _draw_images(self, n: int, seed: int, temperature: float, **labels: np.ndarray) -> np.ndarray:
         """Returns n images; conditional models get `label`, int64 [n]. What `sample` does after its checks."""

@@ -259,10 +259,11 @@ class TrainableModel(keras.Model):
             )
         return tf.cast(tf.reshape(labels, [-1]), tf.int64)
 
-    def _nan_unless_known(self, labels: tf.Tensor, images: tf.Tensor) -> tf.Tensor:
-        """Returns images, NaN where a label is no class: it has no image. `fit` and the verbs say so in words."""
+    def _nan_unless_known(self, labels: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
+        """Returns values [batch, ...], NaN where a label is no class. `fit` and the verbs say so in words."""
         known = (labels >= 0) & (labels < (self.num_classes or 0))
-        return tf.where(tf.reshape(known, [-1, 1, 1, 1]), images, tf.constant(np.nan, images.dtype))
+        known = tf.reshape(known, [-1, *([1] * (len(values.shape) - 1))])
+        return tf.where(known, values, tf.constant(np.nan, values.dtype))
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:

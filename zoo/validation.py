@@ -173,6 +173,17 @@ def check_sizes(values: Any, name: str, count: int | None = None) -> tuple[int, 
     return sizes
 
 
+def check_list(values: Any, name: str) -> list[Any]:
+    """Returns several values as a list after checking that they are several.
+
+    Raises:
+        ZooError: They are a string, or no sequence.
+    """
+    if isinstance(values, str) or not isinstance(values, Sequence):
+        raise ZooError(f"{name} is {values!r}, expected a list: {name}=[{values!r}].")
+    return list(values)
+
+
 def check_choice(value: Any, known: Iterable[str], name: str) -> str:
     """Returns a name after checking that it is a known one.
 

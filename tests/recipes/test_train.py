@@ -21,7 +21,7 @@ from recipes.registry import names, parameters_of, settings_of
 from recipes.run_folder import RunFolder
 from recipes.settings import override, smoke
 from recipes.shuffling import ShuffledImages
-from recipes.train import build_model, load_data, train
+from recipes.train import build_model, describe, load_data, train
 from zoo.errors import ZooError
 
 QUICK = ["train.epochs=4", "train.batch_size=64", "model.hidden=16", "evaluate.draws=3", "train.jit_compile=false"]
@@ -312,6 +312,17 @@ def test_without_likelihood_and_network_there_is_nothing_to_measure(tmp_path):
     settings = override(smoke(settings_of("gan_mnist")), ["data=digits", "model.filters=[4]"])
     with pytest.raises(ZooError, match="no likelihood, and no network is named"):
         train(settings, tmp_path / "run")
+    with pytest.raises(ZooError, match="unknown feature network 'clasifier_mnist'"):
+        train(override(settings, ["evaluate.features=clasifier_mnist"]), tmp_path / "run")
+    assert not (tmp_path / "run").exists()  # and it did not train before it said so
+    train(override(settings, ["evaluate.features=none"]), tmp_path / "run")
+    assert "frechet_distance" not in json.loads((tmp_path / "run" / "evaluation.json").read_text())
+
+
+def test_residual_networks_have_no_normalization():
+    settings = override(settings_of("gan_mnist"), ["model.network=residual", "model.normalization=spectral"])
+    with pytest.raises(ZooError, match="residual networks have no normalization=spectral"):
+        describe(override(settings, ["data=digits"]))
 
 
 def test_tensorboard_is_asked_for_before_anything_is_written(tmp_path, monkeypatch):

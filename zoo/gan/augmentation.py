@@ -5,8 +5,10 @@ that it learns the images and not the changes. All take images [batch, height, w
 what they give may leave [0, 1] a little.
 
     color          brightness, saturation (of colour images) and contrast
-    translation    shifts by up to an eighth of the size, black where nothing is
-    cutout         a square of half the size, somewhere, black
+    translation    shifts by up to an eighth of the size, grey where nothing is
+    cutout         a rectangle of half the height and width, somewhere, grey
+
+Grey is 0.5, the 0 of the paper's pixels in [-1, 1].
 """
 
 from collections.abc import Callable, Sequence
@@ -16,6 +18,7 @@ import tensorflow as tf
 from zoo import random
 
 Augmentation = Callable[[tf.Tensor, random.Seed], tf.Tensor]
+_GREY = 0.5
 
 
 def color(images: tf.Tensor, seed: random.Seed) -> tf.Tensor:
@@ -36,18 +39,18 @@ def translation(images: tf.Tensor, seed: random.Seed) -> tf.Tensor:
     moved = images
     for axis in (1, 2):
         size = int(images.shape[axis] or 0)
-        most = max(1, round(size / 8))
+        most = max(1, (size + 4) // 8)
         shift = _integers(tf.shape(images)[0], 2 * most + 1, random.fold_in(seed, axis)) - most
-        # Pixel i comes from i - shift; one more place on each side is black.
+        # Pixel i comes from i - shift; one more place on each side is grey.
         places = tf.clip_by_value(tf.range(size)[None] - shift[:, None] + 1, 0, size + 1)
         padding = [[0, 0], [0, 0], [0, 0], [0, 0]]
         padding[axis] = [1, 1]
-        moved = tf.gather(tf.pad(moved, padding), places, axis=axis, batch_dims=1)
+        moved = tf.gather(tf.pad(moved, padding, constant_values=_GREY), places, axis=axis, batch_dims=1)
     return moved
 
 
 def cutout(images: tf.Tensor, seed: random.Seed) -> tf.Tensor:
-    """Blackens a rectangle of half the height and width, around a random pixel."""
+    """Makes a rectangle of half the height and width grey, around a random pixel."""
     inside = []
     for axis in (1, 2):
         size = int(images.shape[axis] or 0)
@@ -56,7 +59,7 @@ def cutout(images: tf.Tensor, seed: random.Seed) -> tf.Tensor:
         place = tf.range(size)[None]
         inside.append((place >= start) & (place < start + size // 2))
     hole = inside[0][:, :, None] & inside[1][:, None, :]
-    return tf.where(hole[..., None], tf.zeros_like(images), images)
+    return tf.where(hole[..., None], tf.constant(_GREY, images.dtype), images)
 
 
 AUGMENTATIONS: dict[str, Augmentation] = {"color": color, "translation": translation, "cutout": cutout}

@@ -1,4 +1,4 @@
-"""An exponential moving average of a network's weights (Karras et al. 2018, section 3), to run the network with."""
+"""An exponential moving average of a network's weights (Karras et al. 2018), to run the network with."""
 
 from collections.abc import Callable
 from typing import Any
@@ -20,10 +20,14 @@ class WeightAverage:
     def __init__(self, network: keras.Model, add_weight: Callable[..., keras.Variable], momentum: float):
         self._network, self._momentum = network, momentum
         names = ("trainable_variables", "non_trainable_variables")
-        self._averages = [
-            [self._copy(variable, index, name, add_weight) for index, variable in enumerate(getattr(network, name))]
+        # Which of them train may change later.
+        self._trained, self._statistics = (
+            [
+                (variable, self._copy(variable, index, name, add_weight))
+                for index, variable in enumerate(getattr(network, name))
+            ]
             for name in names
-        ]
+        )
 
     @staticmethod
     def _copy(
@@ -45,13 +49,19 @@ class WeightAverage:
         """Moves the average towards the network's weights, after so many steps; statistics are copied."""
         step = tf.cast(step, tf.float32)
         momentum = tf.minimum(self._momentum, (1.0 + step) / (10.0 + step))
-        trained, statistics = self._averages
-        for average, variable in zip(trained, self._network.trainable_variables, strict=True):
+        for variable, average in self._trained:
             average.assign(average + (1.0 - momentum) * (variable - average))
-        for average, variable in zip(statistics, self._network.non_trainable_variables, strict=True):
+        for variable, average in self._statistics:
             average.assign(variable)
 
     def __call__(self, inputs: Any) -> tf.Tensor:
         """Returns the outputs of the network with the averaged weights, at inference."""
-        trained, statistics = ([tf.convert_to_tensor(average) for average in part] for part in self._averages)
-        return self._network.stateless_call(trained, statistics, inputs, training=False)[0]
+        averages = {
+            id(variable): tf.convert_to_tensor(average) for variable, average in self._trained + self._statistics
+        }
+        network = self._network
+        trained, fixed = (
+            [averages[id(variable)] for variable in variables]
+            for variables in (network.trainable_variables, network.non_trainable_variables)
+        )
+        return network.stateless_call(trained, fixed, inputs, training=False)[0]

@@ -1,7 +1,9 @@
-"""GANs as in four papers: networks, losses, penalties and optimizers, compiled and ready to fit.
+"""GANs after four papers: their losses, penalties and optimizers, compiled and ready to fit.
 
 Each takes images of any height, width and channels. Its networks halve the size until 4 to 7 places are left, which
-`filters` overrides: widths of the discriminator's convolutions, the finest first, which the generator mirrors.
+`filters` overrides: widths of the discriminator's convolutions, the finest first, which the generator mirrors. Where
+these differ from the paper the function says so. In all, and in none but the last of the papers, images are sampled
+from an average of the generator; `average=0.0` leaves it out.
 """
 
 import math
@@ -42,6 +44,8 @@ def dcgan(
 ) -> GAN:
     """Returns the GAN of Radford et al. (2016): batch statistics, and Adam with beta_1 0.5.
 
+    Kernels are 4x4, and start as Keras starts them; in the paper they are 5x5, from a Normal of 0.02.
+
     Args:
         image_shape: Height, width and channels.
         filters: Widths of the discriminator's convolutions, or None for `widths(image_shape)`.
@@ -67,10 +71,11 @@ def sngan(
     learning_rate: float = 2e-4,
     **options: Any,
 ) -> GAN:
-    """Returns the GAN of Miyato et al. (2018): spectral normalization and the hinge loss (section 4.2).
+    """Returns the GAN of Miyato et al. (2018): spectral normalization and the hinge loss (equations 16 and 17).
 
-    A batch is dealt out among five steps of the discriminator: give `fit` one five times as large. Arguments are as
-    in `dcgan`.
+    Five steps of the discriminator and beta_1 0 are what the paper has for its residual networks; these are DCGAN's.
+    Its learning rate falls to 0 in the end, for which `compile` takes schedules. A batch is dealt out among the five
+    steps: give `fit` one five times as large. Arguments are as in `dcgan`.
 
     Raises:
         ZooError: An argument is out of its range.
@@ -116,8 +121,9 @@ def r3gan(
 ) -> GAN:
     """Returns the GAN of Huang et al. (2024): a relativistic loss with R1 and R2, and residual networks.
 
-    The networks are smaller than theirs: one bottleneck a size, without groups. `gamma` is the weight of both
-    penalties; the paper has 0.05 to 150 for different data. Other arguments are as in `dcgan`.
+    The networks are smaller than theirs: one bottleneck a size, without groups, that change size by strided
+    convolutions. `gamma` is the weight of both penalties; the paper has 0.05 to 150 for different data, and lets it,
+    the learning rate and beta_2 change in training, which is left to you here. Other arguments are as in `dcgan`.
 
     Raises:
         ZooError: An argument is out of its range.

@@ -27,7 +27,7 @@ from zoo.training import TRAINING, batches_taken, check_optimizer
 
 _LEARNING_RATE, _BETA_1 = 2e-4, 0.5  # Radford et al. (2016), section 4
 RANGE_ROUNDING = 1e-3
-_LATENTS, _AUGMENTATION, _PENALTY = 0, 1, 2  # purposes of noise; penalties are numbered on
+_LATENTS, _AUGMENTATION, _REAL, _FAKE, _PENALTY = range(5)  # purposes of noise; penalties are numbered on
 _DIVERGED = "Lower its learning rate, or hold the discriminator with a penalty such as R1."
 
 
@@ -39,7 +39,7 @@ class Game(GenerativeModel):
         adversarial: What each of them minimizes.
         penalties: On the gradient of the discriminator.
         averaged: The average of the generator's weights, where there is one.
-        classifier_weight: Of the cross-entropy of labels, 0 where the discriminator does not classify.
+        classifier_weight: Of the cross-entropy of labels, which is 0 where the discriminator does not classify.
     """
 
     objective_names = (
@@ -48,6 +48,7 @@ class Game(GenerativeModel):
         "discriminator_loss",
         "real_accuracy",
         "fake_accuracy",
+        "separation",
         "diversity",
         "update_ratio",
     )
@@ -68,7 +69,8 @@ class Game(GenerativeModel):
         """Configures training; both optimizers are Adam with 0.0002 and beta_1 0.5 by default.
 
         Args:
-            generator_optimizer: A Keras optimizer or its name.
+            generator_optimizer: A Keras optimizer or its name. Callbacks that change a learning rate change that of
+                this one alone: give both optimizers a schedule of `keras.optimizers.schedules` instead.
             discriminator_optimizer: Another; they may not be one object.
             **kwargs: As in `keras.Model.compile`: `jit_compile`, `steps_per_execution`.
 
@@ -102,16 +104,18 @@ class Game(GenerativeModel):
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """Takes the discriminator's steps on a batch, and then one of the generator."""
         images, labels, good = self._unpacked(data)
-        seed, step, values = self._step_seed(batches_taken(self.optimizer), TRAINING), self.optimizer.iterations, {}
+        seed, step, turns = self._step_seed(batches_taken(self.optimizer), TRAINING), self.optimizer.iterations, []
         for turn in range(self.discriminator_steps):
             part = dealt(images, turn, self.discriminator_steps)
             of_part = None if labels is None else dealt(labels, turn, self.discriminator_steps)
-            values = self._update_discriminator(part, of_part, random.fold_in(seed, turn))
+            turns.append(self._update_discriminator(part, of_part, random.fold_in(seed, turn)))
+        values = mean_of_turns(turns)
         values |= self._update_generator(part, of_part, random.fold_in(seed, self.discriminator_steps))
         if self.averaged is not None:
             self.averaged.update(step)
         values["update_ratio"] = tf.math.divide_no_nan(values["generator_change"], values["discriminator_change"])
-        values["loss"] = stopped_unless(good, values["generator_loss"] + values["discriminator_loss"])
+        loss = values["generator_loss"] + values["discriminator_loss"] + sum(self.losses)
+        values["loss"] = stopped_unless(good & tf.math.is_finite(values["diversity"]), loss)
         return self._update_metrics(values, None)
 
     def _unpacked(self, data: Any) -> tuple[tf.Tensor, tf.Tensor | None, tf.Tensor]:
@@ -132,9 +136,7 @@ class Game(GenerativeModel):
         fakes = tf.stop_gradient(self._generate(images, labels, seed, True))
         variables = self.discriminator.trainable_variables
         with tf.GradientTape() as tape:
-            (real_logits, real_classes), (fake_logits, fake_classes) = (
-                self._judge(each, labels, seed, True) for each in (images, fakes)
-            )
+            (real_logits, real_classes), (fake_logits, fake_classes) = self._judge_both(images, fakes, labels, seed)
             values = self._discriminator_values(real_logits, fake_logits)
             loss = values["discriminator_loss"] + self.classifier_weight * (real_classes + fake_classes)
             scaled = self._scaled(loss + sum(self.discriminator.losses), self.discriminator_optimizer)
@@ -155,8 +157,12 @@ class Game(GenerativeModel):
     def _update_generator(self, images: tf.Tensor, labels: tf.Tensor | None, seed: tf.Tensor) -> dict:
         variables = self.generator.trainable_variables
         with tf.GradientTape() as tape:
-            fake_logits, classes = self._judge(self._generate(images, labels, seed, True), labels, seed, True)
-            real_logits = self._judge(images, labels, seed, True)[0] if self.adversarial.compares else fake_logits
+            fakes = self._generate(images, labels, seed, True)
+            if self.adversarial.compares:
+                (real_logits, _), (fake_logits, classes) = self._judge_both(images, fakes, labels, seed)
+            else:
+                fake_logits, classes = self._judge(fakes, labels, seed, True)
+                real_logits = fake_logits
             loss = self.adversarial.generator(real_logits, fake_logits)
             loss_and_more = loss + self.classifier_weight * classes + sum(self.generator.losses)
             scaled = self._scaled(loss_and_more, self.optimizer)
@@ -202,7 +208,12 @@ class Game(GenerativeModel):
         loss = self.adversarial.discriminator
         loss = smoothed(loss, self.label_smoothing) if self.label_smoothing else loss
         real, fake = monitors.accuracies(self.adversarial, real_logits, fake_logits)
-        return {"discriminator_loss": loss(real_logits, fake_logits), "real_accuracy": real, "fake_accuracy": fake}
+        return {
+            "discriminator_loss": loss(real_logits, fake_logits),
+            "real_accuracy": real,
+            "fake_accuracy": fake,
+            "separation": monitors.separation(real_logits, fake_logits),
+        }
 
     def objective(
         self, images: tf.Tensor, seed: random.Seed, training: bool, labels: tf.Tensor | None = None
@@ -210,13 +221,12 @@ class Game(GenerativeModel):
         """Returns the losses, accuracies and the diversity on a batch, each [batch].
 
         Both networks are as in training, batch statistics and augmentation with them, so that the two compare: on
-        images that training has not seen, a "real_accuracy" well below that in training says that the discriminator
-        knows its images by heart.
+        images that training has not seen, a "separation" well below that in training says that the discriminator knows
+        its images by heart.
         """
         with keras.StatelessScope():  # what layers learn of a batch they see is forgotten
             fakes = self._generate(images, labels, seed, True)
-            judged = [self._judge(each, labels, seed, True) for each in (images, fakes)]
-        (real_logits, classes), (fake_logits, _) = judged
+            (real_logits, classes), (fake_logits, _) = self._judge_both(images, fakes, labels, seed)
         values = self._discriminator_values(real_logits, fake_logits)
         generator_loss = self.adversarial.generator(real_logits, fake_logits)
         return {
@@ -251,6 +261,13 @@ class Game(GenerativeModel):
         latents = random.normal(tf.stack([tf.shape(images)[0], self.latent_size]), random.fold_in(seed, _LATENTS))
         return tf.cast(self.generator(self._with_labels(latents, labels), training=training), tf.float32)
 
+    def _judge_both(
+        self, images: tf.Tensor, fakes: tf.Tensor, labels: tf.Tensor | None, seed: random.Seed
+    ) -> tuple[tuple[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
+        """Returns the verdicts on real and on generated images, each changed in ways of its own."""
+        first, second = (random.fold_in(seed, purpose) for purpose in (_REAL, _FAKE))
+        return self._judge(images, labels, first, True), self._judge(fakes, labels, second, True)
+
     def _judge(
         self, images: tf.Tensor, labels: tf.Tensor | None, seed: random.Seed, training: bool
     ) -> tuple[tf.Tensor, tf.Tensor]:
@@ -276,6 +293,7 @@ class Game(GenerativeModel):
             "generator_optimizer": serialize(self.optimizer),
             "discriminator_optimizer": serialize(self.discriminator_optimizer),
             "jit_compile": self.jit_compile,
+            "run_eagerly": self.run_eagerly,
             "steps_per_execution": self.steps_per_execution,
         }
 
@@ -291,3 +309,21 @@ def dealt(values: tf.Tensor, turn: int, turns: int) -> tf.Tensor:
     count = tf.shape(values)[0]
     rows = turn + turns * tf.range((count + turns - 1) // turns)
     return tf.gather(values, rows % count)
+
+
+def mean_of_turns(turns: Sequence[dict[str, tf.Tensor]]) -> dict[str, tf.Tensor]:
+    """Returns the mean of each value over the discriminator's turns on a batch, scalars.
+
+    After a turn with a value that is not finite all are: later ones count as 0, so that what broke first is told.
+    """
+    totals, alive = dict.fromkeys(turns[0], tf.zeros([])), tf.constant(True)
+    for values in turns:
+        means = {name: mean_of(value) for name, value in values.items()}
+        totals = {name: totals[name] + tf.where(alive, mean, 0.0) for name, mean in means.items()}
+        alive &= tf.reduce_all([tf.math.is_finite(mean) for mean in means.values()])
+    return {name: total / len(turns) for name, total in totals.items()}
+
+
+def mean_of(values: tf.Tensor) -> tf.Tensor:
+    """Returns the mean of values [batch], 0 of an empty batch, as a replica may get."""
+    return tf.math.divide_no_nan(tf.reduce_sum(values), tf.cast(tf.size(values), values.dtype))

@@ -22,15 +22,15 @@ from zoo import random
 from zoo.errors import ZooError
 from zoo.gan.augmentation import AUGMENTATIONS
 from zoo.gan.averaging import WeightAverage
+from zoo.gan.compatibility import check_game
 from zoo.gan.game import RANGE_ROUNDING, Game
 from zoo.gan.inversion import Projection, project
 from zoo.gan.losses import LOSSES
 from zoo.gan.penalties import PENALTIES, Penalty
-from zoo.networks.inputs import check_takes_one, known_output, known_shape, layers_of
-from zoo.networks.spectral import SpectralConv2D, SpectralDense
+from zoo.networks.inputs import check_takes_one, known_output, known_shape
 from zoo.paths import check_ends, spherical
 from zoo.signature import COUNT, SEED, TEMPERATURE, NamedTensor, Signature, image_tensor, label_tensor
-from zoo.validation import check_choice, check_count, check_latents, check_positive, check_seed
+from zoo.validation import check_choice, check_count, check_latents, check_list, check_positive, check_seed
 
 _TRIED, _FAR = 4, 3.0  # latents to check the range of the generator with
 
@@ -84,16 +84,19 @@ class GAN(Game):
         self.adversarial = LOSSES[self.loss_name]
         self.penalties = [
             penalty if isinstance(penalty, Penalty) else PENALTIES[check_choice(penalty, PENALTIES, "penalty")]()
-            for penalty in penalties
+            for penalty in check_list(penalties, "penalties")
         ]
-        self.augmentation = [check_choice(name, AUGMENTATIONS, "augmentation") for name in augmentation]
+        names = check_list(augmentation, "augmentation")
+        self.augmentation = [check_choice(name, AUGMENTATIONS, "augmentation") for name in names]
         self.discriminator_steps = check_count(discriminator_steps, "discriminator_steps")
         self.average = _check_share(average, "average")
         self.label_smoothing = _check_share(label_smoothing, "label_smoothing")
         self.weight_clip = None if weight_clip is None else check_positive(weight_clip, "weight_clip")
         self._check_inputs()
         self._check_shapes()
-        self._check_options()
+        check_game(
+            self.loss_name, [penalty.name for penalty in self.penalties], discriminator, label_smoothing, weight_clip
+        )
         self.averaged = WeightAverage(generator, self.add_weight, self.average) if self.average else None
         self._report(self._metric_names)
         self.built = True
@@ -118,6 +121,13 @@ class GAN(Game):
         if tuple(logits[1:]) not in ((), (1,)):
             raise ZooError(f"the discriminator gives {logits}, expected one logit an image, [batch, 1].")
 
+    def _check_batch(self, size: int) -> None:
+        if size < self.discriminator_steps:
+            raise ZooError(
+                f"batches of {size} cannot be dealt out among {self.discriminator_steps} steps of the discriminator: "
+                f"give batches that many times as large as each is to see, for example {64 * self.discriminator_steps}."
+            )
+
     def fit(self, *arguments: Any, **kwargs: Any) -> Any:
         """Trains like `keras.Model.fit`, after checking the images. See `GenerativeModel.fit`.
 
@@ -137,31 +147,6 @@ class GAN(Game):
             raise ZooError(
                 f"the generator gives pixels from {low:.3g} to {high:.3g}, expected [0, 1]. End it with a sigmoid, or "
                 "with a tanh and keras.layers.Rescaling(0.5, 0.5)."
-            )
-
-    def _check_options(self) -> None:
-        if self.label_smoothing and not self.adversarial.smoothable:
-            known = ", ".join(name for name, pair in LOSSES.items() if pair.smoothable)
-            raise ZooError(f"loss '{self.loss_name}' has no targets to smooth. Losses that have: {known}.")
-        names = [penalty.name for penalty in self.penalties]
-        if len(set(names)) < len(names):
-            raise ZooError(f"penalties {names} hold one twice: give it once, with a larger weight.")
-        if "gradient_penalty" in names and self.loss_name != "wasserstein":
-            raise ZooError(
-                f"the gradient penalty holds a critic to slopes of 1, which is what loss='wasserstein' needs, not "
-                f"'{self.loss_name}'. Use R1 or R2 with it."
-            )
-        layers = layers_of(self.discriminator)
-        if names and any(isinstance(layer, keras.layers.BatchNormalization) for layer in layers):
-            raise ZooError(
-                f"penalties {names} are on the gradient of D at each image, and a discriminator with "
-                "BatchNormalization judges each by all others of the batch. Build it without, as dcgan_discriminator "
-                "with normalization='none' or 'spectral'."
-            )
-        if self.loss_name == "wasserstein" and not names and self.weight_clip is None and not any(map(_holds, layers)):
-            raise ZooError(
-                "loss='wasserstein' needs a critic whose slopes are held, and nothing holds this one: give "
-                "penalties=['gradient_penalty'], weight_clip=0.01, or a discriminator with normalization='spectral'."
             )
 
     @property
@@ -293,7 +278,7 @@ class GAN(Game):
             Signature("sample", self._sample, (SEED, *count, TEMPERATURE), (drawn,), description="New images."),
             Signature("discriminate", self._discriminate, (image, *label), (logit,), description="How real they look."),
         )
-        return {signature.name: signature for signature in signatures}
+        return {signature.name: self._guarded(signature) for signature in signatures}
 
     def images_of(self, latents: tf.Tensor, labels: tf.Tensor | None = None) -> tf.Tensor:
         """Returns images, float32 in [0, 1], of latents [batch, latent_size], with the averaged weights."""
@@ -338,12 +323,6 @@ class GAN(Game):
         config = copy.deepcopy(config)  # Keras empties parts of what it deserializes
         networks = {name: build(config[name]) for name in ("generator", "discriminator")}
         return cls(**{**config, **networks, "penalties": [build(penalty) for penalty in config["penalties"]]})
-
-
-def _holds(layer: keras.layers.Layer) -> bool:
-    """Returns whether a layer bounds the size of its own weights."""
-    spectral = (SpectralConv2D, SpectralDense, keras.layers.SpectralNormalization)
-    return isinstance(layer, spectral) or getattr(layer, "kernel_constraint", None) is not None
 
 
 def _check_share(value: Any, name: str) -> float:

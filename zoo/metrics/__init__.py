@@ -13,6 +13,7 @@ _WHERE = {
     "Estimate": "zoo.metrics.estimate",
     "FeatureNetwork": "zoo.metrics.features",
     "FidelityAndDiversity": "zoo.metrics.neighbours",
+    "KernelDiscrepancy": "zoo.metrics.kernel",
     "LogLikelihood": "zoo.metrics.likelihood",
     "Moments": "zoo.metrics.moments",
     "conditional_accuracy": "zoo.metrics.accuracy",

@@ -1,5 +1,6 @@
 """Networks whose features images are compared in, by name."""
 
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -65,6 +66,8 @@ def _inception() -> FeatureNetwork:
         """Returns the pooled features [n, 2048]."""
         parts = []
         images = check_images(images)
+        if images.shape[-1] not in (1, 3):
+            raise ZooError(f"{INCEPTION} takes grey or colour images, with 1 or 3 channels, not {images.shape[-1]}.")
         for start in range(0, len(images), _BATCH):
             batch = np.repeat(images[start : start + _BATCH], 3 // images.shape[-1], axis=-1)
             large: Any = keras.ops.image.resize(batch, (_SIDE, _SIDE), interpolation="bilinear")
@@ -77,15 +80,22 @@ def _inception() -> FeatureNetwork:
 def _from_file(file: Path) -> FeatureNetwork:
     if not file.is_file():
         raise ZooError(f"there is no file {file}.")
-    network: Any = keras.saving.load_model(file, compile=False)
+    try:
+        network: Any = keras.saving.load_model(file, compile=False)
+    except (ValueError, TypeError, OSError, KeyError, zipfile.BadZipFile) as error:
+        raise ZooError(f"{file} cannot be read as a Keras model ({type(error).__name__}). Save it again.") from error
     if isinstance(network, Classifier):
         return FeatureNetwork(file.name, "none", network.features, network.logits)
-    if len(network.output_shape) != 2:
-        raise ZooError(f"{file} gives {network.output_shape}, expected features [n, size]: pool or flatten them.")
+    outputs, inputs = network.output_shape, network.input_shape
+    if not isinstance(outputs, tuple) or len(outputs) != 2:
+        raise ZooError(f"{file} gives {outputs}, expected features [n, size]: one output, pooled or flattened.")
+    if not isinstance(inputs, tuple) or len(inputs) != 4:
+        raise ZooError(f"{file} takes {inputs}, expected images [n, height, width, channels].")
+    free = None in inputs[1:]
 
     def features(images: np.ndarray) -> np.ndarray:
         """Returns the outputs of the network."""
-        images = check_images(images, tuple(network.input_shape[1:]))
+        images = check_images(images, None if free else tuple(inputs[1:]))
         return np.asarray(network.predict(images, batch_size=_BATCH, verbose=0), np.float32)
 
     return FeatureNetwork(file.name, "none", features)

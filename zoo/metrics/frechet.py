@@ -7,7 +7,7 @@ import numpy as np
 
 from zoo.errors import ZooError
 from zoo.metrics.estimate import Estimate
-from zoo.metrics.moments import BLOCKS, Moments
+from zoo.metrics.moments import Moments
 
 
 def frechet_distance(real: Any, generated: Any) -> Estimate:
@@ -19,24 +19,30 @@ def frechet_distance(real: Any, generated: Any) -> Estimate:
     value, since the moments then differ by chance. State them with it.
 
     Args:
-        real: Features of real images [n, d], or `Moments` of them, for images that come in batches.
-        generated: The same of generated images.
+        real: Features of real images [n, d], or `Moments` of them, for images that come in batches: `Moments(parts=1)`
+            takes least memory.
+        generated: The same of generated images, `Moments` of at least two parts.
 
     Returns:
         The distance, and its standard error by a jackknife over ten random parts of the generated images (the
         real ones are taken as given).
 
     Raises:
-        ZooError: The features are not finite, have different sizes, or are fewer than 20.
+        ZooError: The features are not finite, have different sizes, or are fewer than 20; or moments of generated
+            images have one part.
     """
-    real, generated = (each if isinstance(each, Moments) else Moments().update(each) for each in (real, generated))
+    real = real if isinstance(real, Moments) else Moments(parts=1).update(real)
+    generated = generated if isinstance(generated, Moments) else Moments().update(generated)
+    parts_kept = generated.parts
+    if parts_kept < 2:
+        raise ZooError("a standard error needs `Moments` of generated images in at least two parts.")
     mean, covariance = real.mean_and_covariance()
     root = _root(covariance)
-    others = [generated.mean_and_covariance(without) for without in (None, *range(BLOCKS))]
+    others = [generated.mean_and_covariance(without) for without in (None, *range(parts_kept))]
     if others[0][0].shape != mean.shape:
         raise ZooError(f"features have {len(others[0][0])} columns, those of real images {len(mean)}: use one network.")
     whole, *parts = (_distance(mean, covariance, root, *other) for other in others)
-    error = math.sqrt((BLOCKS - 1) / BLOCKS * np.square(np.array(parts) - np.mean(parts)).sum())
+    error = math.sqrt((parts_kept - 1) / parts_kept * np.square(np.array(parts) - np.mean(parts)).sum())
     return Estimate(whole, error)
 
 

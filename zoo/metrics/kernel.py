@@ -16,7 +16,8 @@ def kernel_distance(real: Any, generated: Any, block: int = BLOCK) -> Estimate:
     """Returns the squared maximum mean discrepancy with the kernel (x.y / d + 1)^3 (section 4).
 
     The mean of unbiased estimates over random blocks of images that share none, so that, unlike the Frechet distance,
-    it does not depend on the number of images, and may be a little below 0. Memory depends on the block alone.
+    it does not depend on the number of images, and may be a little below 0. For images that come in batches, see
+    `KernelDiscrepancy`.
 
     Args:
         real: Features [n, d] of real images.
@@ -39,9 +40,46 @@ def kernel_distance(real: Any, generated: Any, block: int = BLOCK) -> Estimate:
             "take more images, or smaller blocks of at least 2."
         )
     real, generated = shuffled(real), shuffled(generated)
-    chunks = (slice(index * block, (index + 1) * block) for index in range(blocks))
-    values = np.array([squared_discrepancy(real[chunk], generated[chunk]) for chunk in chunks])
-    return Estimate(float(values.mean()), float(values.std(ddof=1) / math.sqrt(blocks)))
+    found = KernelDiscrepancy()
+    for start in range(0, blocks * block, block):
+        found.update(real[start : start + block], generated[start : start + block])
+    return found.estimate()
+
+
+class KernelDiscrepancy:
+    """The kernel distance of images that come in batches, in constant memory: every pair of batches is a block.
+
+    Batches should hold images of all kinds, real ones of all classes, and as many each; they share none.
+    """
+
+    def __init__(self) -> None:
+        self._values: list[float] = []
+
+    def update(self, real: Any, generated: Any) -> "KernelDiscrepancy":
+        """Adds features [n, d] of real and [m, d] of generated images, at least two of each, and returns itself.
+
+        Raises:
+            ZooError: The features are not finite, have different sizes, or are too few.
+        """
+        real, generated = check_features(real), check_features(generated)
+        if real.shape[1] != generated.shape[1] or min(len(real), len(generated)) < 2:
+            raise ZooError(
+                f"features have shapes {list(real.shape)} and {list(generated.shape)}, expected as many columns, and "
+                "at least two rows of each."
+            )
+        self._values.append(squared_discrepancy(real, generated))
+        return self
+
+    def estimate(self) -> Estimate:
+        """Returns the mean over blocks, and its standard error.
+
+        Raises:
+            ZooError: There are fewer than two blocks.
+        """
+        if len(self._values) < 2:
+            raise ZooError(f"{len(self._values)} blocks are too few for an error: update it with at least two.")
+        values = np.array(self._values)
+        return Estimate(float(values.mean()), float(values.std(ddof=1) / math.sqrt(len(values))))
 
 
 def shuffled(features: np.ndarray) -> np.ndarray:

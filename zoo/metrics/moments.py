@@ -6,18 +6,20 @@ import numpy as np
 
 from zoo.errors import ZooError
 
-BLOCKS, _SEED = 10, 0
+PARTS, _SEED = 10, 0
 
 
 class Moments:
-    """The number, mean and scatter of rows seen so far, kept apart for `BLOCKS` parts of them.
+    """The number, mean and scatter of rows seen so far, kept apart for parts of them.
 
-    The parts are what standard errors are made from; see `parts_of`. Batches are joined by the formula of Chan, Golub
-    and LeVeque (1983), in float64, which loses no digits where the mean is large beside the spread.
+    The parts are what standard errors are made from; see `parts_of`. A matrix is kept for each. Batches are joined by
+    the formula of Chan, Golub and LeVeque (1983), in float64, which loses no digits where the mean is large beside the
+    spread.
     """
 
-    def __init__(self) -> None:
-        self._counts = np.zeros(BLOCKS)
+    def __init__(self, parts: int = PARTS) -> None:
+        self.parts = parts
+        self._counts = np.zeros(parts)
         self._means: Any = None
         self._scatters: Any = None
         self._seen = 0
@@ -36,47 +38,49 @@ class Moments:
         features = check_features(features)
         if self._means is None:
             size = features.shape[1]
-            self._means, self._scatters = np.zeros((BLOCKS, size)), np.zeros((BLOCKS, size, size))
+            self._means, self._scatters = np.zeros((self.parts, size)), np.zeros((self.parts, size, size))
         if features.shape[1] != self._means.shape[1]:
             raise ZooError(f"features have {features.shape[1]} columns, but those before had {self._means.shape[1]}.")
-        places = parts_of(self._seen, len(features))
-        for block in range(BLOCKS):
-            rows = features[places == block]
+        places = parts_of(self._seen, len(features), self.parts)
+        for part in range(self.parts):
+            rows = features[places == part]
             if len(rows):
                 mean = rows.mean(axis=0)
-                self._add(block, len(rows), mean, (rows - mean).T @ (rows - mean))
+                self._add(part, len(rows), mean, (rows - mean).T @ (rows - mean))
         self._seen += len(features)
         return self
 
-    def _add(self, block: int, count: float, mean: np.ndarray, scatter: np.ndarray) -> None:
-        joined = _join((self._counts[block], self._means[block], self._scatters[block]), (count, mean, scatter))
-        self._counts[block], self._means[block], self._scatters[block] = joined
+    def _add(self, part: int, count: float, mean: np.ndarray, scatter: np.ndarray) -> None:
+        joined = _join((self._counts[part], self._means[part], self._scatters[part]), (count, mean, scatter))
+        self._counts[part], self._means[part], self._scatters[part] = joined
 
     def mean_and_covariance(self, without: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """Returns the mean [d] and the unbiased covariance [d, d] of all rows, or of those of all blocks but one.
+        """Returns the mean [d] and the unbiased covariance [d, d] of all rows, or of those of all parts but one.
 
         Raises:
-            ZooError: There are fewer than two rows a block.
+            ZooError: There are fewer than two rows a part.
         """
-        if self._seen < 2 * BLOCKS:
-            raise ZooError(f"{self._seen} rows are too few for moments with an error: at least {2 * BLOCKS}.")
+        if self._seen < 2 * self.parts:
+            raise ZooError(f"{self._seen} rows are too few for moments, expected at least {2 * self.parts}.")
         whole: tuple[Any, Any, Any] = (0.0, 0.0, 0.0)
-        for block in range(BLOCKS):
-            if block != without:
-                whole = _join(whole, (self._counts[block], self._means[block], self._scatters[block]))
+        for part in range(self.parts):
+            if part != without:
+                whole = _join(whole, (self._counts[part], self._means[part], self._scatters[part]))
         count, mean, scatter = whole
         return mean, scatter / (count - 1)
 
 
-def parts_of(start: int, count: int) -> np.ndarray:
-    """Returns the part, from 0 to `BLOCKS` - 1, of each of `count` rows after the first `start` ones.
+def parts_of(start: int, count: int, parts: int = PARTS) -> np.ndarray:
+    """Returns the part, from 0 to `parts` - 1, of each of `count` rows after the first `start` ones.
 
-    Of every `BLOCKS` rows in turn one goes to each part, by lot: rows come in an order that may mean something, such
-    as that of their classes, and parts in which classes were apart would differ by far more than by chance.
+    Of every so many rows in turn one goes to each part, by lot: rows come in an order that may mean something, such as
+    that of their classes, and parts in which classes were apart would differ by far more than by chance.
     """
-    turns = range(start // BLOCKS, (start + count - 1) // BLOCKS + 1)
-    lots = np.concatenate([np.random.default_rng([_SEED, turn]).permutation(BLOCKS) for turn in turns])
-    return lots[start % BLOCKS :][:count]
+    if parts == 1:
+        return np.zeros(count, int)
+    turns = range(start // parts, (start + count - 1) // parts + 1)
+    lots = np.concatenate([np.random.default_rng([_SEED, turn]).permutation(parts) for turn in turns])
+    return lots[start % parts :][:count]
 
 
 def check_features(features: Any) -> np.ndarray:

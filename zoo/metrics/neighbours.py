@@ -42,8 +42,11 @@ def fidelity_and_diversity(real: Any, generated: Any, k: int = 5) -> FidelityAnd
         generated: Features [m, d] of generated images.
         k: Which neighbour bounds a ball; 3 in the paper of precision and recall, 5 in that of density and coverage.
 
+    Only features are kept of images, but of all of them: what is nearest cannot be said batch by batch.
+
     Returns:
-        Four values with standard errors over the images that they are shares or means of.
+        Four values with standard errors over the images that they are shares or means of, given those that they are
+        compared with. Over new images of both kinds values spread by more: density by up to twice as much.
 
     Raises:
         ZooError: The features are not finite, have different sizes, or are not more than `k`.

@@ -14,6 +14,8 @@ import tensorflow as tf
 
 from zoo.errors import ZooError
 
+_SMALLEST = 1e-12  # singular value to divide by
+
 
 class _AllVariables(keras.layers.Layer):
     """Saves and loads all variables of a layer: those of Keras that have a kernel do so with two by name."""
@@ -91,4 +93,4 @@ def _normalized(kernel: Any, vector: keras.Variable, training: bool) -> tf.Tenso
     else:
         right = tf.math.l2_normalize(right)
     sigma = tf.tensordot(left, tf.linalg.matvec(matrix, right), 1)
-    return kernel / tf.cast(sigma, kernel.dtype)
+    return kernel / tf.cast(tf.maximum(sigma, _SMALLEST), kernel.dtype)  # of a kernel of zeros, 0

@@ -257,7 +257,7 @@ class LatentVariableModel(VectorLatents):
             label, count = (label_tensor(self.num_classes),), (label_tensor(self.num_classes, "n"),)
         drawn = (image_tensor("image", self.image_shape, "n"),)
         return {
-            signature.name: signature
+            signature.name: self._guarded(signature)
             for signature in (
                 Signature("encode", self._encode, (image, *label), (loc, scale), description="Image to code."),
                 Signature("decode", self._decode, (latent, *label), (image,), description="Code to mean image."),

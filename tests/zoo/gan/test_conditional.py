@@ -134,3 +134,16 @@ def test_networks_that_do_not_fit():
         zoo.GAN(generator, dcgan_discriminator(SHAPE, (4,)))
     with pytest.raises(zoo.ZooError, match="classifier_weight is 0"):
         conditional("classifier", classifier_weight=0)
+
+
+def test_exported_functions_give_nan_for_a_label_that_is_no_class():
+    """They cannot say so in words."""
+    model = conditional("projection")
+    image = model.signatures()["sample"].function(
+        seed=tf.constant(0, tf.int64), temperature=tf.constant(1.0), label=tf.constant([0, 7, -1], tf.int64)
+    )["image"]
+    np.testing.assert_array_equal(np.isnan(image).all(axis=(1, 2, 3)), [False, True, True])
+    logit = model.signatures()["discriminate"].function(
+        image=tf.zeros([2, *SHAPE]), label=tf.constant([0, 7], tf.int64)
+    )
+    np.testing.assert_array_equal(np.isnan(logit["logit"]), [False, True])

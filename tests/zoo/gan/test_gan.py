@@ -6,7 +6,8 @@ import pytest
 import tensorflow as tf
 
 import zoo
-from zoo.gan.game import dealt
+from zoo.gan import monitors
+from zoo.gan.game import dealt, mean_of_turns
 from zoo.gan.gan import GAN
 from zoo.gan.penalties import R1
 from zoo.networks.dcgan import dcgan_discriminator, dcgan_generator
@@ -183,6 +184,8 @@ def test_a_run_goes_on_from_a_file_as_if_it_had_not_stopped(digits, tmp_path):
         ({"penalties": ["gradient_penalty"]}, "needs, not 'non_saturating'. Use R1 or R2"),
         ({"discriminator_steps": 0}, "discriminator_steps is 0"),
         ({"weight_clip": 0.0}, "weight_clip is 0.0"),
+        ({"penalties": "r1"}, r"penalties is 'r1', expected a list: penalties=\['r1'\]"),
+        ({"augmentation": "color"}, "augmentation is 'color', expected a list"),
     ],
 )
 def test_bad_options(options, message):
@@ -206,6 +209,10 @@ def test_parts_and_optimizers_that_do_not_fit():
         ((dcgan_generator((8, 8, 3), 4, (4,)), discriminator), r"images \[8, 8, 3\] and the discriminator takes"),
         ((generator, keras.Model(discriminator.input, discriminator.layers[-2].output)), "expected one logit an image"),
         (("generator", discriminator), "is a str"),
+        (
+            (generator, keras.Sequential([discriminator, keras.layers.Activation("sigmoid")])),
+            "ends with a sigmoid, and all losses take logits",
+        ),
         ((generator, keras.Sequential([keras.layers.Dense(1)])), "discriminator does not know its input shape"),
         ((generator, dcgan_discriminator(SHAPE, (4,), "none", 3, "classifier")), "gives 2 outputs.*ConditionalGAN"),
     ):
@@ -246,7 +253,7 @@ def test_a_generator_that_leaves_the_range_later_stops_training(digits):
     images = keras.layers.Reshape(SHAPE)(keras.layers.Dense(64, "relu", kernel_initializer=initializer)(latents))
     model = GAN(keras.Model(latents, images), dcgan_discriminator(SHAPE, (4,)), average=0.0, seed=0)
     model.compile(keras.optimizers.Adam(0.5), keras.optimizers.Adam(1e-3))
-    with pytest.raises(zoo.ZooError, match=r"The generator broke first: its images.*leave \[0, 1\]"):
+    with pytest.raises(zoo.ZooError, match=r"at batch .*The generator broke first: its images.*leave \[0, 1\]"):
         model.fit(digits[:128], batch_size=16, epochs=5, verbose=0)
 
 
@@ -270,6 +277,48 @@ def test_a_last_batch_smaller_than_the_steps_is_dealt_out_again(digits):
         assert int(model.discriminator_optimizer.iterations) == 10
 
 
+def test_batches_too_small_for_the_steps_are_refused(digits):
+    model = small("none", discriminator_steps=5)
+    model.compile()
+    with pytest.raises(zoo.ZooError, match=r"batches of 4 cannot be dealt out among 5 steps.*example 320"):
+        model.fit(digits[:64], batch_size=4, verbose=0)
+
+
+def test_values_of_all_turns_are_reported(digits):
+    """A penalty that is due in one turn of two is not lost for that."""
+    lazy, plain = small("none", discriminator_steps=2, penalties=[R1(1.0, every=2)]), small("none", penalties=["r1"])
+    for model in (lazy, plain):
+        model.compile(*(keras.optimizers.SGD(1e-6) for _ in range(2)))
+    found = [model.fit(digits[:256], batch_size=32, verbose=0).history["r1"][0] for model in (lazy, plain)]
+    assert found[0] == pytest.approx(found[1] / 10, rel=0.2)
+    kept = mean_of_turns([{"a": tf.constant([1.0, 3.0])}, {"a": tf.constant([np.nan])}, {"a": tf.constant([5.0])}])
+    assert np.isnan(kept["a"])
+    first = mean_of_turns(
+        [{"a": tf.constant(1.0), "b": tf.constant(np.inf)}, {"a": tf.constant(np.nan), "b": tf.constant(1.0)}]
+    )
+    assert np.isfinite(first["a"])
+    assert not np.isfinite(first["b"])
+
+
+def test_an_empty_batch_of_a_replica_breaks_nothing():
+    none, images = tf.zeros([0, 2, 2, 1]), tf.ones([3, 2, 2, 1])
+    assert float(monitors.diversity(none, none)) == 0
+    assert float(monitors.diversity(images, images)) == 0
+    assert float(mean_of_turns([{"a": tf.zeros([0])}])["a"]) == 0
+
+
+def test_layers_can_be_frozen_after_the_average_is_made(digits):
+    model = small("none")
+    before = model.generator.layers[1].get_weights()
+    model.generator.layers[1].trainable = False
+    model.compile()
+    model.fit(digits[:64], batch_size=16, verbose=0)
+    np.testing.assert_array_equal(before[0], model.generator.layers[1].get_weights()[0])
+    averages = {average.path: variable for variable, average in model.averaged._trained}
+    assert len(averages) == len([*model.generator.weights]) - len(model.averaged._statistics)
+    assert model.sample(2).shape == (2, *SHAPE)
+
+
 def test_each_image_is_dealt_once_where_there_are_enough():
     parts = [dealt(tf.range(10), turn, 5).numpy() for turn in range(5)]
     assert sorted(np.concatenate(parts)) == list(range(10))
@@ -286,7 +335,10 @@ def test_regularizers_of_both_networks_reach_their_losses(digits):
     model = GAN(keras.Model(latents, made), keras.Model(images, judged), seed=0)
     model.compile(keras.optimizers.SGD(1e-4), keras.optimizers.SGD(1e-4))
     before = [np.linalg.norm(part.get_weights()[0]) for part in (model.generator, model.discriminator)]
-    model.fit(digits[:64], batch_size=16, verbose=0)
+    history = model.fit(digits[:64], batch_size=16, verbose=0).history
+    assert history["loss"][0] > history["generator_loss"][0] + history["discriminator_loss"][0] + 100
+    weighed = model.evaluate(digits[:64], verbose=0, return_dict=True)
+    assert weighed["loss"] > weighed["generator_loss"] + weighed["discriminator_loss"] + 100
     after = [np.linalg.norm(part.get_weights()[0]) for part in (model.generator, model.discriminator)]
     np.testing.assert_allclose(np.divide(after, before), 0.8**4, rtol=0.05)
 
@@ -334,7 +386,15 @@ def test_what_training_reports(digits):
     model = small("none", penalties=["r1", "r2"])
     model.compile()
     history = model.fit(digits[:64], validation_data=digits[64:96], batch_size=16, verbose=0).history
-    watched = {"loss", "generator_loss", "discriminator_loss", "real_accuracy", "fake_accuracy", "diversity"}
+    watched = {
+        "loss",
+        "generator_loss",
+        "discriminator_loss",
+        "real_accuracy",
+        "fake_accuracy",
+        "separation",
+        "diversity",
+    }
     assert set(history) == watched | {f"val_{name}" for name in watched} | {"update_ratio", "r1", "r2"}
     assert set(model.evaluate(digits[:32], verbose=0, return_dict=True)) == watched
 
@@ -370,9 +430,11 @@ class Broken(R1):
         ({"loss": "least_squares"}, (1e38, 1e-3), "generator broke first: its images are not finite"),
     ],
 )
-@pytest.mark.parametrize("steps_per_execution", [1, 4])
-def test_what_is_not_finite_stops_training_and_has_a_name(digits, options, rates, message, steps_per_execution):
-    model = small("none", average=0.0, **options)
+@pytest.mark.parametrize(("steps_per_execution", "discriminator_steps"), [(1, 1), (4, 1), (1, 3)])
+def test_what_is_not_finite_stops_training_and_has_a_name(
+    digits, options, rates, message, steps_per_execution, discriminator_steps
+):
+    model = small("none", average=0.0, discriminator_steps=discriminator_steps, **options)
     model.compile(*(keras.optimizers.SGD(rate) for rate in rates), steps_per_execution=steps_per_execution)
     with pytest.raises(zoo.ZooError, match=message):
         model.fit(digits[:128], batch_size=16, epochs=3, verbose=0)

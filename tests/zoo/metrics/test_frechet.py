@@ -90,3 +90,11 @@ def test_what_is_refused():
             frechet_distance(real, generated)
     with pytest.raises(zoo.ZooError, match="5 columns, but those before had 6"):
         Moments().update(FEATURES).update(FEATURES[:, :5])
+
+
+def test_real_moments_need_one_part_and_generated_ones_two():
+    one = Moments(parts=1).update(FEATURES[:100]).update(FEATURES[100:])
+    found = frechet_distance(one, FEATURES + 0.1)
+    np.testing.assert_allclose(found.value, frechet_distance(FEATURES, FEATURES + 0.1).value)
+    with pytest.raises(zoo.ZooError, match="at least two parts"):
+        frechet_distance(FEATURES, one)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import zoo
-from zoo.metrics.kernel import kernel_distance, squared_discrepancy
+from zoo.metrics.kernel import KernelDiscrepancy, kernel_distance, squared_discrepancy
 
 GENERATOR = np.random.default_rng(0)
 
@@ -53,3 +53,18 @@ def test_what_is_refused():
         kernel_distance(features, features)
     with pytest.raises(zoo.ZooError, match="2 columns, those of real images 3"):
         kernel_distance(features, features[:, :2], 10)
+
+
+def test_batches_are_blocks():
+    real, generated = GENERATOR.normal(size=(60, 3)), GENERATOR.normal(size=(60, 3))
+    found = KernelDiscrepancy()
+    with pytest.raises(zoo.ZooError, match="0 blocks are too few"):
+        found.estimate()
+    values = []
+    for start in (0, 20, 40):
+        rows = slice(start, start + 20)
+        found.update(real[rows], generated[rows])
+        values.append(squared_discrepancy(real[rows], generated[rows]))
+    assert found.estimate().value == pytest.approx(np.mean(values))
+    with pytest.raises(zoo.ZooError, match="expected as many columns, and at least two rows"):
+        found.update(real[:1], generated[:1])

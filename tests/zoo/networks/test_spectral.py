@@ -17,6 +17,11 @@ def test_the_largest_singular_value_is_one():
     np.testing.assert_allclose(matrix, kernel / np.linalg.svd(kernel, compute_uv=False)[0], atol=1e-3)
 
 
+def test_a_kernel_of_zeros_gives_zeros():
+    dense = SpectralDense(6, kernel_initializer="zeros")
+    np.testing.assert_array_equal(dense(np.ones((2, 3), np.float32), training=True), np.zeros((2, 6)))
+
+
 def test_a_convolution_is_divided_by_the_singular_value_of_its_kernel():
     images = np.random.default_rng(0).normal(size=(2, 7, 5, 3)).astype(np.float32)
     layer = SpectralConv2D(4, 3, 2, padding="same", activation="relu", bias_initializer="ones")
