@@ -158,6 +158,7 @@ def _gan(settings: GANSettings, data: Dataset, seed: int) -> GenerativeModel:
     options = {"num_classes": num_classes}
     if settings.network == "dcgan":
         generator = networks.dcgan_generator(shape, settings.latent_size, filters[::-1], **options)
+        told["hidden"] = settings.hidden
         discriminator = networks.dcgan_discriminator(shape, filters, settings.normalization, **told)
     else:
         if settings.normalization != "none":

@@ -173,7 +173,9 @@ def evaluate(
     model: Model,
     data: Data = None,
     draws: Annotated[int, typer.Option(min=1, help="Importance draws an image.")] = 1000,
-    images: Annotated[int | None, typer.Option(min=1, help="Test images, the first ones; by default all.")] = None,
+    images: Annotated[
+        int | None, typer.Option(min=1, help="Test images for the likelihood, the first ones; by default all.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Decides the draws.")] = 0,
     features: Annotated[
         str | None,

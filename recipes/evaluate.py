@@ -57,8 +57,9 @@ def check_measurable(model: Any, network: FeatureNetwork | None) -> None:
     """
     if network is None and not _has_likelihood(model):
         raise ZooError(
-            f"{type(model).__name__} has no likelihood, and no network is named to judge its samples in. Name one: "
-            "--features classifier_mnist of zoo evaluate, --set evaluate.features=classifier_mnist of zoo train"
+            f"{type(model).__name__} has no likelihood, and no network is named to judge its samples in. Name one that "
+            f"takes images {list(model.image_shape)}: a .keras file, inception_v3, or a classifier among the presets; "
+            "with --set evaluate.features=NAME of zoo train, or none to leave it out; --features NAME of zoo evaluate."
         )
 
 

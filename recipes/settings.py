@@ -104,6 +104,9 @@ class GANSettings(_NetworkSettings):
     normalization: Literal["batch", "spectral", "none"] = Field(
         default="none", description="of a dcgan discriminator; residual ones have none"
     )
+    hidden: int = Field(
+        default=0, ge=0, description="width of a dense layer that ends a dcgan discriminator; 0 for none"
+    )
     conditioning: Literal["projection", "concatenation", "classifier"] | None = Field(
         default=None, description="how the discriminator learns of labels; None: the GAN takes none"
     )

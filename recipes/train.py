@@ -18,6 +18,7 @@ from recipes.run_folder import RunFolder, RunRecorder
 from recipes.settings import GANSettings, Settings, VQVAESettings
 from recipes.shuffling import ShuffledImages
 from zoo.errors import ZooError, a_kind
+from zoo.metrics import FeatureNetwork
 from zoo.model import GenerativeModel
 
 _FINAL_STEP_SHARE = 0.01
@@ -111,6 +112,7 @@ def describe(settings: Settings) -> str:
     _check_tensorboard(settings)
     data = load_data(settings)
     model = build_model(settings, data)
+    _checked_network(settings, model)
     return (
         f"{settings.to_yaml()}\n"
         f"images: {len(data.train) - _held_out(settings, data):,} to train on, {_held_out(settings, data):,} held out, "
@@ -139,14 +141,13 @@ def train(settings: Settings, directory: Path, resume: bool = False) -> Generati
         settings = folder.reopen(settings.recipe)
     _check_tensorboard(settings)
     data = load_data(settings)
-    network = open_network(settings.evaluate.features, settings.data)
     if not resume:
         model = build_model(settings, data)
-        if settings.evaluate.features != NO_NETWORK:
-            check_measurable(model, network)
+        network = _checked_network(settings, model)
         folder.start(settings, model)
     else:
         model = zoo.load_model(folder.model_file if folder.model_file.exists() else folder.checkpoint)
+        network = _checked_network(settings, model)
     if not folder.model_file.exists():
         _fit(model, settings, data, folder)
         if settings.train.dtype != "float32":
@@ -167,6 +168,14 @@ def train(settings: Settings, directory: Path, resume: bool = False) -> Generati
         )
     )
     return model
+
+
+def _checked_network(settings: Settings, model: GenerativeModel) -> FeatureNetwork | None:
+    """Returns the network to judge samples in, after checking that there is something to measure the model by."""
+    network = open_network(settings.evaluate.features, settings.data)
+    if settings.evaluate.features != NO_NETWORK:
+        check_measurable(model, network)
+    return network
 
 
 def _fit(model: GenerativeModel, settings: Settings, data: Dataset, folder: RunFolder) -> None:

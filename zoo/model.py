@@ -143,6 +143,14 @@ class GenerativeModel(TrainableModel):
             raise ZooError(f"{type(self).__name__} is conditional: pass labels, integers below {self.num_classes}.")
         return {"label": check_labels(labels, self.num_classes, count)}
 
+    def export(self, *arguments: Any, **options: Any) -> None:
+        """Refused: Keras's own export knows neither seeds nor signatures.
+
+        Raises:
+            ZooError: Always; it names what to call.
+        """
+        raise ZooError("Keras's export knows no signatures of the zoo. Take export.save(model, folder), or zoo export.")
+
     # Presets.
 
     @classmethod

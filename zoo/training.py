@@ -11,7 +11,7 @@ import tensorflow as tf
 from zoo import random
 from zoo.backend import require_keras_on_tensorflow
 from zoo.callbacks import DIVERGED, StopOnNonFiniteLoss, stopped_unless, with_callback
-from zoo.errors import ZooError, near_miss
+from zoo.errors import ZooError, a_kind, near_miss
 from zoo.validation import check_count, check_images, check_labels, check_seed, check_weights
 
 require_keras_on_tensorflow()
@@ -128,7 +128,7 @@ class TrainableModel(keras.Model):
         if kwargs.get("batch_size") is not None:
             self._check_batch(check_count(kwargs["batch_size"], "batch_size"))
         if kwargs.get("class_weight") is not None:
-            raise ZooError("class_weight is for classifiers; give sample_weight, one weight an image.")
+            raise ZooError(f"class_weight is for classifiers: leave it out of fit() of {a_kind(self)}.")
         x = self._checked_source(_not_a_pair(x, "fit"), "images in x")
         self._check_weights(x, kwargs)
         y = self._targets(x, y, kwargs.get("sample_weight"), "labels in y")
@@ -176,8 +176,7 @@ class TrainableModel(keras.Model):
             self._targets(images, labels, None, name.replace("images", "labels"))
         return source
 
-    @staticmethod
-    def _check_weights(images: Any, options: dict[str, Any]) -> None:
+    def _check_weights(self, images: Any, options: dict[str, Any]) -> None:
         if options.get("sample_weight") is not None and isinstance(images, np.ndarray):
             options["sample_weight"] = check_weights(options["sample_weight"], len(images))
 
@@ -322,6 +321,8 @@ def check_optimizer(optimizer: Any) -> None:
     Raises:
         ZooError: Keras knows none of that name.
     """
+    if optimizer is not None and not isinstance(optimizer, str | dict | keras.optimizers.Optimizer):
+        raise ZooError(f"optimizer is {optimizer!r}, expected one of keras.optimizers or its name.")
     if isinstance(optimizer, str):
         try:
             keras.optimizers.get(optimizer)

@@ -2,7 +2,8 @@
 
     zoo train dcgan_mnist
 
-What tutorials train. `gan_mnist` has the same networks but for the statistics of its discriminator.
+What tutorials train. `gan_mnist` has the same networks but for its discriminator, without statistics and with one
+more dense layer.
 """
 
 from recipes.settings import EvaluateSettings, GANSettings, Settings, TrainSettings

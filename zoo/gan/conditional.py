@@ -44,6 +44,8 @@ class ConditionalGAN(GAN):
     ):
         super().__init__(generator, discriminator, **options)
         self.classifier_weight = check_positive(classifier_weight, "classifier_weight")
+        if not self.classifies and self.classifier_weight != 1.0:
+            raise ZooError("classifier_weight is for a discriminator that tells the class: leave it out of this model.")
 
     def _check_inputs(self) -> None:
         owner = type(self).__name__

@@ -27,8 +27,8 @@ from zoo.training import TRAINING, batches_taken, check_optimizer
 
 _LEARNING_RATE, _BETA_1 = 2e-4, 0.5  # Radford et al. (2016), section 4
 RANGE_ROUNDING = 1e-3
+_WEIGHS_NONE = "a GAN weighs no images: leave sample_weight out."
 _LATENTS, _AUGMENTATION, _REAL, _FAKE, _PENALTY = range(5)  # purposes of noise; penalties are numbered on
-_DIVERGED = "Lower its learning rate, or hold the discriminator with a penalty such as R1."
 
 
 class Game(GenerativeModel):
@@ -116,17 +116,23 @@ class Game(GenerativeModel):
         values["update_ratio"] = tf.math.divide_no_nan(values["generator_change"], values["discriminator_change"])
         loss = values["generator_loss"] + values["discriminator_loss"] + sum(self.losses)
         values["loss"] = stopped_unless(good & tf.math.is_finite(values["diversity"]), loss)
-        return self._update_metrics(values, None)
+        # One value an image, so that a short last batch counts for as much as it is.
+        rows = tf.zeros(tf.shape(images)[:1])
+        return self._update_metrics({name: mean_of(value) + rows for name, value in values.items()}, None)
 
     def _unpacked(self, data: Any) -> tuple[tf.Tensor, tf.Tensor | None, tf.Tensor]:
         """Returns images, labels, and whether they are in their ranges; images that are not would ruin the weights."""
         images, labels, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         if sample_weight is not None:
-            raise ZooError("a GAN weighs no images: leave sample_weight out.")
+            raise ZooError(_WEIGHS_NONE)
         labels, good = self._checked_tensors(images, labels)
         labels = None if labels is None else tf.where(good, labels, tf.zeros_like(labels))
         images = tf.where(good, images, tf.zeros_like(images))
         return images, labels, good
+
+    def _check_weights(self, images: Any, options: dict[str, Any]) -> None:
+        if options.get("sample_weight") is not None:
+            raise ZooError(_WEIGHS_NONE)
 
     def count_params(self) -> int:
         """Returns the number of parameters of both networks, without the average, which is a copy."""
@@ -144,7 +150,7 @@ class Game(GenerativeModel):
         for index, penalty in enumerate(self.penalties):
             found, more = self._penalty(index, images, fakes, labels, seed)
             gradients = [other if one is None else one + other for one, other in zip(gradients, more, strict=True)]
-            values[penalty.name] = found
+            values[penalty.name] = stopped_unless(are_finite(more), found)
         change = self._apply(self.discriminator_optimizer, gradients, variables)
         if self.weight_clip is not None:
             for variable in variables:
@@ -152,7 +158,8 @@ class Game(GenerativeModel):
         # Images outside [0, 1] count as broken; the sigmoid of a network in half precision rounds.
         inside = tf.reduce_all((fakes >= -RANGE_ROUNDING) & (fakes <= 1 + RANGE_ROUNDING))
         spread = stopped_unless(inside, monitors.diversity(fakes, images))
-        return {**values, "class_loss": real_classes, "diversity": spread, "discriminator_change": change}
+        class_loss = stopped_unless(are_finite([self.classifier_weight * (real_classes + fake_classes)]), real_classes)
+        return {**values, "class_loss": class_loss, "diversity": spread, "discriminator_change": change}
 
     def _update_generator(self, images: tf.Tensor, labels: tf.Tensor | None, seed: tf.Tensor) -> dict:
         variables = self.generator.trainable_variables
@@ -239,21 +246,25 @@ class Game(GenerativeModel):
 
     def why_not_finite(self, names: list[str]) -> str:
         """Returns which network broke first, and by which term. They come in the order in which a step takes them."""
+        lower = "Lower its learning rate, or clip its gradients (optimizer argument global_clipnorm)"
+        lower += "." if self.penalties else ", or hold the discriminator with a penalty such as R1."
         terms = {
             "diversity": (
                 "The generator broke first: its images are not finite, or leave [0, 1], where a sigmoid keeps them. "
-                f"{_DIVERGED}"
+                f"{lower}"
             ),
-            "discriminator_loss": f"The discriminator broke first: its loss is not finite. {_DIVERGED}",
+            "discriminator_loss": f"The discriminator broke first: its loss is not finite. {lower}",
             "class_loss": "The discriminator broke first, in class_loss. Lower classifier_weight.",
         }
         for penalty in self.penalties:
             terms[penalty.name] = f"The discriminator broke first, in the penalty {penalty.name}. Lower its weight."
-        terms["generator_loss"] = f"The discriminator broke first: its gradient was not finite. {_DIVERGED}"
-        terms["update_ratio"] = "The generator broke first: its gradient was not finite. Lower its learning rate."
+        step = "a step was too large, or its gradient not finite"
+        terms["generator_loss"] = f"The discriminator broke first: {step}. {lower}"
+        terms["update_ratio"] = f"The generator broke first: {step}. {lower}"
         found = [text for name, text in terms.items() if name in names]
         if not found:
-            return "Pixels of that batch are NaN or outside [0, 1], or its labels out of range."
+            labels = "" if self.num_classes is None else ", or its labels out of range"
+            return f"Pixels of that batch are NaN or outside [0, 1]{labels}."
         return found[0]
 
     def _generate(self, images: tf.Tensor, labels: tf.Tensor | None, seed: random.Seed, training: bool) -> tf.Tensor:
@@ -322,6 +333,11 @@ def mean_of_turns(turns: Sequence[dict[str, tf.Tensor]]) -> dict[str, tf.Tensor]
         totals = {name: totals[name] + tf.where(alive, mean, 0.0) for name, mean in means.items()}
         alive &= tf.reduce_all([tf.math.is_finite(mean) for mean in means.values()])
     return {name: total / len(turns) for name, total in totals.items()}
+
+
+def are_finite(values: Sequence[tf.Tensor]) -> tf.Tensor:
+    """Returns whether no number in any of the tensors is NaN or infinite, a scalar."""
+    return tf.reduce_all([tf.reduce_all(tf.math.is_finite(value)) for value in values])
 
 
 def mean_of(values: tf.Tensor) -> tf.Tensor:

@@ -24,7 +24,7 @@ from zoo.gan.augmentation import AUGMENTATIONS
 from zoo.gan.averaging import WeightAverage
 from zoo.gan.compatibility import check_game
 from zoo.gan.game import RANGE_ROUNDING, Game
-from zoo.gan.inversion import Projection, project
+from zoo.gan.inversion import Projection, descent, project
 from zoo.gan.losses import LOSSES
 from zoo.gan.penalties import PENALTIES, Penalty
 from zoo.networks.inputs import check_takes_one, known_output, known_shape
@@ -99,6 +99,7 @@ class GAN(Game):
         )
         self.averaged = WeightAverage(generator, self.add_weight, self.average) if self.average else None
         self._report(self._metric_names)
+        self._descent: Any = None
         self.built = True
 
     def _check_inputs(self) -> None:
@@ -246,10 +247,13 @@ class GAN(Game):
             ZooError: An argument is not as described.
         """
         images = self._checked_images(images, "images")
+        given = self._given_labels(labels, len(images)).get("label")
+        if self._descent is None:  # of this model, for all calls
+            self._descent = descent(self.images_of, self.image_shape, given is not None)
         return project(
-            self.images_of,
+            self._descent,
             images,
-            self._given_labels(labels, len(images)).get("label"),
+            given,
             self.latent_size,
             check_count(steps, "steps"),
             check_positive(step_size, "step_size"),

@@ -6,7 +6,7 @@ by gradient descent from several draws of z (as Lipton and Tripathi 2017; Creswe
 logarithm of p(x|z) p(z), but for a constant, where pixels are G(z) and Normal noise with this scale.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -35,7 +35,7 @@ class Projection(NamedTuple):
 
 
 def project(
-    images_of: ImagesOf,
+    descend: Any,
     images: np.ndarray,
     labels: np.ndarray | None,
     latent_size: int,
@@ -49,7 +49,7 @@ def project(
     """Finds latents whose images are near to given ones.
 
     Args:
-        images_of: Maps latents [batch, latent_size], and labels or None, to images.
+        descend: Of `descent`.
         images: [n, height, width, channels] in [0, 1].
         labels: int64 [n], or None.
         latent_size: The size of z.
@@ -63,7 +63,6 @@ def project(
     Returns:
         The latents, their images and how far these are from the given ones.
     """
-    descend = _traced(images_of, images.shape[1:], labels is not None, starts, steps, step_size, scale)
     size = max(1, _ROWS // starts)
     progress = keras.utils.Progbar(len(images), unit_name="image") if verbose else None
     parts = []
@@ -72,7 +71,13 @@ def project(
         count = len(images[chunk])
         first = random.normal([count * starts, latent_size], random.fold_in(seed, start))
         given = [] if labels is None else [tf.constant(labels[chunk])]
-        parts.append([value.numpy() for value in descend(first, tf.constant(images[chunk]), *given)])
+        how = (
+            tf.constant(starts),
+            tf.constant(steps),
+            tf.constant(step_size, tf.float32),
+            tf.constant(scale, tf.float32),
+        )
+        parts.append([value.numpy() for value in descend(first, tf.constant(images[chunk]), *how, *given)])
         if progress is not None:
             progress.add(count)
     latents, found = (np.concatenate(values) for values in zip(*parts, strict=True))
@@ -80,21 +85,28 @@ def project(
     return Projection(latents, found, error)
 
 
-def _traced(
-    images_of: ImagesOf,
-    image_shape: tuple[int, ...],
-    has_labels: bool,
-    starts: int,
-    steps: int,
-    step_size: float,
-    scale: float,
-) -> Any:
-    """Returns the descent as a graph, which serves any number of images."""
-    image = tf.TensorSpec((None, *image_shape))
-    label = (tf.TensorSpec((None,), tf.int64),) if has_labels else ()
+def descent(images_of: ImagesOf, image_shape: Sequence[int], has_labels: bool) -> Any:
+    """Returns the descent as a graph, which serves any number of images and any options.
 
-    @tf.function(input_signature=(tf.TensorSpec((None, None)), image, *label), autograph=False)
-    def descend(first: tf.Tensor, images: tf.Tensor, *labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    Args:
+        images_of: Maps latents [batch, latent_size], and labels or None, to images.
+        image_shape: Height, width and channels.
+        has_labels: Whether there are labels.
+    """
+    integer, real = tf.TensorSpec((), tf.int32), tf.TensorSpec(())
+    label = (tf.TensorSpec((None,), tf.int64),) if has_labels else ()
+    specs = (tf.TensorSpec((None, None)), tf.TensorSpec((None, *image_shape)), integer, integer, real, real, *label)
+
+    @tf.function(input_signature=specs, autograph=False)
+    def descend(
+        first: tf.Tensor,
+        images: tf.Tensor,
+        starts: tf.Tensor,
+        steps: tf.Tensor,
+        step_size: tf.Tensor,
+        scale: tf.Tensor,
+        *labels: tf.Tensor,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         targets = tf.repeat(images, starts, axis=0)
         given = tf.repeat(labels[0], starts) if labels else None
 
@@ -116,7 +128,7 @@ def _traced(
 
         zeros = tf.zeros_like(first)
         _, latents, _, _ = tf.while_loop(lambda t, *_: t < steps, step, (0, first, zeros, zeros))
-        heights = tf.reshape(height(latents), [-1, starts])
+        heights = tf.reshape(height(latents), tf.stack([-1, starts]))
         best = tf.range(tf.shape(heights)[0]) * starts + tf.argmin(heights, axis=1, output_type=tf.int32)
         chosen = tf.gather(latents, best)
         return chosen, images_of(chosen, labels[0] if labels else None)

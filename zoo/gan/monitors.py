@@ -41,5 +41,6 @@ def diversity(fakes: tf.Tensor, images: tf.Tensor) -> tf.Tensor:
 
 def relative_change(before: Sequence[tf.Tensor], variables: Sequence[Any]) -> tf.Tensor:
     """Returns the length of a step of weights over the length of the weights, a scalar."""
-    change = tf.linalg.global_norm([variable - old for old, variable in zip(before, variables, strict=True)])
-    return tf.math.divide_no_nan(change, tf.linalg.global_norm(list(before)))
+    changes = [variable - old for old, variable in zip(before, variables, strict=True)]
+    change, length = (tf.linalg.global_norm([tf.cast(each, tf.float32) for each in part]) for part in (changes, before))
+    return tf.math.divide_no_nan(change, length)

@@ -9,6 +9,7 @@ import numpy as np
 from zoo.errors import ZooError
 from zoo.model import GenerativeModel
 from zoo.signature import labels_to_draw
+from zoo.validation import check_count
 
 _AT_ONCE = 1000
 
@@ -48,7 +49,7 @@ def conditional_accuracy(
     """
     if model.num_classes is None:
         raise ZooError(f"{type(model).__name__} is not conditional: no class can be asked for.")
-    if num_samples < model.num_classes:
+    if check_count(num_samples, "num_samples") < model.num_classes:
         raise ZooError(f"num_samples is {num_samples}, expected at least one a class, {model.num_classes}.")
     labels = labels_to_draw(num_samples, None, model.num_classes)
     found = []

@@ -10,8 +10,9 @@ import numpy as np
 
 from zoo import presets
 from zoo.backend import require_keras_on_tensorflow
-from zoo.errors import ZooError, near_miss
+from zoo.errors import ZooError, a_kind, near_miss
 from zoo.metrics.classifier import Classifier
+from zoo.model import GenerativeModel
 from zoo.validation import check_images
 
 require_keras_on_tensorflow()
@@ -60,7 +61,15 @@ def feature_network(name: str | Path) -> FeatureNetwork:
 
 
 def _inception() -> FeatureNetwork:
-    network = keras.applications.InceptionV3(include_top=False, pooling="avg")
+    try:
+        network = keras.applications.InceptionV3(include_top=False, pooling="avg")
+    except Exception as error:  # Keras raises no narrower one
+        if "URL fetch failure" not in str(error):
+            raise
+        raise ZooError(
+            f"the weights of {INCEPTION} could not be downloaded: {error} Try again when there is a connection, or put "
+            "the file into ~/.keras/models by hand."
+        ) from error
 
     def features(images: np.ndarray) -> np.ndarray:
         """Returns the pooled features [n, 2048]."""
@@ -86,6 +95,8 @@ def _from_file(file: Path) -> FeatureNetwork:
         raise ZooError(f"{file} cannot be read as a Keras model ({type(error).__name__}). Save it again.") from error
     if isinstance(network, Classifier):
         return FeatureNetwork(file.name, "none", network.features, network.logits)
+    if isinstance(network, GenerativeModel):
+        raise ZooError(f"{file} holds {a_kind(network)}, which makes no features of images. Give a classifier.")
     outputs, inputs = network.output_shape, network.input_shape
     if not isinstance(outputs, tuple) or len(outputs) != 2:
         raise ZooError(f"{file} gives {outputs}, expected features [n, size]: one output, pooled or flattened.")

@@ -8,6 +8,7 @@ import numpy as np
 from zoo.errors import ZooError
 from zoo.metrics.estimate import Estimate
 from zoo.metrics.moments import check_features
+from zoo.validation import check_count
 
 BLOCK = 1000
 
@@ -30,11 +31,11 @@ def kernel_distance(real: Any, generated: Any, block: int = BLOCK) -> Estimate:
     Raises:
         ZooError: The features are not finite, have different sizes, or are fewer than two blocks.
     """
-    real, generated = check_features(real), check_features(generated)
+    real, generated, block = check_features(real), check_features(generated), check_count(block, "block", 2)
     if real.shape[1] != generated.shape[1]:
         raise ZooError(f"features have {generated.shape[1]} columns, those of real images {real.shape[1]}.")
     blocks = min(len(real), len(generated)) // block
-    if block < 2 or blocks < 2:
+    if blocks < 2:
         raise ZooError(
             f"{len(real)} real and {len(generated)} generated images are fewer than two blocks of {block}: "
             "take more images, or smaller blocks of at least 2."

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.errors import ZooError
+from zoo.errors import ZooError, a_kind
 
 PARTS, _SEED = 10, 0
 
@@ -89,7 +89,10 @@ def check_features(features: Any) -> np.ndarray:
     Raises:
         ZooError: They are no such rows, or not finite.
     """
-    features = np.asarray(features, np.float64)
+    try:
+        features = np.asarray(features, np.float64)
+    except (TypeError, ValueError):
+        raise ZooError(f"features are {a_kind(features)}, expected an array of numbers [n, d].") from None
     if features.ndim != 2 or not features.size:
         raise ZooError(f"features have shape {list(features.shape)}, expected [n, d].")
     if not np.isfinite(features).all():

@@ -8,7 +8,7 @@ from zoo.networks.conv import KERNEL, STRIDE
 from zoo.networks.judgement import judged_inputs, judgement
 from zoo.networks.mlp import with_labels
 from zoo.networks.sizes import crop_to, grid_of
-from zoo.networks.spectral import SpectralConv2D
+from zoo.networks.spectral import SpectralConv2D, SpectralDense
 from zoo.validation import check_choice, check_count, check_sizes
 
 _SLOPE, _MOMENTUM = 0.2, 0.9
@@ -52,6 +52,7 @@ def dcgan_discriminator(
     num_classes: int | None = None,
     conditioning: str = "projection",
     name: str = "discriminator",
+    hidden: int = 0,
 ) -> keras.Model:
     """Returns a network from images [batch, height, width, channels] in [0, 1] to logits [batch, 1].
 
@@ -63,6 +64,7 @@ def dcgan_discriminator(
         conditioning: Where there are classes: "projection" and "concatenation" take one-hot labels [batch,
             num_classes] as a second input; "classifier" gives a second output, class logits [batch, num_classes].
         name: The network's name.
+        hidden: Width of a dense layer that sees the whole image, before the logits; 0, as in the paper, for none.
 
     Raises:
         ZooError: A size is no integer above 0, `filters` is empty, or a name is not known.
@@ -77,4 +79,7 @@ def dcgan_discriminator(
             features = keras.layers.BatchNormalization(momentum=_MOMENTUM)(features)
         features = keras.layers.LeakyReLU(_SLOPE)(features)
     features = keras.layers.Flatten()(features)
+    if check_count(hidden, "hidden", least=0):
+        features = (SpectralDense if spectral else keras.layers.Dense)(hidden)(features)
+        features = keras.layers.LeakyReLU(_SLOPE)(features)
     return judgement(images, labels, features, conditioning, spectral, name)

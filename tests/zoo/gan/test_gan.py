@@ -426,7 +426,7 @@ class Broken(R1):
     "options, rates, message",
     [
         ({"penalties": [Broken()]}, (1e-3, 1e-3), "discriminator broke first, in the penalty broken"),
-        ({"loss": "least_squares"}, (1e-3, 1e30), "discriminator broke first: its"),
+        ({"loss": "least_squares"}, (1e-3, 1e30), "discriminator broke first: a step was too large"),
         ({"loss": "least_squares"}, (1e38, 1e-3), "generator broke first: its images are not finite"),
     ],
 )

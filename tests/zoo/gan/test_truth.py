@@ -78,12 +78,13 @@ def test_all_25_modes_of_a_mixture_are_found():
     )
     penalties = [R1(0.002), R2(0.002)]
     model = zoo.GAN(generator, discriminator, "relativistic", penalties, average=0.99, seed=0)
-    optimizers = (keras.optimizers.Adam(1e-3, 0.0, 0.99) for _ in range(2))
+    decay = keras.optimizers.schedules.CosineDecay(1e-3, 120 * 79)
+    optimizers = (keras.optimizers.Adam(decay, 0.0, 0.99) for _ in range(2))  # pyright: ignore[reportArgumentType]
     model.compile(*optimizers, jit_compile=True, steps_per_execution=10)
-    model.fit(images, batch_size=256, epochs=40, verbose=0)
+    model.fit(images, batch_size=256, epochs=120, verbose=0)
     points = model.sample(5000).reshape(-1, 2)
     distances = np.linalg.norm(points[:, None] - centres, axis=-1)
     good = distances.min(axis=1) < 3 * sigma
     found = np.bincount(distances.argmin(axis=1)[good], minlength=25)
     assert (found > 10).all()
-    assert good.mean() > 0.6
+    assert good.mean() > 0.75
