@@ -134,6 +134,7 @@ MODELS = {
     "InfoVAE": lambda: zoo.InfoVAE(
         *networks(), **options(alpha=0.5, mmd_weight=10.0, kernel="gaussian", free_bits=0.1)
     ),
+    "RBM": lambda: zoo.RBM((8, 6, 1), hidden_units=5, gibbs_steps=2, persistent_chains=6, seed=11),
     "VAE": vae,
     "VQVAE": vector_quantized,
 }

@@ -15,6 +15,7 @@ _WHERE = {
     "IWAE": "zoo.vae.iwae",
     "InfoVAE": "zoo.vae.info",
     "NamedTensor": "zoo.signature",
+    "RBM": "zoo.ebm.rbm",
     "Signature": "zoo.signature",
     "VAE": "zoo.vae.vae",
     "VQVAE": "zoo.vae.vqvae",
@@ -23,7 +24,7 @@ _WHERE = {
     "list_presets": "zoo.presets",
     "load_model": "zoo.loading",
 }
-_MODULES = ("gan", "metrics", "networks", "presets", "random", "sampling", "signature", "vae")
+_MODULES = ("ebm", "gan", "metrics", "networks", "presets", "random", "sampling", "signature", "vae")
 
 __all__ = sorted([*_WHERE, *_MODULES])
 

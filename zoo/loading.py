@@ -12,7 +12,7 @@ from zoo.errors import ZooError, a_kind
 if TYPE_CHECKING:
     from zoo.model import GenerativeModel
 
-_WITH_MODELS = ("zoo.gan", "zoo.networks", "zoo.vae")
+_WITH_MODELS = ("zoo.ebm", "zoo.gan", "zoo.networks", "zoo.vae")
 
 
 def register_models() -> None:

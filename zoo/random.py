@@ -37,28 +37,29 @@ def as_seed(seed: Seed) -> tf.Tensor:
     return tf.cast(seed, tf.int64)
 
 
-def bits(shape: Shape, seed: Seed, stream: Seed = 0) -> tf.Tensor:
+def bits(shape: Shape, seed: Seed, stream: Seed = 0, skip: Seed = 0) -> tf.Tensor:
     """Draws uint32 words, uniform over all their values.
 
     Args:
         shape: The shape of the result.
         seed: An integer; equal seeds give equal words.
         stream: An integer at least 0 that tells apart the draws made under one seed.
+        skip: How many words to leave out, a multiple of 4: of rows that come in batches, those of the rows before.
     """
     key = tf.reshape(tf.cast(as_seed(seed), tf.uint64), [1])
-    counter = tf.stack([tf.zeros([], tf.uint64), tf.cast(as_seed(stream), tf.uint64)])
+    counter = tf.stack([tf.cast(as_seed(skip) // 4, tf.uint64), tf.cast(as_seed(stream), tf.uint64)])
     return tf.raw_ops.StatelessRandomUniformFullIntV2(
         shape=tf.cast(shape, tf.int32), key=key, counter=counter, alg=PHILOX, dtype=tf.uint32
     )
 
 
-def uniform(shape: Shape, seed: Seed, stream: Seed = 0) -> tf.Tensor:
+def uniform(shape: Shape, seed: Seed, stream: Seed = 0, skip: Seed = 0) -> tf.Tensor:
     """Draws float32 numbers, uniform over the 2**23 midpoints of (0, 1): never 0, never 1."""
-    words = tf.bitwise.right_shift(bits(shape, seed, stream), tf.constant(9, tf.uint32))
+    words = tf.bitwise.right_shift(bits(shape, seed, stream, skip), tf.constant(9, tf.uint32))
     return (tf.cast(words, tf.float32) + 0.5) * 2.0**-23
 
 
-def normal(shape: Shape, seed: Seed, stream: Seed = 0) -> tf.Tensor:
+def normal(shape: Shape, seed: Seed, stream: Seed = 0, skip: Seed = 0) -> tf.Tensor:
     """Draws float32 numbers from the standard Normal, by Box and Muller (1958), equation 1.
 
     Two uniform numbers make two Normal ones, so nothing is thrown away. The largest possible value is 5.77
@@ -66,7 +67,7 @@ def normal(shape: Shape, seed: Seed, stream: Seed = 0) -> tf.Tensor:
     """
     shape = tf.cast(shape, tf.int32)
     count = tf.reduce_prod(shape)
-    pairs = uniform(tf.stack([(count + 1) // 2, 2]), seed, stream)
+    pairs = uniform(tf.stack([(count + 1) // 2, 2]), seed, stream, skip)
     radius = tf.sqrt(-2.0 * tf.math.log(pairs[:, 0]))
     angle = (2.0 * math.pi) * pairs[:, 1]
     values = tf.stack([radius * tf.cos(angle), radius * tf.sin(angle)], axis=1)

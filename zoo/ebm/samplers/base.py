@@ -1,0 +1,87 @@
+"""What every sampler is: a way to take all chains one step on.
+
+    state = sampler.init(position, energy)
+    state = sampler.step(state, seed, energy, index)
+
+A sampler knows an energy and no model. Where `calibrated` is true its steps leave p(x), proportional to exp(-E(x)), as
+it is, so that chains give what is true of p in the long run; else they are biased by their step size, or seek minima.
+"""
+
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from zoo.ebm.energies import Energy, energy_and_gradient
+from zoo.errors import ZooError
+from zoo.random import Seed
+
+Bounds = tuple[float, float] | None
+
+
+class State(NamedTuple):
+    """Where chains are.
+
+    position: [chains, ...].
+    energy: E of it, [chains].
+    gradient: Of E there, in the shape of the position; or () for samplers without.
+    memory: What else a sampler keeps from step to step.
+    acceptance: The probability with which each chain's last step was accepted, [chains]; 1 where none is refused.
+    """
+
+    position: tf.Tensor
+    energy: tf.Tensor
+    gradient: Any = ()
+    memory: Any = ()
+    acceptance: Any = ()
+
+
+class Sampler:
+    """Base of the samplers.
+
+    Attributes:
+        calibrated: Whether steps leave p(x) as it is.
+        bounds: Between what values positions are kept, or None.
+    """
+
+    calibrated: bool = False
+    bounds: Bounds = None
+
+    def init(self, position: tf.Tensor, energy: Energy) -> State:
+        """Returns the state of chains that start at positions [chains, ...]."""
+        values, gradient = energy_and_gradient(energy, position)
+        return State(position, values, gradient, self._memory(position), tf.ones_like(values))
+
+    def _memory(self, position: tf.Tensor) -> Any:
+        return ()
+
+    def step(self, state: State, seed: Seed, energy: Energy, index: Seed) -> State:
+        """Returns the state one step on.
+
+        Args:
+            state: Where the chains are.
+            seed: Decides the noise of this step.
+            energy: The one that the state was made with.
+            index: How many steps came before, which schedules depend on.
+        """
+        raise NotImplementedError
+
+    def _moved(self, state: State, position: tf.Tensor, energy: Energy, memory: Any = ()) -> State:
+        """Returns the state at another position, kept inside the bounds."""
+        if self.bounds is not None:
+            position = tf.clip_by_value(position, *self.bounds)
+        values, gradient = energy_and_gradient(energy, position)
+        return State(position, values, gradient, memory, state.acceptance)
+
+
+def check_bounds(bounds: Any) -> Bounds:
+    """Returns bounds after checking them.
+
+    Raises:
+        ZooError: They are not two numbers in order.
+    """
+    if bounds is None:
+        return None
+    pair = tuple(bounds) if isinstance(bounds, tuple | list) else ()
+    if len(pair) != 2 or not pair[0] < pair[1]:
+        raise ZooError(f"bounds are {bounds!r}, expected (low, high) or None.")
+    return float(pair[0]), float(pair[1])

@@ -1,0 +1,70 @@
+"""Descent to minima of an energy: no noise, and so no samples of p, but of where it peaks."""
+
+from typing import Any
+
+import tensorflow as tf
+
+from zoo.ebm.energies import Energy, energy_and_gradient
+from zoo.ebm.samplers.base import Bounds, Sampler, State, check_bounds
+from zoo.ebm.samplers.schedules import Schedule, at, check_schedule
+from zoo.errors import ZooError
+from zoo.random import Seed
+
+
+class GradientDescent(Sampler):
+    """x' = x - h grad E(x).
+
+    Args:
+        step_size: h, a number or a schedule.
+        bounds: Values that positions are cut off at, (low, high), or None.
+
+    Raises:
+        ZooError: A number is out of its range.
+    """
+
+    def __init__(self, step_size: Schedule = 0.01, bounds: Bounds = None):
+        self.step_size = check_schedule(step_size, "step_size")
+        self.bounds = check_bounds(bounds)
+
+    def step(self, state: State, seed: Seed, energy: Energy, index: Seed) -> State:
+        """Returns the state one step on; the seed is not used."""
+        step_size = at(self.step_size, index, state.position.dtype)
+        return self._moved(state, state.position - step_size * state.gradient, energy)
+
+
+class Nesterov(Sampler):
+    """Descent with momentum, whose gradients are those a step ahead (Nesterov 1983; Sutskever et al. 2013, equation 3).
+
+        v' = m v - h grad E(x + m v)
+        x' = x + v'
+
+    Args:
+        step_size: h, a number or a schedule.
+        momentum: m, at least 0 and below 1.
+        bounds: Values that positions are cut off at, (low, high), or None.
+
+    Raises:
+        ZooError: A number is out of its range.
+    """
+
+    def __init__(self, step_size: Schedule = 0.01, momentum: float = 0.9, bounds: Bounds = None):
+        self.step_size = check_schedule(step_size, "step_size")
+        if not 0 <= momentum < 1:
+            raise ZooError(f"momentum is {momentum!r}, expected at least 0 and below 1.")
+        self.momentum, self.bounds = float(momentum), check_bounds(bounds)
+
+    def init(self, position: tf.Tensor, energy: Energy) -> State:
+        """Returns the state of chains at rest."""
+        values = energy(position)
+        return State(position, values, (), tf.zeros_like(position), tf.ones_like(values))
+
+    def step(self, state: State, seed: Seed, energy: Energy, index: Seed) -> State:
+        """Returns the state one step on; the seed is not used. Its energy is that of the point looked ahead to."""
+        step_size = at(self.step_size, index, state.position.dtype)
+        ahead: Any = state.position + self.momentum * state.memory
+        values, gradient = energy_and_gradient(energy, ahead)
+        velocity = self.momentum * state.memory - step_size * gradient
+        position = state.position + velocity
+        if self.bounds is not None:
+            position = tf.clip_by_value(position, *self.bounds)
+        return State(position, values, (), velocity, state.acceptance)
