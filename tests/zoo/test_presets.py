@@ -13,6 +13,12 @@ from zoo.metrics import Classifier
 
 # The 4x4 pixels from row and column 12 on of the mean of sample(8, seed=0).
 GOLDEN = {
+    "cgan_mnist": [
+        [0.2294, 0.2511, 0.2611, 0.2960],
+        [0.2328, 0.1596, 0.1975, 0.3598],
+        [0.2206, 0.1838, 0.3503, 0.3714],
+        [0.2575, 0.3467, 0.5035, 0.4589],
+    ],
     "cvae_mnist": [
         [0.2398, 0.2686, 0.4184, 0.5442],
         [0.3755, 0.5462, 0.5940, 0.6882],
