@@ -9,21 +9,56 @@ from collections.abc import Callable
 from typing import Any
 
 from export.errors import ExportError
+from export.ops.activations import (
+    elu_grad,
+    leaky_relu_grad,
+    reciprocal_grad,
+    relu6_grad,
+    relu_grad,
+    rsqrt_grad,
+    selu_grad,
+    sigmoid_grad,
+    softplus_grad,
+    softsign_grad,
+    sqrt_grad,
+    tanh_grad,
+)
+from export.ops.convolution import depthwise_gradient
 from export.ops.elementwise import expm1, log1p, mul_no_nan
 from export.ops.linear_algebra import matrix_triangular_solve
+from export.ops.pooling import avg_pool_grad, max_pool_grad
 from export.ops.random import stateless_random_uniform_full_int
-from export.ops.shapes import broadcast_args, shape_n
+from export.ops.shapes import broadcast_args, broadcast_gradient_args, dynamic_stitch, shape_n, strided_slice_grad
 
 Handler = Callable[[Any, Any], None]
 
 _HANDLERS: dict[str, Handler] = {
+    "AvgPoolGrad": avg_pool_grad,
     "BroadcastArgs": broadcast_args,
+    "BroadcastGradientArgs": broadcast_gradient_args,
+    "DepthwiseConv2dNativeBackpropInput": depthwise_gradient,
+    "DynamicStitch": dynamic_stitch,
+    "EluGrad": elu_grad,
     "Expm1": expm1,
+    "InvGrad": reciprocal_grad,
+    "LeakyReluGrad": leaky_relu_grad,
     "Log1p": log1p,
     "MatrixTriangularSolve": matrix_triangular_solve,
+    "MaxPoolGrad": max_pool_grad,
     "MulNoNan": mul_no_nan,
+    "ReciprocalGrad": reciprocal_grad,
+    "Relu6Grad": relu6_grad,
+    "ReluGrad": relu_grad,
+    "RsqrtGrad": rsqrt_grad,
+    "SeluGrad": selu_grad,
     "ShapeN": shape_n,
+    "SigmoidGrad": sigmoid_grad,
+    "SoftplusGrad": softplus_grad,
+    "SoftsignGrad": softsign_grad,
+    "SqrtGrad": sqrt_grad,
     "StatelessRandomUniformFullIntV2": stateless_random_uniform_full_int,
+    "StridedSliceGrad": strided_slice_grad,
+    "TanhGrad": tanh_grad,
 }
 
 

@@ -1,9 +1,11 @@
-"""Shapes and broadcasts, which every TFP distribution with a free batch axis asks for."""
+"""Shapes and broadcasts, which every TFP distribution and every gradient with a free batch axis asks for."""
 
 from typing import Any
 
+import numpy as np
 from onnx import TensorProto
 
+from export.errors import ExportError
 from export.ops.build import Builder
 
 
@@ -24,3 +26,85 @@ def broadcast_args(graph: Any, node: Any) -> None:
     first, second = (build.cast(value, TensorProto.INT64) for value in build.inputs)
     expanded = build.op("Expand", build.op("ConstantOfShape", first), second)
     build.replace(build.cast(build.op("Shape", expanded), node.output_dtypes[0]))
+
+
+def broadcast_gradient_args(graph: Any, node: Any) -> None:
+    """BroadcastGradientArgs: for two shapes that were broadcast together, the axes to sum the gradient of each over.
+
+    Axes of size 1, or that a shape lacks; to sum over one that is of size 1 in both changes nothing.
+
+    Raises:
+        ExportError: The number of axes is not known when the graph is made.
+    """
+    build = Builder(graph, node)
+    lengths = [(graph.get_shape(value) or [-1])[0] for value in node.input]
+    if min(lengths) < 0:
+        raise ExportError(f"{node.name}: gradients of broadcasts are exported for tensors of known rank only.")
+    rank, found = max(lengths), []
+    for value, length, dtype in zip(build.inputs, lengths, node.output_dtypes, strict=True):
+        shape = build.cast(value, TensorProto.INT64)
+        if length < rank:
+            shape = build.op("Concat", build.constant(np.ones(rank - length), np.int64), shape, axis=0)
+        is_one = build.op("Equal", shape, build.constant(1, np.int64))
+        axes = build.op("Reshape", build.op("NonZero", is_one), build.constant([-1], np.int64))
+        found.append(build.cast(axes, dtype))
+    build.replace(*found)
+
+
+def dynamic_stitch(graph: Any, node: Any) -> None:
+    """DynamicStitch: values put at their places, of which later ones win; as long as the largest place says.
+
+    tf2onnx's own is as long as all values together.
+
+    Raises:
+        ExportError: Places are not given as vectors.
+    """
+    build = Builder(graph, node)
+    half = len(build.inputs) // 2
+    if any(len(graph.get_shape(value) or ()) != 1 for value in node.input[:half]):
+        raise ExportError(f"{node.name}: values are put at places in vectors only.")
+    joined = build.cast(build.op("Concat", *build.inputs[:half], axis=0), TensorProto.INT64)
+    values = build.op("Concat", *build.inputs[half:], axis=0)
+    one, zero = build.constant([1], np.int64), build.constant([0], np.int64)
+    length = build.op("Add", build.op("ReduceMax", joined, keepdims=1), one)
+    rest = build.op("Slice", build.op("Shape", values), one, build.constant([2**31 - 1], np.int64), zero)
+    blank = build.op("Expand", build.op("CastLike", build.constant([0], np.int64), values), length)
+    blank = build.op("Expand", _with_axes(build, blank, rest), build.op("Concat", length, rest, axis=0))
+    places = build.op("Reshape", joined, build.constant([-1, 1], np.int64))
+    build.replace(build.op("ScatterND", blank, places, values))
+
+
+def _with_axes(build: Builder, vector: str, rest: str) -> str:
+    """Returns a vector with as many axes of size 1 behind as `rest`, a shape, has sizes."""
+    ones = build.op("Expand", build.constant([1], np.int64), build.op("Shape", rest))
+    return build.op("Reshape", vector, build.op("Concat", build.constant([-1], np.int64), ones, axis=0))
+
+
+def strided_slice_grad(graph: Any, node: Any) -> None:
+    """StridedSliceGrad (shape, begin, end, strides, g): g with zeros around.
+
+    Raises:
+        ExportError: Strides are not 1, or axes were added or dropped.
+    """
+    build = Builder(graph, node)
+    shape, begin, _, _, g = build.inputs
+    strides = node.inputs[3]
+    if not strides.is_const() or (strides.get_tensor_value(as_list=False) != 1).any():
+        raise ExportError(f"{node.name}: gradients of slices are exported for strides of 1 only.")
+    if any(node.get_attr_value(name, 0) for name in ("shrink_axis_mask", "new_axis_mask", "ellipsis_mask")):
+        raise ExportError(
+            f"{node.name}: gradients of slices that add or drop axes are not exported. Slice with ranges."
+        )
+    rank = len(graph.get_shape(node.input[4]))
+    given = (graph.get_shape(node.input[1]) or [rank])[0]
+    shape, begin = build.cast(shape, TensorProto.INT64), build.cast(begin, TensorProto.INT64)
+    zeros = build.constant(np.zeros(rank), np.int64)
+    if given < rank:
+        begin = build.op("Concat", begin, build.constant(np.zeros(rank - given), np.int64), axis=0)
+    from_end = build.op("Less", begin, zeros)
+    begin = build.op("Where", from_end, build.op("Add", begin, shape), begin)
+    mask = int(node.get_attr_value("begin_mask", 0))
+    open_axes = build.constant([axis < given and bool(mask >> axis & 1) for axis in range(rank)], bool)
+    begin = build.op("Where", open_axes, zeros, begin)
+    after = build.op("Sub", build.op("Sub", shape, begin), build.op("Shape", g))
+    build.replace(build.op("Pad", g, build.op("Concat", begin, after, axis=0)))
