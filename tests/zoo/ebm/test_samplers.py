@@ -11,7 +11,7 @@ import zoo
 from zoo.ebm import samplers
 from zoo.ebm.chains import run_chains
 from zoo.ebm.diagnostics import diagnose_chains, plot_chains, split_r_hat
-from zoo.ebm.samplers.schedules import geometric
+from zoo.ebm.samplers.schedules import Geometric
 
 
 def quadratic(x: tf.Tensor) -> tf.Tensor:
@@ -50,9 +50,9 @@ def test_temperature_scales_the_variance_and_zero_descends():
 
 
 def test_schedules_run_with_the_index_of_the_step():
-    schedule = geometric(1.0, 0.01, 3)
+    schedule = Geometric(1.0, 0.01, 3)
     np.testing.assert_allclose([float(schedule(index)) for index in range(4)], [1.0, 0.1, 0.01, 0.01], rtol=1e-5)
-    sampler = samplers.GradientDescent(geometric(0.5, 0.05, 2))
+    sampler = samplers.GradientDescent(Geometric(0.5, 0.05, 2))
     path = run_chains(quadratic, sampler, np.ones((1, 1), np.float32), draws=3).positions
     np.testing.assert_allclose(path[:, 0, 0], [0.5, 0.475, 0.45125], rtol=1e-5)
     thinned = run_chains(quadratic, sampler, np.ones((1, 1), np.float32), draws=1, burn_in=1, thin=2).positions

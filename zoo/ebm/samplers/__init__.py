@@ -8,8 +8,10 @@ from zoo.ebm.samplers.base import Sampler, State  # noqa: E402
 from zoo.ebm.samplers.descent import GradientDescent, Nesterov  # noqa: E402
 from zoo.ebm.samplers.langevin import UnadjustedLangevin  # noqa: E402
 from zoo.ebm.samplers.metropolis import HamiltonianMonteCarlo, MetropolisAdjustedLangevin, NoUTurn  # noqa: E402
+from zoo.ebm.samplers.schedules import Geometric  # noqa: E402
 
 __all__ = [
+    "Geometric",
     "GradientDescent",
     "HamiltonianMonteCarlo",
     "MetropolisAdjustedLangevin",

@@ -7,9 +7,13 @@ A sampler knows an energy and no model. Where `calibrated` is true its steps lea
 it is, so that chains give what is true of p in the long run; else they are biased by their step size, or seek minima.
 """
 
+import copy
+import inspect
 from typing import Any, NamedTuple
 
+import keras
 import tensorflow as tf
+from typing_extensions import Self
 
 from zoo.ebm.energies import Energy, energy_and_gradient
 from zoo.errors import ZooError
@@ -54,7 +58,7 @@ class Sampler:
     def _memory(self, position: tf.Tensor) -> Any:
         return ()
 
-    def step(self, state: State, seed: Seed, energy: Energy, index: Seed) -> State:
+    def step(self, state: State, seed: Seed, energy: Energy, index: Seed, first: Seed = 0) -> State:
         """Returns the state one step on.
 
         Args:
@@ -62,8 +66,27 @@ class Sampler:
             seed: Decides the noise of this step.
             energy: The one that the state was made with.
             index: How many steps came before, which schedules depend on.
+            first: The number of the first chain, for chains that are run in batches: those without a Metropolis test
+                get the noise that they would get together.
         """
         raise NotImplementedError
+
+    def replaced(self, **changes: Any) -> Self:
+        """Returns a copy with other values of arguments, which may be tensors and are not checked."""
+        other = copy.copy(self)
+        for name, value in changes.items():
+            setattr(other, name, value)
+        return other
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments of the constructor, serialized."""
+        names = [name for name in inspect.signature(type(self).__init__).parameters if name != "self"]
+        return {name: keras.saving.serialize_keras_object(getattr(self, name)) for name in names}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """Builds a sampler from `get_config`."""
+        return cls(**{name: keras.saving.deserialize_keras_object(value) for name, value in config.items()})
 
     def _moved(self, state: State, position: tf.Tensor, energy: Energy, memory: Any = ()) -> State:
         """Returns the state at another position, kept inside the bounds."""

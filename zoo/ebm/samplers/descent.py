@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import keras
 import tensorflow as tf
 
 from zoo.ebm.energies import Energy, energy_and_gradient
@@ -11,6 +12,7 @@ from zoo.errors import ZooError
 from zoo.random import Seed
 
 
+@keras.saving.register_keras_serializable(package="zoo")
 class GradientDescent(Sampler):
     """x' = x - h grad E(x).
 
@@ -26,12 +28,13 @@ class GradientDescent(Sampler):
         self.step_size = check_schedule(step_size, "step_size")
         self.bounds = check_bounds(bounds)
 
-    def step(self, state: State, seed: Seed, energy: Energy, index: Seed) -> State:
+    def step(self, state: State, seed: Seed, energy: Energy, index: Seed, first: Seed = 0) -> State:
         """Returns the state one step on; the seed is not used."""
         step_size = at(self.step_size, index, state.position.dtype)
         return self._moved(state, state.position - step_size * state.gradient, energy)
 
 
+@keras.saving.register_keras_serializable(package="zoo")
 class Nesterov(Sampler):
     """Descent with momentum, whose gradients are those a step ahead (Nesterov 1983; Sutskever et al. 2013, equation 3).
 
@@ -58,7 +61,7 @@ class Nesterov(Sampler):
         values = energy(position)
         return State(position, values, (), tf.zeros_like(position), tf.ones_like(values))
 
-    def step(self, state: State, seed: Seed, energy: Energy, index: Seed) -> State:
+    def step(self, state: State, seed: Seed, energy: Energy, index: Seed, first: Seed = 0) -> State:
         """Returns the state one step on; the seed is not used. Its energy is that of the point looked ahead to."""
         step_size = at(self.step_size, index, state.position.dtype)
         ahead: Any = state.position + self.momentum * state.memory

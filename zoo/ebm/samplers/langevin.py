@@ -7,6 +7,7 @@ the long run, not 1. Practice with energies of images gives noise a scale of its
 which is to change the temperature; see Nijkamp et al. (2020, section 3.2).
 """
 
+import keras
 import tensorflow as tf
 
 from zoo import random
@@ -17,6 +18,7 @@ from zoo.random import Seed
 from zoo.validation import check_positive
 
 
+@keras.saving.register_keras_serializable(package="zoo")
 class UnadjustedLangevin(Sampler):
     """Langevin dynamics, not corrected for its step size.
 
@@ -45,7 +47,7 @@ class UnadjustedLangevin(Sampler):
         self.gradient_clip = None if gradient_clip is None else check_positive(gradient_clip, "gradient_clip")
         self.bounds = check_bounds(bounds)
 
-    def step(self, state: State, seed: Seed, energy: Energy, index: Seed) -> State:
+    def step(self, state: State, seed: Seed, energy: Energy, index: Seed, first: Seed = 0) -> State:
         """Returns the state one step on."""
         dtype, shape = state.position.dtype, tf.shape(state.position)
         step_size, temperature = (at(each, index, dtype) for each in (self.step_size, self.temperature))
@@ -53,5 +55,6 @@ class UnadjustedLangevin(Sampler):
         gradient = state.gradient
         if self.gradient_clip is not None:
             gradient = tf.clip_by_value(gradient, -self.gradient_clip, self.gradient_clip)
-        noise = tf.cast(random.normal(shape, seed), dtype)
+        skip = random.as_seed(first) * tf.cast(tf.reduce_prod(shape[1:]), tf.int64)
+        noise = tf.cast(random.normal(shape, seed, skip=skip), dtype)
         return self._moved(state, state.position - step_size * gradient + scale * noise, energy)

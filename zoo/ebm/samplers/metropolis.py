@@ -10,6 +10,7 @@ it rests.
 
 from typing import Any
 
+import keras
 import tensorflow as tf
 from tensorflow_probability import mcmc
 
@@ -58,7 +59,7 @@ class _Metropolis(Sampler):
         values = energy(position)
         return State(position, values, (), results, tf.ones_like(values))
 
-    def step(self, state: State, seed: Seed, energy: Energy, index: Seed) -> State:
+    def step(self, state: State, seed: Seed, energy: Energy, index: Seed, first: Seed = 0) -> State:
         """Returns the state one step on."""
         kernel = self._kernel(energy, state.position.dtype)
         words = tf.bitcast(random.bits([2], seed), tf.int32)
@@ -71,6 +72,7 @@ class _Metropolis(Sampler):
         return State(position, -accepted.target_log_prob, (), results, acceptance)
 
 
+@keras.saving.register_keras_serializable(package="zoo")
 class MetropolisAdjustedLangevin(_Metropolis):
     """Langevin dynamics whose steps are accepted or refused (MALA).
 
@@ -93,6 +95,7 @@ class MetropolisAdjustedLangevin(_Metropolis):
         return mcmc.HamiltonianMonteCarlo(log_probability, tf.sqrt(2 * step_size), num_leapfrog_steps=1)
 
 
+@keras.saving.register_keras_serializable(package="zoo")
 class HamiltonianMonteCarlo(_Metropolis):
     """Hamiltonian dynamics by leapfrog steps, accepted or refused at their end.
 
@@ -120,6 +123,7 @@ class HamiltonianMonteCarlo(_Metropolis):
         return mcmc.HamiltonianMonteCarlo(log_probability, step_size, self.leapfrog_steps)
 
 
+@keras.saving.register_keras_serializable(package="zoo")
 class NoUTurn(_Metropolis):
     """Hamiltonian dynamics that stops before it turns back (NUTS).
 

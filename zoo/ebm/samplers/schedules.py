@@ -1,12 +1,13 @@
 """Numbers that change from step to step: of step sizes, temperatures and noise.
 
 A schedule is a number, or any function from the index of a step, from 0 on, to a scalar tensor, as those of
-`keras.optimizers.schedules` are.
+`keras.optimizers.schedules` are. A model that is saved with a sampler takes numbers and the latter.
 """
 
 from collections.abc import Callable
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -32,8 +33,9 @@ def at(schedule: Schedule, index: Any, dtype: Any) -> tf.Tensor:
     return tf.cast(schedule(index) if callable(schedule) else schedule, dtype)
 
 
-def geometric(first: float, last: float, steps: int) -> Callable[[Any], tf.Tensor]:
-    """Returns a schedule that goes from one number to another in equal ratios, and stays there.
+@keras.saving.register_keras_serializable(package="zoo")
+class Geometric(keras.optimizers.schedules.LearningRateSchedule):
+    """Goes from one number to another in equal ratios, and stays there.
 
     Args:
         first: At step 0, above 0.
@@ -43,12 +45,16 @@ def geometric(first: float, last: float, steps: int) -> Callable[[Any], tf.Tenso
     Raises:
         ZooError: A number is out of its range.
     """
-    first, last = check_positive(first, "first"), check_positive(last, "last")
-    check_count(steps, "steps", 2)
 
-    def value(index: Any) -> tf.Tensor:
+    def __init__(self, first: float, last: float, steps: int):
+        self.first, self.last = check_positive(first, "first"), check_positive(last, "last")
+        self.steps = check_count(steps, "steps", 2)
+
+    def __call__(self, step: Any) -> tf.Tensor:
         """Returns the number at a step."""
-        share = tf.minimum(tf.cast(index, tf.float32) / (steps - 1), 1.0)
-        return first * tf.pow(last / first, share)
+        share = tf.minimum(tf.cast(step, tf.float32) / (self.steps - 1), 1.0)
+        return self.first * tf.pow(self.last / self.first, share)
 
-    return value
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments of the constructor."""
+        return {"first": self.first, "last": self.last, "steps": self.steps}
