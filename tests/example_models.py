@@ -4,11 +4,13 @@ import keras
 import numpy as np
 
 import zoo
+from zoo.ebm import objectives, samplers
 from zoo.gan.penalties import R1, R2, GradientPenalty
 from zoo.model import GenerativeModel
 from zoo.networks import (
     conv_decoder,
     conv_encoder,
+    conv_energy,
     dcgan_discriminator,
     dcgan_generator,
     grid_decoder,
@@ -102,6 +104,14 @@ def classifying_gan() -> zoo.ConditionalGAN:
     return zoo.ConditionalGAN(generator, discriminator, classifier_weight=0.5, average=0.0, seed=11)
 
 
+def ebm() -> zoo.EBM:
+    objective = objectives.PersistentContrastiveDivergence(
+        3, 20, 0.1, regularization=0.1, data_noise=0.02, kl_weight=0.1
+    )
+    sampler = samplers.UnadjustedLangevin(0.02, 0.5, 0.03, 0.3, (0.0, 1.0))
+    return zoo.EBM(conv_energy((8, 6, 1), (4, 6), 5, "softplus"), objective, sampler, sample_steps=9, seed=11)
+
+
 def fit(model: GenerativeModel, **options) -> dict[str, list[float]]:
     """Trains on random images, with labels where the model takes them, and all its stages; returns the history."""
     labels = None if model.num_classes is None else np.arange(12) % model.num_classes
@@ -126,6 +136,14 @@ MODELS = {
     "ConditionalGAN": conditional_gan,
     "ConditionalGAN, classifier": classifying_gan,
     "ConditionalVAE": lambda: zoo.ConditionalVAE(*networks(num_classes=3), **options(free_bits=0.1)),
+    "EBM": ebm,
+    "EBM, score matching": lambda: zoo.EBM(
+        conv_energy((8, 6, 1), (4,), 5),
+        objectives.DenoisingScoreMatching((0.1, 0.4)),
+        samplers.Nesterov(samplers.Geometric(1e-2, 1e-3, 10), 0.5),
+        sample_steps=7,
+        seed=11,
+    ),
     "GAN": gan,
     "HierarchicalVAE": hierarchical,
     "IWAE": lambda: zoo.IWAE(

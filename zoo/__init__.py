@@ -9,6 +9,7 @@ _WHERE = {
     "BetaVAE": "zoo.vae.beta",
     "ConditionalGAN": "zoo.gan.conditional",
     "ConditionalVAE": "zoo.vae.conditional",
+    "EBM": "zoo.ebm.ebm",
     "GAN": "zoo.gan.gan",
     "GenerativeModel": "zoo.model",
     "HierarchicalVAE": "zoo.vae.hierarchical",

@@ -14,9 +14,13 @@ def test_models_export_at_parity(name, tmp_path):
     model = MODELS[name]()
     manifest = export.save(model, tmp_path / "bundle")
     assert set(manifest["signatures"]) == set(model.signatures())
-    verbs = {"encode", "decode", "reconstruct"}
-    for kind, known in ((zoo.GAN, {"generate", "discriminate"}), (zoo.RBM, {"energy", "reconstruct"})):
-        verbs = known if isinstance(model, kind) else verbs
+    families = {
+        zoo.EBM: {"energy", "score"},
+        zoo.GAN: {"generate", "discriminate"},
+        zoo.RBM: {"energy", "reconstruct"},
+    }
+    encodes = {"encode", "decode", "reconstruct"}
+    verbs = next((known for kind, known in families.items() if isinstance(model, kind)), encodes)
     assert {*verbs, "sample"} <= set(manifest["signatures"])
     bundle = export.load(tmp_path / "bundle")
     for options in ({}, {"temperature": 0.5}):

@@ -16,7 +16,7 @@ _WHERE = {
     "plot_chains": "zoo.ebm.diagnostics",
     "run_chains": "zoo.ebm.chains",
 }
-_MODULES = ("samplers",)
+_MODULES = ("objectives", "samplers")
 
 __all__ = sorted([*_WHERE, *_MODULES])
 

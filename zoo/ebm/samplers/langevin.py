@@ -7,6 +7,8 @@ the long run, not 1. Practice with energies of images gives noise a scale of its
 which is to change the temperature; see Nijkamp et al. (2020, section 3.2).
 """
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -46,6 +48,14 @@ class UnadjustedLangevin(Sampler):
         self.noise_scale = None if noise_scale is None else check_schedule(noise_scale, "noise_scale", or_zero=True)
         self.gradient_clip = None if gradient_clip is None else check_positive(gradient_clip, "gradient_clip")
         self.bounds = check_bounds(bounds)
+
+    def heated(self, temperature: tf.Tensor) -> dict[str, Any]:
+        """Returns the arguments that change where everything is so many times as hot."""
+        if self.noise_scale is not None:
+            scale = self.noise_scale
+            return {"noise_scale": lambda index: at(scale, index, tf.float32) * tf.sqrt(temperature)}
+        own = self.temperature
+        return {"temperature": lambda index: at(own, index, tf.float32) * temperature}
 
     def step(self, state: State, seed: Seed, energy: Energy, index: Seed, first: Seed = 0) -> State:
         """Returns the state one step on."""

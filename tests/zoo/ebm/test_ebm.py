@@ -1,0 +1,194 @@
+"""Objectives against a Normal distribution, whose energy is known; chains, buffers and what is refused."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import zoo
+from zoo.ebm import objectives, samplers
+from zoo.networks import conv_energy
+
+MEAN, SPREAD = 0.5, 0.1
+
+
+class Quadratic(keras.layers.Layer):
+    """(x - mean)^2 / (2 spread^2), summed over pixels, from a wrong mean and spread."""
+
+    def build(self, shape):
+        self.mean = self.add_weight(shape=(), initializer=keras.initializers.Constant(0.4))
+        self.log_spread = self.add_weight(shape=(), initializer=keras.initializers.Constant(np.log(0.2)))
+
+    def call(self, images):
+        parts = tf.square(images - self.mean) * tf.exp(-2 * self.log_spread) / 2
+        return tf.reduce_sum(parts, axis=[1, 2, 3])[:, None]
+
+
+def normal_pixels(count: int = 4000) -> np.ndarray:
+    values = np.random.default_rng(0).normal(MEAN, SPREAD, (count, 1, 2, 1))
+    return np.clip(values, 0, 1).astype(np.float32)
+
+
+def fitted(objective: objectives.Objective, epochs: int = 20, **options) -> tuple[float, float]:
+    """The mean and the spread that training ends with."""
+    layer = Quadratic()
+    network = keras.Sequential([keras.Input((1, 2, 1)), layer])
+    model = zoo.EBM(network, objective, seed=0, **options)
+    steps = 16 * epochs
+    decay = keras.optimizers.schedules.CosineDecay(0.03, steps)
+    model.compile(keras.optimizers.Adam(decay))  # pyright: ignore[reportArgumentType]
+    model.fit(normal_pixels(), batch_size=250, epochs=epochs, verbose=0)
+    return float(layer.mean.numpy()), float(np.exp(layer.log_spread))
+
+
+def test_denoising_learns_the_spread_of_noisy_data():
+    mean, spread = fitted(objectives.DenoisingScoreMatching((0.1, 0.1)))
+    assert mean == pytest.approx(MEAN, abs=0.01)
+    assert spread == pytest.approx(np.hypot(SPREAD, 0.1), rel=0.05)
+
+
+@pytest.mark.parametrize("directions", [1, 3])
+def test_slices_learn_the_spread_of_data(directions):
+    mean, spread = fitted(objectives.SlicedScoreMatching(directions, data_noise=0.0))
+    assert mean == pytest.approx(MEAN, abs=0.01)
+    assert spread == pytest.approx(SPREAD, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    "objective",
+    [
+        objectives.ContrastiveDivergence(10, regularization=0.0),
+        objectives.PersistentContrastiveDivergence(10, 500, reinit_rate=0.0, regularization=0.0),
+    ],
+    ids=["contrastive", "persistent"],
+)
+def test_chains_learn_the_spread_of_data(objective):
+    sampler = samplers.UnadjustedLangevin(1e-3)
+    mean, spread = fitted(objective, 30, sampler=sampler)
+    assert mean == pytest.approx(MEAN, abs=0.02)
+    # Chains with this step are as wide as data where the energy is that much narrower: s^2 = S^2 (2 - h / s^2) / 2.
+    narrower = np.sqrt(SPREAD**2 - 1e-3 / 2)
+    assert spread == pytest.approx(narrower, rel=0.06)
+
+
+def test_samples_have_the_variance_of_the_energy_and_the_step():
+    layer = Quadratic()
+    network = keras.Sequential([keras.Input((1, 2, 1)), layer])
+    layer.mean.assign(MEAN), layer.log_spread.assign(np.log(SPREAD))
+    model = zoo.EBM(network, sampler=samplers.UnadjustedLangevin(2e-3))
+    for temperature, step_size in ((1.0, None), (0.25, None), (1.0, 5e-3)):
+        images = model.sample(4000, seed=1, steps=200, temperature=temperature, step_size=step_size)
+        share = (step_size or 2e-3) / SPREAD**2
+        expected = temperature * SPREAD**2 * 2 / (2 - share)
+        # The variance of 8,000 Normal numbers has a standard error of 1.6 %.
+        assert images.var() == pytest.approx(expected, rel=0.07)
+    np.testing.assert_allclose(model.score(images[:5]), (MEAN - images[:5]) / SPREAD**2, rtol=1e-4)
+    np.testing.assert_allclose(
+        model.energy(images[:5]), np.square(images[:5] - MEAN).sum(axis=(1, 2, 3)) / (2 * SPREAD**2), rtol=1e-4
+    )
+    np.testing.assert_array_equal(model.anomaly_score(images[:5]), model.energy(images[:5]))
+
+
+def small(**options) -> zoo.EBM:
+    keras.utils.set_random_seed(0)
+    return zoo.EBM(conv_energy((8, 8, 1), (4, 8), 8), seed=0, **options)
+
+
+def persistent(**options) -> zoo.EBM:
+    objective = objectives.PersistentContrastiveDivergence(2, buffer_size=2000, reinit_rate=0.1)
+    return small(objective=objective, **options)
+
+
+def test_the_buffer_is_part_of_checkpoints_and_of_nothing_else(digits, tmp_path):
+    model = persistent()
+    assert len(model.weights) == len(model.network.weights)
+    model.compile("adam")
+    model.fit(digits[:64], batch_size=16, verbose=0)
+    model.save(tmp_path / "model.keras")
+    buffer = np.asarray(model.objective_layer.buffer.positions)
+    again = zoo.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(again.objective_layer.buffer.positions, buffer)
+    bare = keras.models.load_model(tmp_path / "model.keras", compile=False)
+    assert len(bare.weights) == len(bare.network.weights)
+    np.testing.assert_array_equal(bare.sample(2, steps=3), model.sample(2, steps=3))
+    model.save_to_preset(tmp_path / "preset")
+    assert (tmp_path / "preset" / "model.weights.h5").stat().st_size < 100_000
+    np.testing.assert_array_equal(zoo.EBM.from_preset(tmp_path / "preset").energy(digits[:2]), model.energy(digits[:2]))
+
+
+def test_a_run_goes_on_from_a_file_as_if_it_had_not_stopped(digits, tmp_path):
+    whole, first = persistent(), persistent()
+    for model in (whole, first):
+        model.compile(keras.optimizers.Adam(1e-3))
+    whole.fit(digits[:64], batch_size=16, epochs=2, shuffle=False, verbose=0)
+    first.fit(digits[:64], batch_size=16, shuffle=False, verbose=0)
+    first.save(tmp_path / "model.keras")
+    second = zoo.load_model(tmp_path / "model.keras")
+    second.fit(digits[:64], batch_size=16, shuffle=False, verbose=0)
+    for one, other in zip(whole.weights, second.weights, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+def test_the_buffer_starts_chains_anew_at_its_rate():
+    buffer = objectives.PersistentContrastiveDivergence(1, buffer_size=50, reinit_rate=0.2).buffer
+    buffer.prepare((2, 2, 1))
+    buffer.positions.assign(tf.fill([50, 2, 2, 1], 7.0))
+    places, start = buffer.draw(tf.constant(20_000), 0)
+    assert set(places.numpy()) == set(range(50))
+    anew = (start.numpy() != 7).all(axis=(1, 2, 3))
+    assert anew.mean() == pytest.approx(0.2, abs=4 * np.sqrt(0.16 / 20_000))
+    assert 0 < start.numpy()[anew].min() < start.numpy()[anew].max() < 1
+    buffer.put(tf.constant([3, 5]), tf.zeros([2, 2, 2, 1]))
+    np.testing.assert_array_equal(np.asarray(buffer.positions).sum(axis=(1, 2, 3)) == 0, np.isin(range(50), [3, 5]))
+
+
+def test_the_kl_term_moves_weights_by_the_chain_alone(digits):
+    """Without it, a chain that stays where it starts trains nothing."""
+    gradients = []
+    for kl_weight in (0.0, 1.0):
+        objective = objectives.ContrastiveDivergence(1, regularization=0.0, kl_weight=kl_weight)
+        model = small(objective=objective, sampler=samplers.GradientDescent(1e-12))
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(model.objective(tf.constant(digits[:8]), tf.constant(0, tf.int64), True)["loss"])
+        gradients.append(tf.linalg.global_norm(tape.gradient(loss, model.trainable_variables)).numpy())
+    assert gradients[0] < 1e-6
+    assert gradients[1] > 0
+
+
+def test_replicas_have_no_common_buffer(digits):
+    devices = ["CPU:0", "CPU:1"] if len(tf.config.list_logical_devices("CPU")) > 1 else None
+    if devices is None:
+        pytest.skip("one logical device")
+    strategy = tf.distribute.MirroredStrategy(devices)
+    with strategy.scope():
+        model = persistent()
+        model.compile("adam")
+    with pytest.raises(zoo.ZooError, match="train on one device"):
+        model.fit(digits[:32], batch_size=16, verbose=0)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: small(objective="contrastive"), "unknown objective 'contrastive'"),
+        (lambda: small(objective=3), "expected one of zoo.ebm.objectives"),
+        (lambda: small(sampler=samplers.HamiltonianMonteCarlo()), r"others cannot be exported.*run_chains"),
+        (lambda: small(sample_steps=0), "sample_steps is 0"),
+        (
+            lambda: zoo.EBM(keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten()])),
+            r"gives \[None, 64\], expected one energy an image",
+        ),
+        (lambda: objectives.PersistentContrastiveDivergence(reinit_rate=1.5), "reinit_rate is 1.5"),
+        (lambda: objectives.DenoisingScoreMatching((0.5, 0.1)), "expected .smallest, largest."),
+        (lambda: small().sample(2, steps=0), "steps is 0"),
+        (lambda: small().sample(2, step_size=-1.0), "step_size is -1.0"),
+        (
+            lambda: small(sampler=samplers.GradientDescent(samplers.Geometric(1, 0.1, 5))).sample(2, step_size=0.1),
+            "has a schedule for its step_size",
+        ),
+        (lambda: small(sampler=samplers.GradientDescent(1e38)).sample(2), "diverged"),
+    ],
+)
+def test_what_is_refused(make, message):
+    with pytest.raises(zoo.ZooError, match=message):
+        make()

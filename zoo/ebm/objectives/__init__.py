@@ -1,0 +1,28 @@
+"""What energy-based models are trained by."""
+
+from zoo.backend import check_environment
+
+check_environment()  # before anything here imports Keras
+
+from zoo.ebm.objectives.base import Objective  # noqa: E402
+from zoo.ebm.objectives.contrastive_divergence import (  # noqa: E402
+    ContrastiveDivergence,
+    PersistentContrastiveDivergence,
+)
+from zoo.ebm.objectives.score_matching import DenoisingScoreMatching, SlicedScoreMatching  # noqa: E402
+
+OBJECTIVES = {
+    "contrastive_divergence": ContrastiveDivergence,
+    "persistent_contrastive_divergence": PersistentContrastiveDivergence,
+    "denoising_score_matching": DenoisingScoreMatching,
+    "sliced_score_matching": SlicedScoreMatching,
+}
+
+__all__ = [
+    "OBJECTIVES",
+    "ContrastiveDivergence",
+    "DenoisingScoreMatching",
+    "Objective",
+    "PersistentContrastiveDivergence",
+    "SlicedScoreMatching",
+]

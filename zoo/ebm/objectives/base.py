@@ -1,0 +1,43 @@
+"""What every objective of an energy-based model is: the terms that a step minimizes."""
+
+from typing import Any, Protocol
+
+import keras
+import tensorflow as tf
+
+from zoo.ebm.samplers.base import Sampler
+from zoo.random import Seed
+
+
+class Trained(Protocol):
+    """What an objective needs of the model that it trains."""
+
+    sampler: Sampler
+    image_shape: tuple[int, int, int]
+
+    def energy_of(self, images: tf.Tensor) -> tf.Tensor:
+        """Returns energies [batch] of images, in nats."""
+        ...
+
+    def chain(self, position: tf.Tensor, steps: Any, seed: Seed) -> tf.Tensor:
+        """Returns where chains are after so many steps of the sampler."""
+        ...
+
+
+class Objective(keras.layers.Layer):
+    """Base of the objectives.
+
+    Attributes:
+        names: What it reports besides the loss.
+        has_chains: Whether it compares data with where chains lead.
+    """
+
+    names: tuple[str, ...] = ()
+    has_chains = False
+
+    def prepare(self, image_shape: tuple[int, int, int]) -> None:
+        """Makes what training needs besides the network, when the model is compiled."""
+
+    def values(self, model: Trained, images: tf.Tensor, seed: Seed, training: bool) -> dict[str, tf.Tensor]:
+        """Returns "loss" and the terms in `names`, each [batch], for images [batch, height, width, channels]."""
+        raise NotImplementedError
