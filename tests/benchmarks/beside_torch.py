@@ -26,7 +26,11 @@ OURS = {
     "zoo bfloat16": ("mixed_bfloat16", False),
     "zoo bfloat16 jit": ("mixed_bfloat16", True),
 }
-THEIRS = {"torch float32": "float32", "torch bfloat16": "bfloat16"}
+THEIRS = {
+    f"torch {dtype}{' lean' if loop == 'lean' else ''}": (dtype, loop)
+    for dtype in ("float32", "bfloat16")
+    for loop in ("plain", "lean")
+}
 
 
 def ours(policy: str, jit: bool) -> float:
@@ -69,11 +73,11 @@ def main() -> None:
     for _ in range(REPEATS):
         for name, (policy, jit) in OURS.items():
             found[name].append(measured([sys.executable, __file__, "--ours", policy, json.dumps(jit)]))
-        for name, dtype in THEIRS.items():
-            found[name].append(measured([sys.argv[1], str(PEER), dtype, given]))
+        for name, how in THEIRS.items():
+            found[name].append(measured([sys.argv[1], str(PEER), *how, given]))
     medians = {name: float(np.median(values)) for name, values in found.items()}
     for name, values in found.items():
-        print(f"{name:18} {medians[name]:6.1f} ms a step ({', '.join(f'{value:.1f}' for value in values)})")
+        print(f"{name:20} {medians[name]:6.1f} ms a step ({', '.join(f'{value:.1f}' for value in values)})")
     best = min(medians[name] for name in OURS)
     for name in THEIRS:
         print(f"our best over {name}: {best / medians[name]:.2f}")

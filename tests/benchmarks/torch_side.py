@@ -1,6 +1,9 @@
 """The part of `beside_torch.py` that runs in torch's environment; it imports nothing of the zoo.
 
-python torch_side.py float32|bfloat16 '{"batch": ...}'
+python torch_side.py float32|bfloat16 plain|lean '{"batch": ...}'
+
+The plain loop is the one of tutorials, in which the step of the generator works out gradients of the discriminator's
+weights too, which nothing uses; the lean one leaves them out.
 """
 
 import json
@@ -39,7 +42,7 @@ def networks(latents: int) -> tuple[nn.Module, nn.Module]:
 
 def main() -> None:
     """Prints the milliseconds of a step, the median over rounds."""
-    dtype, given = sys.argv[1], json.loads(sys.argv[2])
+    dtype, lean, given = sys.argv[1], sys.argv[2] == "lean", json.loads(sys.argv[3])
     torch.manual_seed(0)
     generator, discriminator = networks(given["latents"])
     optimizers = [torch.optim.Adam(each.parameters(), 2e-4, (0.5, 0.999)) for each in (generator, discriminator)]
@@ -53,11 +56,13 @@ def main() -> None:
         optimizers[1].zero_grad()
         loss.backward()
         optimizers[1].step()
+        discriminator.requires_grad_(not lean)
         with torch.autocast("cpu", torch.bfloat16, enabled=dtype == "bfloat16"):
             loss = softplus(-discriminator(2 * generator(torch.randn(batch, given["latents"])) - 1)).mean()
         optimizers[0].zero_grad()
         loss.backward()
         optimizers[0].step()
+        discriminator.requires_grad_(True)
 
     times = []
     for _ in range(given["rounds"] + 1):
