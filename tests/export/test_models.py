@@ -15,7 +15,7 @@ def test_models_export_at_parity(name, tmp_path):
     manifest = export.save(model, tmp_path / "bundle")
     assert set(manifest["signatures"]) == set(model.signatures())
     families = {
-        zoo.EBM: {"energy", "score"},
+        zoo.EBM: {"energy", "restore", "score"},
         zoo.GAN: {"generate", "discriminate"},
         zoo.RBM: {"energy", "reconstruct"},
     }

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 import zoo
 from zoo.ebm import objectives, samplers
+from zoo.ebm.restoration import blurred
 from zoo.networks import conv_energy
 
 MEAN, SPREAD = 0.5, 0.1
@@ -22,6 +23,15 @@ class Quadratic(keras.layers.Layer):
     def call(self, images):
         parts = tf.square(images - self.mean) * tf.exp(-2 * self.log_spread) / 2
         return tf.reduce_sum(parts, axis=[1, 2, 3])[:, None]
+
+
+def normal_model(**options) -> zoo.EBM:
+    """The energy of independent Normal pixels."""
+    layer = Quadratic()
+    model = zoo.EBM(keras.Sequential([keras.Input((1, 2, 1)), layer]), **options)
+    layer.mean.assign(MEAN)
+    layer.log_spread.assign(np.log(SPREAD))
+    return model
 
 
 def normal_pixels(count: int = 4000) -> np.ndarray:
@@ -72,10 +82,7 @@ def test_chains_learn_the_spread_of_data(objective):
 
 
 def test_samples_have_the_variance_of_the_energy_and_the_step():
-    layer = Quadratic()
-    network = keras.Sequential([keras.Input((1, 2, 1)), layer])
-    layer.mean.assign(MEAN), layer.log_spread.assign(np.log(SPREAD))
-    model = zoo.EBM(network, sampler=samplers.UnadjustedLangevin(2e-3))
+    model = normal_model(sampler=samplers.UnadjustedLangevin(2e-3))
     for temperature, step_size in ((1.0, None), (0.25, None), (1.0, 5e-3)):
         images = model.sample(4000, seed=1, steps=200, temperature=temperature, step_size=step_size)
         share = (step_size or 2e-3) / SPREAD**2
@@ -192,3 +199,54 @@ def test_replicas_have_no_common_buffer(digits):
 def test_what_is_refused(make, message):
     with pytest.raises(zoo.ZooError, match=message):
         make()
+
+
+def test_denoising_is_the_mean_that_a_normal_distribution_gives():
+    """For data N(m, S^2) and noise s, the most likely image is the one between what was seen and the mean."""
+    model = normal_model(sampler=samplers.GradientDescent(2e-3))
+    seen = np.random.default_rng(0).random((300, 1, 2, 1), np.float32)
+    restored = model.restore(seen, noise_level=0.2, steps=200)
+    share = SPREAD**2 / (SPREAD**2 + 0.2**2)
+    np.testing.assert_allclose(restored, MEAN + share * (seen - MEAN), atol=1e-4)
+
+
+def test_known_pixels_stay_and_unknown_ones_become_likely():
+    model = normal_model()
+    seen = np.random.default_rng(0).random((300, 1, 2, 1), np.float32)
+    mask = np.zeros((300, 1, 2, 1))
+    mask[:, :, 0] = 1
+    restored = model.restore(seen, mask, steps=400)
+    np.testing.assert_array_equal(restored[:, :, 0], seen[:, :, 0])
+    np.testing.assert_allclose(restored[:, :, 1], MEAN, atol=0.02)
+    drawn = model.restore(np.repeat(seen, 10, axis=0), np.repeat(mask, 10, axis=0), temperature=1.0, steps=400)
+    assert drawn[:, :, 1].std() == pytest.approx(SPREAD, rel=0.06)
+    np.testing.assert_array_equal(drawn[:1, :, 0], seen[:1, :, 0])
+
+
+def test_a_blur_is_undone():
+    images = np.zeros((2, 8, 8, 1), np.float32)
+    images[:, 2:6, 3] = 1
+    seen = blurred(tf.constant(images), 0.8).numpy()
+    np.testing.assert_allclose(seen[0].sum(), images[0].sum(), rtol=1e-3)
+    flat = keras.layers.Dense(1, kernel_initializer="zeros")
+    network = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten(), flat])
+    model = zoo.EBM(network, sampler=samplers.GradientDescent(1e-4, bounds=(0.0, 1.0)))
+    restored = model.restore(seen, noise_level=0.01, blur=0.8, steps=1000)
+    assert np.abs(restored - images).mean() < 0.4 * np.abs(seen - images).mean()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "nothing to restore"),
+        ({"mask": np.ones((3, 8, 8))}, r"mask has shape \[3, 8, 8\], expected \[3, 8, 8, 1\]"),
+        ({"mask": np.full((3, 8, 8, 1), 0.5)}, "other values than 0 and 1"),
+        ({"noise_level": 0.0}, "noise_level is 0.0"),
+        ({"mask": np.ones((3, 8, 8, 1)), "blur": 1.0}, "give a noise_level"),
+        ({"noise_level": 0.1, "temperature": -1.0}, "temperature is -1.0"),
+        ({"noise_level": 0.1, "steps": 0}, "steps is 0"),
+    ],
+)
+def test_what_cannot_be_restored(digits, options, message):
+    with pytest.raises(zoo.ZooError, match=message):
+        small().restore(digits[:3], **options)

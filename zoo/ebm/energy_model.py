@@ -1,0 +1,349 @@
+"""What all models with an energy do: compare images, draw them by chains, and restore what was seen of them.
+
+    -grad E(x)      score, the direction in which images grow more likely
+    x' = x - h grad E(x) + sqrt(2 h T) e        a step of Langevin dynamics, by which they are drawn
+
+Shapes: x is [batch, height, width, channels], in [0, 1] at every public method; energies are [batch], in nats.
+"""
+
+import functools
+import math
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from zoo import random
+from zoo.ebm.energies import Energy, energy_and_gradient
+from zoo.ebm.restoration import checked_mask, completed, energy_given
+from zoo.ebm.samplers import GradientDescent, Nesterov, UnadjustedLangevin
+from zoo.ebm.samplers.base import Sampler
+from zoo.errors import ZooError, a_kind
+from zoo.model import VERB_BATCH, GenerativeModel
+from zoo.random import Seed
+from zoo.signature import COUNT, SEED, TEMPERATURE, NamedTensor, Signature, image_tensor
+from zoo.validation import check_count, check_positive, check_seed
+
+_START, _CHAIN = 0, 1  # purposes of noise
+_SAMPLERS = (UnadjustedLangevin, GradientDescent, Nesterov)
+_HEAT = NamedTensor("temperature", (), "float32", (0.0, 1e6), "times that of the sampler", examples=(0, 1), default=0.0)
+_NOISE_LEVEL = NamedTensor(
+    "noise_level", (), "float32", (0.0, 1e3), "noise in what was seen; 0: none", examples=(0.0, 0.5), default=0.0
+)
+
+
+class EnergyModel(GenerativeModel):
+    """A model with an energy. A family implements `energy_of`, and calls `use_sampler` in its constructor.
+
+    Attributes:
+        sampler: What chains are run with.
+        sample_steps: How many steps they take where none are asked for.
+    """
+
+    sampler: Sampler
+    sample_steps: int
+
+    def energy_of(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Returns energies float32 [batch], in nats, of images [batch, height, width, channels]."""
+        raise NotImplementedError
+
+    def use_sampler(self, sampler: Sampler | None, sample_steps: int) -> None:
+        """Sets what chains are run with.
+
+        Raises:
+            ZooError: The sampler cannot be exported, or there are no steps.
+        """
+        self.sampler = UnadjustedLangevin(1e-4, bounds=(0.0, 1.0)) if sampler is None else sampler
+        if not isinstance(self.sampler, _SAMPLERS):
+            known = ", ".join(each.__name__ for each in _SAMPLERS)
+            raise ZooError(
+                f"sampler is {a_kind(self.sampler)}, expected one of {known}: others cannot be exported. Run them on "
+                "model.energy_of with zoo.ebm.run_chains."
+            )
+        self.sample_steps = check_count(sample_steps, "sample_steps")
+        self._asked: tuple[int, float | None] = (self.sample_steps, None)
+
+    def chain(
+        self,
+        position: tf.Tensor,
+        steps: Any,
+        seed: Seed,
+        sampler: Sampler | None = None,
+        first: Seed = 0,
+        energy: Energy | None = None,
+    ) -> tf.Tensor:
+        """Returns where chains [batch, height, width, channels] are after so many steps.
+
+        Args:
+            position: Where they start.
+            steps: How many.
+            seed: Decides the noise.
+            sampler: In place of the model's own.
+            first: The number of the first chain, for chains that are run in batches.
+            energy: In place of the model's own.
+        """
+        sampler, energy = sampler or self.sampler, energy or self.energy_of
+        steps = tf.cast(steps, tf.int64)
+
+        def step(index: tf.Tensor, state: Any) -> tuple:
+            return index + 1, sampler.step(state, random.fold_in(seed, index), energy, index, first)
+
+        state = sampler.init(position, energy)
+        return tf.while_loop(lambda index, _: index < steps, step, (tf.zeros([], tf.int64), state))[1].position
+
+    # The verbs.
+
+    def energy(self, images: np.ndarray) -> np.ndarray:
+        """Returns the energy of images in [0, 1], in nats, float32 [batch].
+
+        Raises:
+            ZooError: The images are not as in `fit`.
+        """
+        return self.run_in_batches("energy", image=self._checked_images(images, "images"))["energy"]
+
+    def score(self, images: np.ndarray) -> np.ndarray:
+        """Returns -grad E at images in [0, 1], in nats a unit of pixels, float32 in their shape.
+
+        Raises:
+            ZooError: The images are not as in `fit`.
+        """
+        return self.run_in_batches("score", image=self._checked_images(images, "images"))["score"]
+
+    def anomaly_score(self, images: np.ndarray) -> np.ndarray:
+        """Returns how unlike the training images each is, float32 [batch]: its energy."""
+        return self.energy(images)
+
+    def sample(
+        self,
+        n: int,
+        seed: int = 0,
+        label: Any = None,
+        temperature: float = 1.0,
+        steps: int | None = None,
+        step_size: float | None = None,
+    ) -> np.ndarray:
+        """Draws images by chains that start from noise, uniform in [0, 1].
+
+        Args:
+            n: How many.
+            seed: An integer in [0, 2**63).
+            label: None.
+            temperature: From 1e-6 to 1e6, times that of the sampler.
+            steps: Of each chain, by default `sample_steps`.
+            step_size: In place of that of the sampler.
+
+        Returns:
+            float32 [n, height, width, channels], pixels in [0, 1].
+
+        Raises:
+            ZooError: An argument is out of its range.
+        """
+        self._asked = (
+            check_count(self.sample_steps if steps is None else steps, "steps"),
+            None if step_size is None else check_positive(step_size, "step_size"),
+        )
+        return super().sample(n, seed, label, temperature)
+
+    def _draw_images(self, n: int, seed: int, temperature: float, **labels: np.ndarray) -> np.ndarray:
+        steps, step_size = self._asked
+        self._check_step_size(step_size)
+        parts = [
+            self._chains(
+                tf.constant(seed, tf.int64),
+                tf.constant(min(VERB_BATCH, n - first)),
+                tf.constant(temperature),
+                tf.constant(steps, tf.int64),
+                tf.constant(self._default_step_size if step_size is None else step_size),
+                tf.constant(first, tf.int64),
+            ).numpy()
+            for first in range(0, n, VERB_BATCH)
+        ]
+        return _finite(np.concatenate(parts))
+
+    @functools.cached_property
+    def _chains(self) -> Any:
+        return tf.function(self._images_of_chains, autograph=False)
+
+    @property
+    def _default_step_size(self) -> float:
+        """The step size of the sampler, or 1 where it has a schedule, which is then followed."""
+        return self.sampler.step_size if isinstance(self.sampler.step_size, float) else 1.0
+
+    def _images_of_chains(
+        self,
+        seed: tf.Tensor,
+        n: tf.Tensor,
+        temperature: tf.Tensor,
+        steps: tf.Tensor,
+        step_size: tf.Tensor,
+        first: Seed = 0,
+    ) -> tf.Tensor:
+        """Returns rows `first` to `first + n` of the images of a seed."""
+        start = self._noise(n, seed, first)
+        sampler = self._sampler_for(temperature, step_size)
+        return _pixels(self.chain(start, steps, random.fold_in(seed, _CHAIN), sampler, first))
+
+    def _noise(self, n: tf.Tensor, seed: Seed, first: Seed) -> tf.Tensor:
+        """Returns n images of noise, uniform in [0, 1], rows `first` and on of those of a seed."""
+        shape = tf.stack([tf.cast(n, tf.int32), *self.image_shape])
+        skip = random.as_seed(first) * math.prod(self.image_shape)
+        noise = random.uniform(shape, random.fold_in(seed, _START), skip=skip)
+        return tf.ensure_shape(noise, [None, *self.image_shape])
+
+    def _check_step_size(self, step_size: float | None) -> None:
+        if step_size is not None and not isinstance(self.sampler.step_size, float):
+            raise ZooError("the sampler of this model has a schedule for its step_size: leave step_size out.")
+
+    def _sampler_for(self, temperature: tf.Tensor, step_size: tf.Tensor) -> Sampler:
+        """Returns the sampler so many times as hot, with another size of steps where it has no schedule."""
+        changes = {"step_size": step_size} if isinstance(self.sampler.step_size, float) else {}
+        if isinstance(self.sampler, UnadjustedLangevin):
+            changes |= self.sampler.heated(temperature)
+        return self.sampler.replaced(**changes)
+
+    def restore(
+        self,
+        images: np.ndarray,
+        mask: np.ndarray | None = None,
+        noise_level: float | None = None,
+        blur: float = 0.0,
+        seed: int = 0,
+        temperature: float = 0.0,
+        steps: int | None = None,
+        step_size: float | None = None,
+    ) -> np.ndarray:
+        """Completes, denoises or sharpens images, by descent of the energy with a term for what was seen.
+
+        Args:
+            images: What was seen, [batch, height, width, channels] in [0, 1].
+            mask: 1 where a pixel is known and 0 where not, [batch, height, width, 1]; None where all are.
+            noise_level: The standard deviation of the noise in what was seen, in units of pixels, above 0; None where
+                there is none, and known pixels stay as they are.
+            blur: The standard deviation of a Gaussian blur in what was seen, in pixels; needs a noise_level.
+            seed: Decides what unknown pixels start as.
+            temperature: Times that of the sampler; 0 descends, 1 draws one of the images that may have been.
+            steps: By default `sample_steps`.
+            step_size: In place of that of the sampler.
+
+        Returns:
+            float32 [batch, height, width, channels], pixels in [0, 1].
+
+        Raises:
+            ZooError: An argument is not as described, or there is nothing to restore.
+        """
+        images = self._checked_images(images, "images")
+        if mask is None and noise_level is None:
+            raise ZooError("there is nothing to restore: give a mask, a noise_level, or both.")
+        known = checked_mask(np.ones((len(images), *self.image_shape[:2], 1)) if mask is None else mask, images)
+        noise = 0.0 if noise_level is None else check_positive(noise_level, "noise_level")
+        blur = check_positive(blur, "blur", or_zero=True)
+        if blur and not noise:
+            raise ZooError("a blur cannot be undone without noise: give a noise_level, such as 0.02.")
+        self._check_step_size(step_size)
+        common = (
+            tf.constant(check_seed(seed), tf.int64),
+            tf.constant(check_positive(temperature, "temperature", or_zero=True)),
+            tf.constant(check_count(self.sample_steps if steps is None else steps, "steps"), tf.int64),
+            tf.constant(self._default_step_size if step_size is None else check_positive(step_size, "step_size")),
+        )
+        parts = []
+        for first in range(0, len(images), VERB_BATCH):
+            rows = slice(first, first + VERB_BATCH)
+            seen = tf.constant(images[rows]), tf.constant(known[rows]), tf.constant(noise)
+            parts.append(self._restorer(*seen, *common, tf.constant(first, tf.int64), blur).numpy())
+        return _finite(np.concatenate(parts))
+
+    @functools.cached_property
+    def _restorer(self) -> Any:
+        return tf.function(self._restored, autograph=False)
+
+    def _restored(
+        self,
+        images: tf.Tensor,
+        mask: tf.Tensor,
+        noise_level: tf.Tensor,
+        seed: tf.Tensor,
+        temperature: tf.Tensor,
+        steps: tf.Tensor,
+        step_size: tf.Tensor,
+        first: Seed = 0,
+        blur: float = 0.0,
+    ) -> tf.Tensor:
+        """Returns rows `first` and on of restored images."""
+        start = completed(images, mask, self._noise(tf.shape(images)[0], seed, first))
+        energy = energy_given(self.energy_of, images, mask, noise_level, blur)
+        sampler = self._sampler_for(temperature, step_size)
+        end = self.chain(start, steps, random.fold_in(seed, _CHAIN), sampler, first, energy)
+        return _pixels(tf.where(noise_level <= 0, completed(images, mask, end), end))
+
+    # Export.
+
+    def signatures(self) -> dict[str, Signature]:
+        """Returns `energy`, `score`, `sample` and `restore`."""
+        image, drawn = image_tensor("image", self.image_shape), image_tensor("image", self.image_shape, "n")
+        energy = NamedTensor("energy", ("batch",), description="energy in nats, low for likely images")
+        score = NamedTensor("score", ("batch", *self.image_shape), description="minus the gradient of the energy")
+        steps = NamedTensor(
+            "steps", (), "int64", (1, 10**6), "steps of the chain", examples=(2, 20), default=self.sample_steps
+        )
+        known = NamedTensor("mask", ("batch", *self.image_shape[:2], 1), "float32", (0, 1), "1 where a pixel is known")
+        restored = image_tensor("restored", self.image_shape)
+        how: tuple[NamedTensor, ...] = (steps,)
+        if isinstance(self.sampler.step_size, float):
+            own = self.sampler.step_size
+            size = NamedTensor("step_size", (), "float32", (1e-9, 1e9), "size of a step", (own, own), own)
+            how = (steps, size)
+        signatures = (
+            Signature("energy", self._energy, (image,), (energy,), description="How unlikely an image is."),
+            Signature("score", self._score, (image,), (score,), description="Where it grows more likely."),
+            Signature("sample", self._sample, (SEED, COUNT, TEMPERATURE, *how), (drawn,), description="New images."),
+            Signature(
+                "restore",
+                self._restore,
+                (image, known, _NOISE_LEVEL, SEED, _HEAT, *how),
+                (restored,),
+                description="What is likely, given what was seen.",
+            ),
+        )
+        return {signature.name: signature for signature in signatures}
+
+    def _energy(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"energy": self.energy_of(image)}
+
+    def _score(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"score": -energy_and_gradient(self.energy_of, image)[1]}
+
+    def _sample(
+        self,
+        seed: tf.Tensor,
+        n: tf.Tensor,
+        temperature: tf.Tensor,
+        steps: tf.Tensor,
+        step_size: tf.Tensor | None = None,
+    ) -> dict[str, tf.Tensor]:
+        size = tf.constant(self._default_step_size) if step_size is None else step_size
+        return {"image": self._images_of_chains(seed, n, temperature, steps, size)}
+
+    def _restore(
+        self,
+        image: tf.Tensor,
+        mask: tf.Tensor,
+        noise_level: tf.Tensor,
+        seed: tf.Tensor,
+        temperature: tf.Tensor,
+        steps: tf.Tensor,
+        step_size: tf.Tensor | None = None,
+    ) -> dict[str, tf.Tensor]:
+        size = tf.constant(self._default_step_size) if step_size is None else step_size
+        return {"restored": self._restored(image, mask, noise_level, seed, temperature, steps, size)}
+
+
+def _pixels(positions: tf.Tensor) -> tf.Tensor:
+    """Returns positions cut off at [0, 1], NaN where they are not finite."""
+    return tf.where(tf.math.is_finite(positions), tf.clip_by_value(positions, 0.0, 1.0), np.nan)
+
+
+def _finite(images: np.ndarray) -> np.ndarray:
+    if not np.isfinite(images).all():
+        raise ZooError("chains diverged: images are not finite. Lower step_size, or train on.")
+    return images

@@ -1,0 +1,80 @@
+"""Restoring images: what was seen of them, completed by what an energy takes for likely.
+
+    E'(x) = E(x) + sum_i m_i ((A x)_i - y_i)^2 / (2 s^2)
+
+with y what was seen, m 1 where a pixel is known and 0 where not, s the noise in y, and A a blur or nothing. Without
+noise known pixels are what they are: E'(x) = E(m y + (1 - m) x).
+"""
+
+import math
+
+import numpy as np
+import tensorflow as tf
+
+from zoo.ebm.energies import Energy
+from zoo.errors import ZooError
+from zoo.validation import as_array
+
+
+def completed(images: tf.Tensor, mask: tf.Tensor, positions: tf.Tensor) -> tf.Tensor:
+    """Returns known pixels as they are seen, and the others as positions have them."""
+    return mask * images + (1 - mask) * positions
+
+
+def energy_given(
+    energy: Energy, images: tf.Tensor, mask: tf.Tensor, noise_level: tf.Tensor, blur: float = 0.0
+) -> Energy:
+    """Returns the energy of positions, given what was seen.
+
+    Args:
+        energy: Of images [batch, height, width, channels].
+        images: What was seen, in their shape.
+        mask: 1 where a pixel is known, else 0; broadcasts against the images.
+        noise_level: The standard deviation of the noise in what was seen, in units of pixels; 0 for none.
+        blur: The standard deviation of the blur in what was seen, in pixels; 0 for none.
+    """
+    axes = list(range(1, len(images.shape)))
+    is_exact = noise_level <= 0
+    weight = tf.where(is_exact, 0.0, 0.5 / tf.square(tf.maximum(noise_level, 1e-6)))
+
+    def given(positions: tf.Tensor) -> tf.Tensor:
+        """Returns E'."""
+        values = energy(tf.where(is_exact, completed(images, mask, positions), positions))
+        seen = blurred(positions, blur) if blur else positions
+        return values + weight * tf.reduce_sum(mask * tf.square(seen - images), axis=axes)
+
+    return given
+
+
+def blurred(images: tf.Tensor, spread: float) -> tf.Tensor:
+    """Returns images [batch, height, width, channels] under a Gaussian blur, edges repeated.
+
+    Args:
+        images: Pixels.
+        spread: The standard deviation, in pixels; the kernel is cut off at three of them.
+    """
+    reach = max(1, math.ceil(3 * spread))
+    weights = [math.exp(-(place**2) / (2 * spread**2)) for place in range(-reach, reach + 1)]
+    for axis in (1, 2):
+        size = int(images.shape[axis] or 0)
+        # Edges are repeated by asking for them again.
+        shifted = [
+            weight * tf.gather(images, [min(max(place + shift, 0), size - 1) for place in range(size)], axis=axis)
+            for shift, weight in zip(range(-reach, reach + 1), weights, strict=True)
+        ]
+        images = tf.add_n(shifted) / sum(weights)
+    return images
+
+
+def checked_mask(mask: np.ndarray, images: np.ndarray) -> np.ndarray:
+    """Returns a mask as float32 [batch, height, width, 1] after checking it.
+
+    Raises:
+        ZooError: It has another shape, or holds other values than 0 and 1.
+    """
+    mask, wanted = as_array(mask, "mask"), (*images.shape[:3], 1)
+    if mask.shape != wanted:
+        raise ZooError(f"mask has shape {list(mask.shape)}, expected {list(wanted)}: 1 where a pixel is known, else 0.")
+    if mask.dtype.kind not in "biuf" or not np.isin(mask, (0, 1)).all():
+        raise ZooError("mask holds other values than 0 and 1: give 1 where a pixel is known, else 0.")
+    return mask.astype(np.float32)
