@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from zoo import random
-from zoo.ebm.energies import Energy, checked_energy, checked_position
+from zoo.ebm.energies import Energy, as_energy, check_energy, checked_position
 from zoo.ebm.samplers.base import Sampler, State
 from zoo.errors import ZooError
 from zoo.validation import check_count, check_seed
@@ -64,7 +64,8 @@ def run_chains(
     """
     draws, burn_in, thin = check_count(draws, "draws"), check_count(burn_in, "burn_in", 0), check_count(thin, "thin")
     start = checked_position(positions, sampler.bounds)
-    energy = checked_energy(energy, start)
+    energy = as_energy(energy)
+    check_energy(sampler.energy_at(energy, 0), start)
     seed = check_seed(seed)
 
     at_once = max(1, min(draws, _NUMBERS // max(1, int(tf.size(start)))))

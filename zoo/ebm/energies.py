@@ -27,18 +27,24 @@ def energy_and_gradient(energy: Energy, position: tf.Tensor) -> tuple[tf.Tensor,
     return values, gradient
 
 
-def checked_energy(energy: Any, position: tf.Tensor) -> Energy:
-    """Returns a function that gives energies float [chains], after trying it on positions.
-
-    A Keras network that gives [chains, 1] serves as one that gives [chains].
+def as_energy(energy: Any) -> Energy:
+    """Returns a function that gives energies [chains]; a Keras network that gives [chains, 1] serves as one.
 
     Raises:
-        ZooError: It gives another shape, or values that are not finite.
+        ZooError: It is no function.
     """
     if not callable(energy):
         raise ZooError(f"energy is {energy!r}, expected a function from positions [chains, ...] to energies [chains].")
-    function: Any = _flat(energy) if isinstance(energy, keras.Model) else energy
-    values, chains = tf.convert_to_tensor(function(position)), position.shape[0]
+    return _flat(energy) if isinstance(energy, keras.Model) else energy  # pyright: ignore[reportReturnType]
+
+
+def check_energy(energy: Energy, position: tf.Tensor) -> None:
+    """Tries an energy on positions.
+
+    Raises:
+        ZooError: It gives another shape than [chains], or values that are not finite.
+    """
+    values, chains = tf.convert_to_tensor(energy(position)), position.shape[0]
     if values.shape != (chains,):
         raise ZooError(
             f"the energy of positions {position.shape.as_list()} has shape {values.shape.as_list()}, expected "
@@ -46,7 +52,6 @@ def checked_energy(energy: Any, position: tf.Tensor) -> Energy:
         )
     if not bool(tf.reduce_all(tf.math.is_finite(values))):
         raise ZooError("the energy of the positions to start at is not finite. Start where it is.")
-    return function
 
 
 def checked_position(position: Any, bounds: tuple[float, float] | None = None) -> tf.Tensor:

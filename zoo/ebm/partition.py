@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from zoo import random
-from zoo.ebm.energies import Energy, checked_energy
+from zoo.ebm.energies import Energy, as_energy, check_energy
 from zoo.ebm.samplers.base import Sampler
 from zoo.errors import ZooError
 from zoo.validation import check_count, check_seed
@@ -152,7 +152,8 @@ class GeometricPath:
                 "HamiltonianMonteCarlo or MetropolisAdjustedLangevin."
             )
         self.distribution, self.sampler = start, sampler
-        self.energy = checked_energy(energy, self.start(2, 0))
+        self.energy = as_energy(energy)
+        check_energy(self.energy, self.start(2, 0))
 
     def start(self, chains: int, seed: random.Seed) -> tf.Tensor:
         """Returns draws of the distribution to start from."""

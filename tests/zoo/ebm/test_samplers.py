@@ -231,3 +231,21 @@ def test_split_r_hat_is_one_where_chains_agree_and_large_where_not():
     assert split_r_hat(drifting) > 1.2  # which whole chains would not show
     with pytest.raises(zoo.ZooError, match="expected at least two of eight"):
         diagnose_chains(run_chains(quadratic, samplers.GradientDescent(0.1), starts(1, 2), draws=9, jit_compile=False))
+
+
+def test_annealing_ends_at_the_spread_of_the_last_level():
+    """Data with a spread of 0.1, under noise of each level."""
+
+    def energy(x: tf.Tensor, level: tf.Tensor) -> tf.Tensor:
+        return tf.reduce_sum(tf.square(x), axis=-1) / (2 * (0.01 + tf.square(level)))
+
+    sampler = samplers.AnnealedLangevin([2.0, 0.7, 0.2, 0.05], steps_per_level=60, step_size=1e-3)
+    draws = {"draws": 1, "burn_in": sampler.total_steps - 1, "jit_compile": False}
+    ends = run_chains(energy, sampler, starts(20_000, 1, 10.0), **draws).positions
+    spread = 0.01 + 0.05**2
+    expected = spread * 2 / (2 - 1e-3 / spread)
+    assert ends.var() == pytest.approx(expected, rel=0.05)
+    first = run_chains(energy, sampler, starts(20_000, 1, 10.0), draws=1, burn_in=59, jit_compile=False).positions
+    assert first.var() == pytest.approx(4.01 * 2 / (2 - 1.6 / 4.01), rel=0.1)
+    with pytest.raises(zoo.ZooError, match="expected falling numbers"):
+        samplers.AnnealedLangevin([0.1, 1.0])

@@ -9,11 +9,13 @@ from zoo.ebm.objectives.contrastive_divergence import (  # noqa: E402
     ContrastiveDivergence,
     PersistentContrastiveDivergence,
 )
+from zoo.ebm.objectives.noise_contrastive import NoiseContrastiveEstimation  # noqa: E402
 from zoo.ebm.objectives.score_matching import DenoisingScoreMatching, SlicedScoreMatching  # noqa: E402
 
 OBJECTIVES = {
     "contrastive_divergence": ContrastiveDivergence,
     "persistent_contrastive_divergence": PersistentContrastiveDivergence,
+    "noise_contrastive_estimation": NoiseContrastiveEstimation,
     "denoising_score_matching": DenoisingScoreMatching,
     "sliced_score_matching": SlicedScoreMatching,
 }
@@ -22,6 +24,7 @@ __all__ = [
     "OBJECTIVES",
     "ContrastiveDivergence",
     "DenoisingScoreMatching",
+    "NoiseContrastiveEstimation",
     "Objective",
     "PersistentContrastiveDivergence",
     "SlicedScoreMatching",

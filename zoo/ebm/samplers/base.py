@@ -71,6 +71,11 @@ class Sampler:
         """
         raise NotImplementedError
 
+    def energy_at(self, energy: Energy, index: Seed) -> Energy:
+        """Returns the energy that a step is taken on."""
+        del index
+        return energy
+
     def replaced(self, **changes: Any) -> Self:
         """Returns a copy with other values of arguments, which may be tensors and are not checked."""
         other = copy.copy(self)
