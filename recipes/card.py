@@ -3,7 +3,8 @@
 from typing import Any
 
 from recipes.figures import draws, of_prior
-from recipes.settings import GANSettings, Settings
+from recipes.model_settings import GANSettings
+from recipes.settings import Settings
 from zoo.model import GenerativeModel
 
 _CARD = """# {name}

@@ -49,8 +49,8 @@ def of_prior(settings: Any) -> str:
 
 
 def draws(figures: Mapping[str, Any]) -> str:
-    """Returns "1,000 draws"."""
-    return f"{figures['draws']:,} draw{'' if figures['draws'] == 1 else 's'}"
+    """Returns "1,000 draws", or what else an estimate is made with."""
+    return f"{figures['draws']:,} {figures.get('draws_are', 'draw')}{'' if figures['draws'] == 1 else 's'}"
 
 
 def _samples(figures: Mapping[str, Any]) -> str:

@@ -10,6 +10,7 @@ from zoo.errors import ZooError, near_miss
 # A recipe is a module with SETTINGS, PARAMETERS and EXPECTED, PUBLISHED where there is something to compare with,
 # and BEGINS_FROM where it goes on from the weights of another.
 _FAMILIES = {
+    "ebm": ("ebm_mnist", "eqm_mnist", "jem_mnist", "rbm_mnist"),
     "gan": ("cgan_mnist", "dcgan_mnist", "gan_cifar10_jpeg_subset", "gan_mnist"),
     "vae": (
         "cvae_mnist",

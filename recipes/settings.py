@@ -1,22 +1,16 @@
 """What a run can be told: validated settings, addressed by dotted names such as `train.epochs`."""
 
 from collections.abc import Iterable
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
+from pydantic import Field, ValidationError
 
+from recipes.model_settings import KINDS, ModelSettings, Section, Size, VQVAESettings
 from zoo.errors import ZooError, near_miss
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", protected_namespaces=())
-
-
-Size = Annotated[int, Field(ge=1, le=4096)]
-
-
-class ImageSettings(_Section):
+class ImageSettings(Section):
     """How images from a folder become arrays."""
 
     size: Size | tuple[Size, Size] | None = Field(
@@ -25,121 +19,7 @@ class ImageSettings(_Section):
     channels: Literal[1, 3] | None = Field(default=None, description="1 grey, 3 colour; None: grey if all are grey")
 
 
-class _NetworkSettings(_Section):
-    width: float = Field(default=1.0, gt=0, le=64, description="all filters and hidden units are so many times as many")
-
-
-class VAESettings(_NetworkSettings):
-    """The networks and distributions of a VAE."""
-
-    kind: Literal["vae"] = "vae"
-    network: Literal["mlp", "conv", "residual"] = Field(description="kind of encoder and decoder")
-    latent_size: int = Field(ge=1, le=4096, description="number of latent dimensions")
-    hidden: int = Field(ge=1, le=65536, description="width of the fully connected layers")
-    filters: list[Size] = Field(default=[32, 64], min_length=1, max_length=5, description="filters of each convolution")
-    activation: str = Field(default="elu", description="any Keras activation")
-    posterior: str = Field(default="diagonal_normal", description="distribution of the latents given an image")
-    prior: str = Field(default="standard_normal", description="distribution of the latents")
-    likelihood: str = Field(default="bernoulli", description="distribution of the pixels")
-    levels: int | None = Field(default=None, ge=2, le=65536, description="values a pixel can have; None: 256")
-    kl_warm_up: int = Field(default=0, ge=0, description="steps over which the KL gets its whole weight")
-    free_bits: float = Field(default=0.0, ge=0, description="nats a latent that the KL is not pushed below")
-
-
-class IWAESettings(VAESettings):
-    """The networks, distributions and bound of an IWAE."""
-
-    kind: Literal["iwae"] = "iwae"  # pyright: ignore[reportIncompatibleVariableOverride]
-    num_samples: int = Field(ge=1, description="draws an image")
-    gradient: Literal["reparameterized", "doubly_reparameterized"] = "reparameterized"
-
-
-class ConditionalVAESettings(VAESettings):
-    """The networks and distributions of a VAE that takes labels."""
-
-    kind: Literal["cvae"] = "cvae"  # pyright: ignore[reportIncompatibleVariableOverride]
-
-
-class HierarchicalVAESettings(_NetworkSettings):
-    """The networks and levels of a hierarchical VAE."""
-
-    kind: Literal["hvae"] = "hvae"
-    filters: list[Size] = Field(min_length=1, max_length=5, description="filters at each half of the size before")
-    hidden: int = Field(default=0, ge=0, description="width of a top level that sees the whole image, or 0 for none")
-    resolutions: int | None = Field(default=None, ge=1, description="coarsest ones that have levels; None: all")
-    latents: list[list[Size]] = Field(min_length=1, description="channels of the levels by resolution, coarsest first")
-    encoder_blocks: int = Field(default=1, ge=0, description="residual blocks a resolution, going up")
-    blocks: int = Field(default=1, ge=0, description="residual blocks a level, going down")
-    decoder_filters: list[Size] = Field(default=[16], description="filters at each doubling after the levels")
-    activation: str = Field(default="elu", description="any Keras activation")
-    likelihood: str = Field(default="bernoulli", description="distribution of the pixels")
-    levels: int | None = Field(default=None, ge=2, le=65536, description="values a pixel can have; None: 256")
-    kl_warm_up: int = Field(default=0, ge=0, description="steps over which the KL gets its whole weight")
-    free_bits: float = Field(default=0.0, ge=0, description="nats a level that the KL is not pushed below")
-
-
-class VQVAESettings(_NetworkSettings):
-    """The networks, codes and prior of a VQ-VAE."""
-
-    kind: Literal["vqvae"] = "vqvae"
-    filters: list[Size] = Field(min_length=1, max_length=5, description="filters of each convolution")
-    channels: Size = Field(description="size of a code's vector")
-    blocks: int = Field(default=2, ge=0, description="residual blocks")
-    codes: int = Field(ge=2, le=65536, description="size of the codebook")
-    likelihood: str = Field(default="bernoulli", description="distribution of the pixels")
-    levels: int | None = Field(default=None, ge=2, le=65536, description="values a pixel can have; None: 256")
-    commitment: float = Field(default=0.25, ge=0, description="weight of the commitment")
-    prior_filters: Size = Field(default=64, description="filters of the PixelCNN")
-    prior_blocks: int = Field(default=6, ge=1, description="residual blocks of the PixelCNN")
-    prior_epochs: int = Field(ge=1, description="passes over the codes to fit the prior")
-
-
-class GANSettings(_NetworkSettings):
-    """The networks, the game and what holds its discriminator."""
-
-    kind: Literal["gan"] = "gan"
-    network: Literal["dcgan", "residual"] = Field(description="kind of generator and discriminator")
-    latent_size: int = Field(ge=1, le=4096, description="size of the latents")
-    filters: list[Size] = Field(min_length=1, max_length=6, description="filters at each half of the size before")
-    normalization: Literal["batch", "spectral", "none"] = Field(
-        default="none", description="of a dcgan discriminator; residual ones have none"
-    )
-    hidden: int = Field(
-        default=0, ge=0, description="width of a dense layer that ends a dcgan discriminator; 0 for none"
-    )
-    conditioning: Literal["projection", "concatenation", "classifier"] | None = Field(
-        default=None, description="how the discriminator learns of labels; None: the GAN takes none"
-    )
-    loss: str = Field(default="non_saturating", description="pair of losses")
-    r1: float = Field(default=0.0, ge=0, description="weight of the penalty R1, or 0 for none")
-    r2: float = Field(default=0.0, ge=0, description="weight of the penalty R2, or 0 for none")
-    gradient_penalty: float = Field(default=0.0, ge=0, description="weight of the gradient penalty, or 0 for none")
-    penalty_every: int = Field(default=1, ge=1, description="steps of the discriminator from one penalty to the next")
-    discriminator_steps: int = Field(default=1, ge=1, description="for each of the generator; they share out a batch")
-    average: float = Field(default=0.999, ge=0, lt=1, description="momentum of the generator's average")
-    label_smoothing: float = Field(default=0.0, ge=0, lt=1, description="how far the target of real images is below 1")
-    weight_clip: float | None = Field(default=None, gt=0, description="largest absolute weight of the discriminator")
-    augmentation: list[Literal["color", "translation", "cutout"]] = Field(
-        default=[], description="what images suffer before they are judged"
-    )
-    betas: tuple[float, float] = Field(default=(0.5, 0.999), description="of Adam, for both networks")
-
-
-Kind = (
-    Annotated[VAESettings, Tag("vae")]
-    | Annotated[IWAESettings, Tag("iwae")]
-    | Annotated[ConditionalVAESettings, Tag("cvae")]
-    | Annotated[HierarchicalVAESettings, Tag("hvae")]
-    | Annotated[VQVAESettings, Tag("vqvae")]
-    | Annotated[GANSettings, Tag("gan")]
-)
-ModelSettings = Annotated[
-    Kind, Discriminator(lambda model: model.get("kind", "vae") if isinstance(model, dict) else model.kind)
-]
-_KINDS = ("vae", "iwae", "cvae", "hvae", "vqvae", "gan")
-
-
-class TrainSettings(_Section):
+class TrainSettings(Section):
     """How the model is fitted."""
 
     epochs: int = Field(ge=1, description="passes over the training images")
@@ -160,7 +40,7 @@ class TrainSettings(_Section):
     )
 
 
-class EvaluateSettings(_Section):
+class EvaluateSettings(Section):
     """How the trained model is measured."""
 
     draws: int = Field(default=1, ge=1, description="importance draws an image, of models with a likelihood")
@@ -171,7 +51,7 @@ class EvaluateSettings(_Section):
     samples: int = Field(default=10_000, ge=20, description="samples that are judged")
 
 
-class Settings(_Section):
+class Settings(Section):
     """All settings of a run."""
 
     recipe: str
@@ -233,12 +113,12 @@ def validated(values: dict[str, Any]) -> Settings:
         if first["type"] == "union_tag_invalid":
             given = str(first["input"].get("kind"))
             raise ZooError(
-                f"setting model.kind: recipes know no '{given}'.{near_miss(given, _KINDS)} Known: {', '.join(_KINDS)}. "
+                f"setting model.kind: recipes know no '{given}'.{near_miss(given, KINDS)} Known: {', '.join(KINDS)}. "
                 "Other classes of models are trained from Python."
             ) from None
         # Where a value may be of several types, pydantic adds the type's name, such as "constrained-int", to the place.
         key = ".".join(str(part) for part in first["loc"] if not set("-[") & set(str(part)))
-        for kind in _KINDS:  # and where a model may be of several kinds, its kind
+        for kind in KINDS:  # and where a model may be of several kinds, its kind
             key = key.replace(f"model.{kind}", "model", 1)
         given = f" (given: {first['input']!r})" if first["type"] != "missing" else ""
         raise ZooError(f"setting {key}: {first['msg']}{given}.") from None

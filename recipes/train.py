@@ -12,10 +12,11 @@ import zoo
 from recipes.build import build
 from recipes.data import Dataset, load
 from recipes.evaluate import check_measurable, evaluate
+from recipes.model_settings import GANSettings, VQVAESettings
 from recipes.models import NO_NETWORK, open_model, open_network
 from recipes.output import save_images
 from recipes.run_folder import RunFolder, RunRecorder
-from recipes.settings import GANSettings, Settings, VQVAESettings
+from recipes.settings import Settings
 from recipes.shuffling import ShuffledImages
 from zoo.errors import ZooError, a_kind
 from zoo.metrics import FeatureNetwork
@@ -68,7 +69,8 @@ def build_model(settings: Settings, data: Dataset) -> GenerativeModel:
         optimizers = (keras.optimizers.Adam(schedule(count), *settings.model.betas) for count in counts)  # pyright: ignore
         model.compile(*optimizers, **options)
         return model
-    optimizer = keras.optimizers.Adam(schedule(steps), use_ema=True, ema_momentum=momentum)  # pyright: ignore[reportArgumentType]
+    betas = getattr(settings.model, "betas", (0.9, 0.999))
+    optimizer = keras.optimizers.Adam(schedule(steps), *betas, use_ema=True, ema_momentum=momentum)  # pyright: ignore
     model.compile(optimizer, **options)
     optimizer.build(model.trainable_variables)  # so that a checkpoint made before the first step is whole
     return model

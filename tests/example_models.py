@@ -20,6 +20,8 @@ from zoo.networks import (
     pixelcnn,
     residual_decoder,
     residual_encoder,
+    unet,
+    unet_energy,
 )
 from zoo.vae import likelihoods, posteriors, priors, quantizers
 
@@ -106,7 +108,7 @@ def classifying_gan() -> zoo.ConditionalGAN:
 
 def ebm() -> zoo.EBM:
     objective = objectives.PersistentContrastiveDivergence(
-        3, 20, 0.1, regularization=0.1, data_noise=0.02, kl_weight=0.1
+        3, 20, 0.1, regularization=0.1, data_noise=0.02, kl_weight=0.1, energy_limit=500.0
     )
     sampler = samplers.UnadjustedLangevin(0.02, 0.5, 0.03, 0.3, (0.0, 1.0))
     return zoo.EBM(conv_energy((8, 6, 1), (4, 6), 5, "softplus"), objective, sampler, sample_steps=9, seed=11)
@@ -144,6 +146,13 @@ MODELS = {
         sample_steps=7,
         seed=11,
     ),
+    "EBM, equilibrium matching": lambda: zoo.EBM(
+        unet_energy((8, 6, 1), (4, 6), 2, 2, "softplus"),
+        objectives.EquilibriumMatching(3.0, 0.7, 0.4),
+        samplers.Nesterov(0.02, 0.3),
+        sample_steps=7,
+        seed=11,
+    ),
     "GAN": gan,
     "HierarchicalVAE": hierarchical,
     "IWAE": lambda: zoo.IWAE(
@@ -152,7 +161,16 @@ MODELS = {
     "InfoVAE": lambda: zoo.InfoVAE(
         *networks(), **options(alpha=0.5, mmd_weight=10.0, kernel="gaussian", free_bits=0.1)
     ),
+    "JointEnergyModel": lambda: zoo.JointEnergyModel(
+        conv_energy((8, 6, 1), (4,), 5, outputs=3),
+        objectives.ContrastiveDivergence(2, 0.1, energy_limit=900.0),
+        samplers.GradientDescent(0.02, (0.0, 1.0)),
+        sample_steps=9,
+        energy_weight=0.5,
+        seed=11,
+    ),
     "RBM": lambda: zoo.RBM((8, 6, 1), hidden_units=5, gibbs_steps=2, persistent_chains=6, seed=11),
+    "ScoreModel": lambda: zoo.ScoreModel(unet((8, 6, 1), (4, 6), 2, 2), (0.02, 4.0), 0.4, sample_steps=5, seed=11),
     "VAE": vae,
     "VQVAE": vector_quantized,
 }

@@ -120,13 +120,20 @@ class GenerativeModel(TrainableModel):
             ZooError: An argument is out of its range, a label is given to a model without classes, or a stage of
                 training that samples need has not run.
         """
+        n, seed, temperature, labels = self._checked_request(n, seed, label, temperature)
+        return self._draw_images(n, seed, temperature, **labels)
+
+    def _checked_request(
+        self, n: int, seed: int, label: Any, temperature: float
+    ) -> tuple[int, int, float, dict[str, np.ndarray]]:
+        """Returns what `sample` is asked for, after its checks, with labels by name where the model takes any."""
         n, seed = check_count(n, "n"), check_seed(seed)
         temperature = float(TEMPERATURE.checked(check_positive(temperature, "temperature"), "sample"))
         if self.num_classes is not None:
-            return self._draw_images(n, seed, temperature, label=labels_to_draw(n, label, self.num_classes))
+            return n, seed, temperature, {"label": labels_to_draw(n, label, self.num_classes)}
         if label is not None:
             raise ZooError(f"{type(self).__name__} is not conditional: it takes no label. Leave label out.")
-        return self._draw_images(n, seed, temperature)
+        return n, seed, temperature, {}
 
     @property
     def unfitted(self) -> str:

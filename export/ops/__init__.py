@@ -28,7 +28,14 @@ from export.ops.elementwise import expm1, log1p, mul_no_nan
 from export.ops.linear_algebra import matrix_triangular_solve
 from export.ops.pooling import avg_pool_grad, max_pool_grad
 from export.ops.random import stateless_random_uniform_full_int
-from export.ops.shapes import broadcast_args, broadcast_gradient_args, dynamic_stitch, shape_n, strided_slice_grad
+from export.ops.shapes import (
+    broadcast_args,
+    broadcast_gradient_args,
+    concat_offset,
+    dynamic_stitch,
+    shape_n,
+    strided_slice_grad,
+)
 
 Handler = Callable[[Any, Any], None]
 
@@ -36,6 +43,7 @@ _HANDLERS: dict[str, Handler] = {
     "AvgPoolGrad": avg_pool_grad,
     "BroadcastArgs": broadcast_args,
     "BroadcastGradientArgs": broadcast_gradient_args,
+    "ConcatOffset": concat_offset,
     "DepthwiseConv2dNativeBackpropInput": depthwise_gradient,
     "DynamicStitch": dynamic_stitch,
     "EluGrad": elu_grad,

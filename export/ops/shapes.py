@@ -57,14 +57,21 @@ def dynamic_stitch(graph: Any, node: Any) -> None:
     tf2onnx's own is as long as all values together.
 
     Raises:
-        ExportError: Places are not given as vectors.
+        ExportError: Places are given neither as vectors nor as scalars.
     """
     build = Builder(graph, node)
     half = len(build.inputs) // 2
-    if any(len(graph.get_shape(value) or ()) != 1 for value in node.input[:half]):
+    ranks = [None if graph.get_shape(value) is None else len(graph.get_shape(value)) for value in node.input[:half]]
+    if any(rank not in (0, 1) for rank in ranks):
         raise ExportError(f"{node.name}: values are put at places in vectors only.")
-    joined = build.cast(build.op("Concat", *build.inputs[:half], axis=0), TensorProto.INT64)
-    values = build.op("Concat", *build.inputs[half:], axis=0)
+
+    def as_vector(value: str, rank: int | None) -> str:
+        return value if rank else build.op("Unsqueeze", value, build.constant([0], np.int64))
+
+    places = [as_vector(value, rank) for value, rank in zip(build.inputs[:half], ranks, strict=True)]
+    values = [as_vector(value, rank) for value, rank in zip(build.inputs[half:], ranks, strict=True)]
+    joined = build.cast(build.op("Concat", *places, axis=0), TensorProto.INT64)
+    values = build.op("Concat", *values, axis=0)
     one, zero = build.constant([1], np.int64), build.constant([0], np.int64)
     length = build.op("Add", build.op("ReduceMax", joined, keepdims=1), one)
     rest = build.op("Slice", build.op("Shape", values), one, build.constant([2**31 - 1], np.int64), zero)
@@ -78,6 +85,24 @@ def _with_axes(build: Builder, vector: str, rest: str) -> str:
     """Returns a vector with as many axes of size 1 behind as `rest`, a shape, has sizes."""
     ones = build.op("Expand", build.constant([1], np.int64), build.op("Shape", rest))
     return build.op("Reshape", vector, build.op("Concat", build.constant([-1], np.int64), ones, axis=0))
+
+
+def concat_offset(graph: Any, node: Any) -> None:
+    """ConcatOffset (axis, shapes): where each of several tensors begins in what they are joined to.
+
+    Raises:
+        ExportError: The axis is not known when the graph is made.
+    """
+    build = Builder(graph, node)
+    if not node.inputs[0].is_const():
+        raise ExportError(f"{node.name}: gradients of concatenations are exported for a known axis only.")
+    axis, rank = int(node.inputs[0].get_tensor_value()), graph.get_shape(node.input[1])[0]
+    along = build.constant(np.arange(rank) == axis % rank, np.int64)
+    offsets, offset = [], build.constant(np.zeros(rank), np.int64)
+    for shape, dtype in zip(build.inputs[1:], node.output_dtypes, strict=True):
+        offsets.append(build.cast(offset, dtype))
+        offset = build.op("Add", offset, build.op("Mul", build.cast(shape, TensorProto.INT64), along))
+    build.replace(*offsets)
 
 
 def strided_slice_grad(graph: Any, node: Any) -> None:

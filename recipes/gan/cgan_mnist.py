@@ -3,7 +3,8 @@
 zoo train cgan_mnist
 """
 
-from recipes.settings import EvaluateSettings, GANSettings, Settings, TrainSettings
+from recipes.model_settings import GANSettings
+from recipes.settings import EvaluateSettings, Settings, TrainSettings
 
 SETTINGS = Settings(
     recipe="cgan_mnist",

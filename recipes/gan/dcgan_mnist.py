@@ -6,7 +6,8 @@ What tutorials train. `gan_mnist` has the same networks but for its discriminato
 more dense layer.
 """
 
-from recipes.settings import EvaluateSettings, GANSettings, Settings, TrainSettings
+from recipes.model_settings import GANSettings
+from recipes.settings import EvaluateSettings, Settings, TrainSettings
 
 SETTINGS = Settings(
     recipe="dcgan_mnist",

@@ -6,7 +6,8 @@ So few images are learned by heart by a discriminator that always sees them whol
 before it judges them (Zhao et al. 2020). Figures are in the features of a small classifier of the same data.
 """
 
-from recipes.settings import EvaluateSettings, GANSettings, Settings, TrainSettings
+from recipes.model_settings import GANSettings
+from recipes.settings import EvaluateSettings, Settings, TrainSettings
 
 SETTINGS = Settings(
     recipe="gan_cifar10_jpeg_subset",

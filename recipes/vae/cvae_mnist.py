@@ -7,7 +7,8 @@ The network is that of `vae_mnist` with labels beside the image and the latents.
 more, which brought 98.5 %.
 """
 
-from recipes.settings import ConditionalVAESettings, EvaluateSettings, Settings, TrainSettings
+from recipes.model_settings import ConditionalVAESettings
+from recipes.settings import EvaluateSettings, Settings, TrainSettings
 
 SETTINGS = Settings(
     recipe="cvae_mnist",

@@ -6,7 +6,8 @@ The pixels are not those of CIFAR-10, so that the figure compares with nothing b
 discretized logistics over 256 levels, blue given green given red.
 """
 
-from recipes.settings import EvaluateSettings, HierarchicalVAESettings, Settings, TrainSettings
+from recipes.model_settings import HierarchicalVAESettings
+from recipes.settings import EvaluateSettings, Settings, TrainSettings
 
 SETTINGS = Settings(
     recipe="hvae_cifar10_jpeg_subset",

@@ -6,7 +6,8 @@ One level of 16 latents sees the whole image, and three have 8 channels at 7x7. 
 measured, is on the card of the preset `hvae_mnist`, which this makes.
 """
 
-from recipes.settings import EvaluateSettings, HierarchicalVAESettings, Settings, TrainSettings
+from recipes.model_settings import HierarchicalVAESettings
+from recipes.settings import EvaluateSettings, Settings, TrainSettings
 
 SETTINGS = Settings(
     recipe="hvae_mnist",

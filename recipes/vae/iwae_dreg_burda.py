@@ -7,7 +7,8 @@
 With many draws the usual gradient of the encoder is mostly noise (Rainforth et al. 2018); this one is not.
 """
 
-from recipes.settings import EvaluateSettings, IWAESettings, Settings, TrainSettings
+from recipes.model_settings import IWAESettings
+from recipes.settings import EvaluateSettings, Settings, TrainSettings
 
 SETTINGS = Settings(
     recipe="iwae_dreg_burda",

@@ -6,7 +6,8 @@ Two hidden layers of 200 tanh units, binarized anew at every step. The paper rep
 passes with batches of 20; this is far fewer passes, with larger batches and a step size that falls to 1 %.
 """
 
-from recipes.settings import EvaluateSettings, Settings, TrainSettings, VAESettings
+from recipes.model_settings import VAESettings
+from recipes.settings import EvaluateSettings, Settings, TrainSettings
 
 SETTINGS = Settings(
     recipe="vae_burda",

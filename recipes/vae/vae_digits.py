@@ -6,7 +6,8 @@ Expect a test negative log-likelihood near 22.9 nats (standard error 0.2) on 359
 100 draws each.
 """
 
-from recipes.settings import EvaluateSettings, Settings, TrainSettings, VAESettings
+from recipes.model_settings import VAESettings
+from recipes.settings import EvaluateSettings, Settings, TrainSettings
 
 SETTINGS = Settings(
     recipe="vae_digits",

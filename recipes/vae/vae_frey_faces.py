@@ -6,7 +6,8 @@ Grey, as 256 levels. The figure is in bits per dimension on a fixed random fifth
 passes the loss of the validation images was least after some 200, whence their number here.
 """
 
-from recipes.settings import EvaluateSettings, Settings, TrainSettings, VAESettings
+from recipes.model_settings import VAESettings
+from recipes.settings import EvaluateSettings, Settings, TrainSettings
 
 SETTINGS = Settings(
     recipe="vae_frey_faces",

@@ -6,7 +6,8 @@ The network is small enough for two cores: two convolutions of 32 and 64 filters
 of 256. What to expect, and how it was measured, is on the card of the preset `vae_mnist`, which this makes.
 """
 
-from recipes.settings import EvaluateSettings, Settings, TrainSettings, VAESettings
+from recipes.model_settings import VAESettings
+from recipes.settings import EvaluateSettings, Settings, TrainSettings
 
 SETTINGS = Settings(
     recipe="vae_mnist",

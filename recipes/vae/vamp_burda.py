@@ -7,7 +7,8 @@ passes, as in the paper over 100: without, the posterior collapses, since a prio
 does, warm-up or not, with the step size of `vae_burda`, 0.002; here it is half of that.
 """
 
-from recipes.settings import EvaluateSettings, Settings, TrainSettings, VAESettings
+from recipes.model_settings import VAESettings
+from recipes.settings import EvaluateSettings, Settings, TrainSettings
 
 SETTINGS = Settings(
     recipe="vamp_burda",

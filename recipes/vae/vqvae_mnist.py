@@ -6,7 +6,8 @@ The figure is a bound: the code of an image is one grid, so that no draws can ti
 of images, and grids that the PixelCNN learns less well: with 256 the bound was looser and samples worse.
 """
 
-from recipes.settings import EvaluateSettings, Settings, TrainSettings, VQVAESettings
+from recipes.model_settings import VQVAESettings
+from recipes.settings import EvaluateSettings, Settings, TrainSettings
 
 SETTINGS = Settings(
     recipe="vqvae_mnist",

@@ -15,9 +15,11 @@ def test_models_export_at_parity(name, tmp_path):
     manifest = export.save(model, tmp_path / "bundle")
     assert set(manifest["signatures"]) == set(model.signatures())
     families = {
+        zoo.JointEnergyModel: {"classify", "energy", "restore", "score"},
         zoo.EBM: {"energy", "restore", "score"},
         zoo.GAN: {"generate", "discriminate"},
         zoo.RBM: {"energy", "reconstruct"},
+        zoo.ScoreModel: {"denoise", "score", "anomaly_score", "restore"},
     }
     encodes = {"encode", "decode", "reconstruct"}
     verbs = next((known for kind, known in families.items() if isinstance(model, kind)), encodes)

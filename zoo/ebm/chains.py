@@ -67,27 +67,8 @@ def run_chains(
     energy = as_energy(energy)
     check_energy(sampler.energy_at(energy, 0), start)
     seed = check_seed(seed)
-
     at_once = max(1, min(draws, _NUMBERS // max(1, int(tf.size(start)))))
-
-    def take(state: State, first: tf.Tensor, steps: tf.Tensor) -> State:
-        def step(index: tf.Tensor, state: State) -> tuple[tf.Tensor, State]:
-            return index + 1, sampler.step(state, random.fold_in(seed, index), energy, index)
-
-        return tf.while_loop(lambda index, _: index < first + steps, step, (first, state))[1]
-
-    # One graph serves for the steps before the first draw too, as one draw far from the start: it is compiled once.
-    @tf.function(jit_compile=jit_compile, autograph=False)
-    def run(state: State, first: tf.Tensor, count: tf.Tensor, apart: tf.Tensor) -> tuple[State, Any]:
-        kept = [tf.TensorArray(each.dtype, at_once, element_shape=each.shape) for each in _kept(state)]
-
-        def draw(index: tf.Tensor, state: State, kept: list) -> tuple:
-            state = take(state, first + tf.cast(index, tf.int64) * apart, apart)
-            return index + 1, state, [each.write(index, value) for each, value in zip(kept, _kept(state), strict=True)]
-
-        _, state, kept = tf.while_loop(lambda index, *_: index < count, draw, (0, state, kept))
-        return state, [each.stack() for each in kept]
-
+    run = _graph(energy, sampler, seed, at_once, jit_compile)
     progress = keras.utils.Progbar(burn_in + draws * thin, unit_name="step") if verbose else None
     state, parts, taken = tf.function(lambda: sampler.init(start, energy), autograph=False)(), [], 0
     for count, apart in _pieces(draws, burn_in, thin, at_once):
@@ -101,6 +82,32 @@ def run_chains(
             progress.update(taken)
     positions, energies, acceptance = (np.concatenate(values) for values in zip(*parts, strict=True))
     return Chains(positions, energies, acceptance if sampler.calibrated else None, sampler.calibrated)
+
+
+def _graph(energy: Energy, sampler: Sampler, seed: int, at_once: int, jit_compile: bool) -> Any:
+    """Returns a graph that takes so many draws, so many steps apart, and gives them with the last state.
+
+    It serves for the steps before the first draw too, as one draw far from the start, so that it is compiled once.
+    """
+
+    def take(state: State, first: tf.Tensor, steps: tf.Tensor) -> State:
+        def step(index: tf.Tensor, state: State) -> tuple[tf.Tensor, State]:
+            return index + 1, sampler.step(state, random.fold_in(seed, index), energy, index)
+
+        return tf.while_loop(lambda index, _: index < first + steps, step, (first, state))[1]
+
+    @tf.function(jit_compile=jit_compile, autograph=False)
+    def run(state: State, first: tf.Tensor, count: tf.Tensor, apart: tf.Tensor) -> tuple[State, Any]:
+        kept = [tf.TensorArray(each.dtype, at_once, element_shape=each.shape) for each in _kept(state)]
+
+        def draw(index: tf.Tensor, state: State, kept: list) -> tuple:
+            state = take(state, first + tf.cast(index, tf.int64) * apart, apart)
+            return index + 1, state, [each.write(index, value) for each, value in zip(kept, _kept(state), strict=True)]
+
+        _, state, kept = tf.while_loop(lambda index, *_: index < count, draw, (0, state, kept))
+        return state, [each.stack() for each in kept]
+
+    return run
 
 
 def _pieces(draws: int, burn_in: int, thin: int, at_once: int) -> Iterator[tuple[int, int]]:

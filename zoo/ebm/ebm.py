@@ -49,6 +49,8 @@ class EBM(EnergyModel):
         >>> model.sample(64, seed=0, steps=1000)
     """
 
+    network_argument = "energy"  # of the constructor
+
     def __init__(
         self,
         energy: keras.Model,
@@ -60,20 +62,27 @@ class EBM(EnergyModel):
     ):
         super().__init__(seed=seed, **kwargs)
         self.network = energy
+        self._use(objective)
+        self.use_sampler(sampler, sample_steps)
+        check_takes_one(self.network, self.network_argument, type(self).__name__, "a JointEnergyModel")
+        height, width, channels = known_shape(self.network, self.network_argument, "keras.Input((28, 28, 1))", rank=3)
+        self._image_shape = (height, width, channels)
+        self.start_deviation = self.objective_layer.start_deviation
+        self._check_output(known_output(self.network, self.network_argument, "Give one that gives one.")[1:])
+        self._report((*self.objective_names, *self.objective_layer.names))
+        self.built = True
+
+    def _use(self, objective: str | Objective) -> None:
         if isinstance(objective, str):
             objective = OBJECTIVES[check_choice(objective, OBJECTIVES, "objective")]()
         if not isinstance(objective, Objective):
             raise ZooError(f"objective is {a_kind(objective)}, expected one of zoo.ebm.objectives or its name.")
         self.objective_layer = objective
-        self.use_sampler(sampler, sample_steps)
-        check_takes_one(self.network, "energy", type(self).__name__, "a JointEnergyModel")
-        height, width, channels = known_shape(self.network, "energy", "keras.Input((28, 28, 1))", rank=3)
-        self._image_shape = (height, width, channels)
-        given = known_output(self.network, "energy", "Give one that gives energies alone.")[1:]
+
+    def _check_output(self, given: tuple[int | None, ...]) -> None:
+        """Checks what the network gives for an image."""
         if tuple(given) not in ((), (1,)):
             raise ZooError(f"the energy network gives {[None, *given]}, expected one energy an image, [batch, 1].")
-        self._report(("loss", *self.objective_layer.names))
-        self.built = True
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -114,6 +123,16 @@ class EBM(EnergyModel):
         """Returns the terms of the objective, each [batch]."""
         return self.objective_layer.values(self, images, seed, training)
 
+    def why_not_finite(self, names: list[str]) -> str:
+        """Returns what makes energies run away, and what holds them."""
+        others = super().why_not_finite(names)
+        if not self.objective_layer.has_chains:
+            return others
+        return (
+            "Energies grew without limit, or a chain diverged: lower the learning rate or the sampler's step_size, "
+            f"raise the objective's regularization or data_noise, or give the sampler a gradient_clip. Or: {others}"
+        )
+
     # Serialization.
 
     def get_config(self) -> dict:
@@ -121,7 +140,7 @@ class EBM(EnergyModel):
         serialize = keras.saving.serialize_keras_object
         return {
             **super().get_config(),
-            "energy": serialize(self.network),
+            self.network_argument: serialize(self.network),
             "objective": serialize(self.objective_layer),
             "sampler": serialize(self.sampler),
             "sample_steps": self.sample_steps,
@@ -134,6 +153,6 @@ class EBM(EnergyModel):
         config = copy.deepcopy(config)  # Keras empties parts of what it deserializes
         parts = {
             name: keras.saving.deserialize_keras_object(config[name], custom_objects=custom_objects)
-            for name in ("energy", "objective", "sampler")
+            for name in (cls.network_argument, "objective", "sampler")
         }
         return cls(**{**config, **parts})

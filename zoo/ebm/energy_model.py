@@ -15,13 +15,13 @@ import tensorflow as tf
 
 from zoo import random
 from zoo.ebm.energies import Energy, energy_and_gradient
-from zoo.ebm.restoration import checked_mask, completed, energy_given
+from zoo.ebm.restoration import checked_observation, completed, energy_given, joined, pixels_of, seen_tensor
 from zoo.ebm.samplers import GradientDescent, Nesterov, UnadjustedLangevin
 from zoo.ebm.samplers.base import Sampler
 from zoo.errors import ZooError, a_kind
 from zoo.model import VERB_BATCH, GenerativeModel
 from zoo.random import Seed
-from zoo.signature import COUNT, SEED, TEMPERATURE, NamedTensor, Signature, image_tensor
+from zoo.signature import COUNT, SEED, TEMPERATURE, NamedTensor, Signature, image_tensor, label_tensor
 from zoo.validation import check_count, check_positive, check_seed
 
 _START, _CHAIN = 0, 1  # purposes of noise
@@ -38,13 +38,20 @@ class EnergyModel(GenerativeModel):
     Attributes:
         sampler: What chains are run with.
         sample_steps: How many steps they take where none are asked for.
+        start_deviation: The standard deviation of the Normal noise around 0.5 that they start as, or None where that is
+            uniform in [0, 1].
     """
 
     sampler: Sampler
     sample_steps: int
+    start_deviation: float | None = None
 
     def energy_of(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Returns energies float32 [batch], in nats, of images [batch, height, width, channels]."""
+        raise NotImplementedError
+
+    def energy_of_class(self, labels: tf.Tensor) -> Energy:
+        """Returns the energy of images of classes int64 [batch], for models that have any."""
         raise NotImplementedError
 
     def use_sampler(self, sampler: Sampler | None, sample_steps: int) -> None:
@@ -61,7 +68,6 @@ class EnergyModel(GenerativeModel):
                 "model.energy_of with zoo.ebm.run_chains."
             )
         self.sample_steps = check_count(sample_steps, "sample_steps")
-        self._asked: tuple[int, float | None] = (self.sample_steps, None)
 
     def chain(
         self,
@@ -122,12 +128,12 @@ class EnergyModel(GenerativeModel):
         steps: int | None = None,
         step_size: float | None = None,
     ) -> np.ndarray:
-        """Draws images by chains that start from noise, uniform in [0, 1].
+        """Draws images by chains that start from noise.
 
         Args:
             n: How many.
             seed: An integer in [0, 2**63).
-            label: None.
+            label: The class to draw, or one for each image, or None for all classes in turn; for models with classes.
             temperature: From 1e-6 to 1e6, times that of the sampler.
             steps: Of each chain, by default `sample_steps`.
             step_size: In place of that of the sampler.
@@ -138,27 +144,14 @@ class EnergyModel(GenerativeModel):
         Raises:
             ZooError: An argument is out of its range.
         """
-        self._asked = (
-            check_count(self.sample_steps if steps is None else steps, "steps"),
-            None if step_size is None else check_positive(step_size, "step_size"),
-        )
-        return super().sample(n, seed, label, temperature)
-
-    def _draw_images(self, n: int, seed: int, temperature: float, **labels: np.ndarray) -> np.ndarray:
-        steps, step_size = self._asked
-        self._check_step_size(step_size)
-        parts = [
-            self._chains(
-                tf.constant(seed, tf.int64),
-                tf.constant(min(VERB_BATCH, n - first)),
-                tf.constant(temperature),
-                tf.constant(steps, tf.int64),
-                tf.constant(self._default_step_size if step_size is None else step_size),
-                tf.constant(first, tf.int64),
-            ).numpy()
-            for first in range(0, n, VERB_BATCH)
-        ]
-        return _finite(np.concatenate(parts))
+        n, seed, temperature, labels = self._checked_request(n, seed, label, temperature)
+        how = tf.constant(temperature), *self._checked_steps(steps, step_size)
+        parts = []
+        for first in range(0, n, VERB_BATCH):
+            rows = tf.constant(seed, tf.int64), tf.constant(min(VERB_BATCH, n - first))
+            given = [tf.constant(each[first : first + VERB_BATCH]) for each in labels.values()]
+            parts.append(self._chains(*rows, *how, tf.constant(first, tf.int64), *given).numpy())
+        return joined(parts, "lower step_size, or train on")
 
     @functools.cached_property
     def _chains(self) -> Any:
@@ -177,22 +170,29 @@ class EnergyModel(GenerativeModel):
         steps: tf.Tensor,
         step_size: tf.Tensor,
         first: Seed = 0,
+        labels: tf.Tensor | None = None,
     ) -> tf.Tensor:
         """Returns rows `first` to `first + n` of the images of a seed."""
         start = self._noise(n, seed, first)
         sampler = self._sampler_for(temperature, step_size)
-        return _pixels(self.chain(start, steps, random.fold_in(seed, _CHAIN), sampler, first))
+        energy = self.energy_of if labels is None else self.energy_of_class(labels)
+        return pixels_of(self.chain(start, steps, random.fold_in(seed, _CHAIN), sampler, first, energy))
 
     def _noise(self, n: tf.Tensor, seed: Seed, first: Seed) -> tf.Tensor:
-        """Returns n images of noise, uniform in [0, 1], rows `first` and on of those of a seed."""
+        """Returns n images of noise, rows `first` and on of those of a seed."""
         shape = tf.stack([tf.cast(n, tf.int32), *self.image_shape])
-        skip = random.as_seed(first) * math.prod(self.image_shape)
-        noise = random.uniform(shape, random.fold_in(seed, _START), skip=skip)
+        how = shape, random.fold_in(seed, _START), 0, random.as_seed(first) * math.prod(self.image_shape)
+        wide = self.start_deviation
+        noise = random.uniform(*how) if wide is None else 0.5 + wide * random.normal(*how)
         return tf.ensure_shape(noise, [None, *self.image_shape])
 
-    def _check_step_size(self, step_size: float | None) -> None:
+    def _checked_steps(self, steps: int | None, step_size: float | None) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the number of steps, int64, and their size, after checking what is asked for."""
         if step_size is not None and not isinstance(self.sampler.step_size, float):
             raise ZooError("the sampler of this model has a schedule for its step_size: leave step_size out.")
+        count = check_count(self.sample_steps if steps is None else steps, "steps")
+        size = self._default_step_size if step_size is None else check_positive(step_size, "step_size")
+        return tf.constant(count, tf.int64), tf.constant(size)
 
     def _sampler_for(self, temperature: tf.Tensor, step_size: tf.Tensor) -> Sampler:
         """Returns the sampler so many times as hot, with another size of steps where it has no schedule."""
@@ -215,7 +215,7 @@ class EnergyModel(GenerativeModel):
         """Completes, denoises or sharpens images, by descent of the energy with a term for what was seen.
 
         Args:
-            images: What was seen, [batch, height, width, channels] in [0, 1].
+            images: What was seen, [batch, height, width, channels] in [0, 1], or where noise led beyond.
             mask: 1 where a pixel is known and 0 where not, [batch, height, width, 1]; None where all are.
             noise_level: The standard deviation of the noise in what was seen, in units of pixels, above 0; None where
                 there is none, and known pixels stay as they are.
@@ -231,27 +231,18 @@ class EnergyModel(GenerativeModel):
         Raises:
             ZooError: An argument is not as described, or there is nothing to restore.
         """
-        images = self._checked_images(images, "images")
-        if mask is None and noise_level is None:
-            raise ZooError("there is nothing to restore: give a mask, a noise_level, or both.")
-        known = checked_mask(np.ones((len(images), *self.image_shape[:2], 1)) if mask is None else mask, images)
-        noise = 0.0 if noise_level is None else check_positive(noise_level, "noise_level")
+        images, known, noise = checked_observation(images, self.image_shape, mask, noise_level)
         blur = check_positive(blur, "blur", or_zero=True)
         if blur and not noise:
             raise ZooError("a blur cannot be undone without noise: give a noise_level, such as 0.02.")
-        self._check_step_size(step_size)
-        common = (
-            tf.constant(check_seed(seed), tf.int64),
-            tf.constant(check_positive(temperature, "temperature", or_zero=True)),
-            tf.constant(check_count(self.sample_steps if steps is None else steps, "steps"), tf.int64),
-            tf.constant(self._default_step_size if step_size is None else check_positive(step_size, "step_size")),
-        )
+        heat = tf.constant(check_positive(temperature, "temperature", or_zero=True))
+        how = tf.constant(check_seed(seed), tf.int64), heat, *self._checked_steps(steps, step_size)
         parts = []
         for first in range(0, len(images), VERB_BATCH):
             rows = slice(first, first + VERB_BATCH)
             seen = tf.constant(images[rows]), tf.constant(known[rows]), tf.constant(noise)
-            parts.append(self._restorer(*seen, *common, tf.constant(first, tf.int64), blur).numpy())
-        return _finite(np.concatenate(parts))
+            parts.append(self._restorer(*seen, *how, tf.constant(first, tf.int64), blur).numpy())
+        return joined(parts, "lower step_size, or train on")
 
     @functools.cached_property
     def _restorer(self) -> Any:
@@ -274,12 +265,13 @@ class EnergyModel(GenerativeModel):
         energy = energy_given(self.energy_of, images, mask, noise_level, blur)
         sampler = self._sampler_for(temperature, step_size)
         end = self.chain(start, steps, random.fold_in(seed, _CHAIN), sampler, first, energy)
-        return _pixels(tf.where(noise_level <= 0, completed(images, mask, end), end))
+        return pixels_of(tf.where(noise_level <= 0, completed(images, mask, end), end))
 
     # Export.
 
     def signatures(self) -> dict[str, Signature]:
         """Returns `energy`, `score`, `sample` and `restore`."""
+        count = (COUNT,) if self.num_classes is None else (label_tensor(self.num_classes, "n"),)
         image, drawn = image_tensor("image", self.image_shape), image_tensor("image", self.image_shape, "n")
         energy = NamedTensor("energy", ("batch",), description="energy in nats, low for likely images")
         score = NamedTensor("score", ("batch", *self.image_shape), description="minus the gradient of the energy")
@@ -296,11 +288,11 @@ class EnergyModel(GenerativeModel):
         signatures = (
             Signature("energy", self._energy, (image,), (energy,), description="How unlikely an image is."),
             Signature("score", self._score, (image,), (score,), description="Where it grows more likely."),
-            Signature("sample", self._sample, (SEED, COUNT, TEMPERATURE, *how), (drawn,), description="New images."),
+            Signature("sample", self._sample, (SEED, *count, TEMPERATURE, *how), (drawn,), description="New images."),
             Signature(
                 "restore",
                 self._restore,
-                (image, known, _NOISE_LEVEL, SEED, _HEAT, *how),
+                (seen_tensor(self.image_shape), known, _NOISE_LEVEL, SEED, _HEAT, *how),
                 (restored,),
                 description="What is likely, given what was seen.",
             ),
@@ -316,13 +308,16 @@ class EnergyModel(GenerativeModel):
     def _sample(
         self,
         seed: tf.Tensor,
-        n: tf.Tensor,
         temperature: tf.Tensor,
         steps: tf.Tensor,
         step_size: tf.Tensor | None = None,
+        **images: tf.Tensor,
     ) -> dict[str, tf.Tensor]:
+        """Returns images, as many as `n` says, or one for each `label`."""
         size = tf.constant(self._default_step_size) if step_size is None else step_size
-        return {"image": self._images_of_chains(seed, n, temperature, steps, size)}
+        label = images.get("label")
+        count = images["n"] if label is None else tf.shape(label)[0]
+        return {"image": self._images_of_chains(seed, count, temperature, steps, size, 0, label)}
 
     def _restore(
         self,
@@ -336,14 +331,3 @@ class EnergyModel(GenerativeModel):
     ) -> dict[str, tf.Tensor]:
         size = tf.constant(self._default_step_size) if step_size is None else step_size
         return {"restored": self._restored(image, mask, noise_level, seed, temperature, steps, size)}
-
-
-def _pixels(positions: tf.Tensor) -> tf.Tensor:
-    """Returns positions cut off at [0, 1], NaN where they are not finite."""
-    return tf.where(tf.math.is_finite(positions), tf.clip_by_value(positions, 0.0, 1.0), np.nan)
-
-
-def _finite(images: np.ndarray) -> np.ndarray:
-    if not np.isfinite(images).all():
-        raise ZooError("chains diverged: images are not finite. Lower step_size, or train on.")
-    return images

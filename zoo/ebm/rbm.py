@@ -22,6 +22,8 @@ import tensorflow as tf
 
 from zoo import random
 from zoo.ebm.partition import LogPartition, annealed_importance_sampling
+from zoo.ebm.rbm_path import RBMPath, drawn
+from zoo.errors import ZooError
 from zoo.metrics.likelihood import LogLikelihood
 from zoo.model import VERB_BATCH, GenerativeModel
 from zoo.random import Seed
@@ -55,6 +57,10 @@ class RBM(GenerativeModel):
     """
 
     objective_names = ("loss", "free_energy", "reconstruction_error")
+    likelihood_estimator = "estimate by annealed importance sampling (Salakhutdinov and Murray 2008)"
+    describes = "binary images, each pixel drawn with its intensity as the probability"  # what it is the likelihood of
+    discrete = True
+    draws_are = "temperature"
 
     def __init__(
         self,
@@ -128,10 +134,10 @@ class RBM(GenerativeModel):
             Binary pixels, and the probabilities p(v = 1 | h) that they were drawn with, both [batch, pixels].
         """
         inputs = tf.matmul(visible, self.weights_matrix) + self.hidden_bias
-        hidden = _drawn(tf.sigmoid(inputs / temperature), random.fold_in(seed, _HIDDEN), first)
+        hidden = drawn(tf.sigmoid(inputs / temperature), random.fold_in(seed, _HIDDEN), first)
         logits = tf.matmul(hidden, self.weights_matrix, transpose_b=True) + self.visible_bias
         means = tf.sigmoid(logits / temperature)
-        return _drawn(means, random.fold_in(seed, _VISIBLE), first), means
+        return drawn(means, random.fold_in(seed, _VISIBLE), first), means
 
     # Training.
 
@@ -155,7 +161,7 @@ class RBM(GenerativeModel):
     def binarized(self, images: tf.Tensor, seed: Seed) -> tf.Tensor:
         """Returns binary pixels [batch, pixels], each 1 with its intensity as the probability."""
         flat = tf.reshape(tf.cast(images, tf.float32), [-1, math.prod(self.image_shape)])
-        return _drawn(flat, seed)
+        return drawn(flat, seed)
 
     def _moved(self, visible: tf.Tensor, steps: Any, seed: Seed, *options: Any) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns pixels after so many steps, and their probabilities at the last."""
@@ -200,21 +206,13 @@ class RBM(GenerativeModel):
         Raises:
             ZooError: An argument is out of its range.
         """
-        self._drawn_after = int(STEPS.checked(STEPS.default if steps is None else steps, "sample"))
-        return super().sample(n, seed, label, temperature)
-
-    def _draw_images(self, n: int, seed: int, temperature: float, **labels: np.ndarray) -> np.ndarray:
-        parts = [
-            self._chain(
-                tf.constant(seed, tf.int64),
-                tf.constant(min(VERB_BATCH, n - first)),
-                tf.constant(temperature),
-                tf.constant(self._drawn_after, tf.int64),
-                tf.constant(first, tf.int64),
-            )
-            for first in range(0, n, VERB_BATCH)
-        ]
-        return np.concatenate([part.numpy() for part in parts])
+        taken = int(STEPS.checked(STEPS.default if steps is None else steps, "sample"))
+        n, seed, temperature, _ = self._checked_request(n, seed, label, temperature)
+        how, parts = (tf.constant(temperature), tf.constant(taken, tf.int64)), []
+        for first in range(0, n, VERB_BATCH):
+            rows = tf.constant(seed, tf.int64), tf.constant(min(VERB_BATCH, n - first))
+            parts.append(self._chain(*rows, *how, tf.constant(first, tf.int64)).numpy())
+        return np.concatenate(parts)
 
     @functools.cached_property
     def _chain(self) -> Any:
@@ -226,7 +224,7 @@ class RBM(GenerativeModel):
         """Returns rows `first` to `first + n` of the images of a seed."""
         pixels = math.prod(self.image_shape)
         start = tf.tile(tf.sigmoid(self.visible_bias)[None], tf.stack([tf.cast(n, tf.int32), 1]))
-        visible = _drawn(tf.ensure_shape(start, [None, pixels]), random.fold_in(seed, _BINARIZE), first)
+        visible = drawn(tf.ensure_shape(start, [None, pixels]), random.fold_in(seed, _BINARIZE), first)
         _, means = self._moved(visible, steps, random.fold_in(seed, _CHAIN), temperature, first)
         return tf.reshape(means, [-1, *self.image_shape])
 
@@ -270,19 +268,23 @@ class RBM(GenerativeModel):
             chains: Runs of annealed importance sampling.
 
         Returns:
-            The mean over images, its standard error, in which the error of log Z has its part, and the value of each
-            image, in nats. log Z is not known exactly: where the runs carry too little of it, the likelihood is
-            overestimated; `log_partition` has bounds.
+            The mean over images, its standard error, in which the error of log Z has its part, the value of each
+            image, and the bounds of the mean by those of log Z, in nats. Where the runs carry too little of log Z the
+            likelihood is overestimated; see `log_partition`.
 
         Raises:
             ZooError: An argument is not as described.
         """
         images = self._checked_images(images, "images")
+        if len(images) < 2:
+            raise ZooError("a standard error needs at least 2 images.")
         partition = self.log_partition(num_samples, chains, seed, verbose)
         visible = self.binarized(tf.constant(images), random.fold_in(seed, _BINARIZE))
         values = -self.free_energy(visible).numpy().astype(np.float64) - partition.value
         error = math.hypot(values.std(ddof=1) / math.sqrt(len(values)), partition.standard_error)
-        return LogLikelihood(float(values.mean()), error, values)
+        above = math.inf if partition.upper_bound is None else partition.upper_bound
+        lower, upper = (float(values.mean()) + partition.value - edge for edge in (above, partition.lower_bound))
+        return LogLikelihood(float(values.mean()), error, values, (lower, upper))
 
     # Export and serialization.
 
@@ -311,43 +313,3 @@ class RBM(GenerativeModel):
         """Returns the arguments of the constructor."""
         names = ("image_shape", "hidden_units", "gibbs_steps", "persistent_chains", "seed")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
-
-
-class RBMPath:
-    """From independent pixels with the visible biases to an RBM (Salakhutdinov and Murray 2008, section 4.1).
-
-        log p_b(v) = b.v + sum_j softplus(share (c_j + (v W)_j))
-
-    Args:
-        model: The RBM at its end.
-    """
-
-    def __init__(self, model: RBM):
-        self.model = model
-        softplus = np.logaddexp(0, np.asarray(model.visible_bias, np.float64)).sum()
-        self.log_start = float(softplus + model.hidden_units * math.log(2))
-
-    def start(self, chains: int, seed: Seed) -> tf.Tensor:
-        """Returns pixels drawn with the visible biases."""
-        means = tf.sigmoid(self.model.visible_bias)
-        return _drawn(tf.tile(means[None], [chains, 1]), seed)
-
-    def log_density(self, position: tf.Tensor, share: tf.Tensor) -> tf.Tensor:
-        """Returns log p_b without its constant."""
-        inputs = tf.matmul(position, self.model.weights_matrix) + self.model.hidden_bias
-        visible = tf.linalg.matvec(position, self.model.visible_bias)
-        return visible + tf.reduce_sum(tf.math.softplus(share * inputs), axis=-1)
-
-    def step(self, position: tf.Tensor, share: tf.Tensor, seed: Seed) -> tf.Tensor:
-        """Returns pixels one step of block Gibbs sampling at p_b on."""
-        model = self.model
-        inputs = share * (tf.matmul(position, model.weights_matrix) + model.hidden_bias)
-        hidden = _drawn(tf.sigmoid(inputs), random.fold_in(seed, _HIDDEN))
-        logits = share * tf.matmul(hidden, model.weights_matrix, transpose_b=True) + model.visible_bias
-        return _drawn(tf.sigmoid(logits), random.fold_in(seed, _VISIBLE))
-
-
-def _drawn(probabilities: tf.Tensor, seed: Seed, first: Seed = 0) -> tf.Tensor:
-    """Returns binary units [batch, units], 1 with these probabilities; `first` is the number of the first row."""
-    skip = random.as_seed(first) * int(probabilities.shape[-1] or 0)
-    return tf.cast(random.uniform(tf.shape(probabilities), seed, skip=skip) < probabilities, tf.float32)

@@ -13,7 +13,8 @@ import tensorflow as tf
 
 from zoo.ebm.energies import Energy
 from zoo.errors import ZooError
-from zoo.validation import as_array
+from zoo.signature import NamedTensor
+from zoo.validation import as_array, check_images, check_positive
 
 
 def completed(images: tf.Tensor, mask: tf.Tensor, positions: tf.Tensor) -> tf.Tensor:
@@ -66,6 +67,38 @@ def blurred(images: tf.Tensor, spread: float) -> tf.Tensor:
     return images
 
 
+def checked_observation(
+    images: np.ndarray, image_shape: tuple[int, ...], mask: np.ndarray | None, noise_level: float | None
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Returns what was seen, its mask and its noise, after checking them.
+
+    Args:
+        images: [batch, height, width, channels] in [0, 1]; with noise also beyond, where noise leads.
+        image_shape: The [height, width, channels] to insist on.
+        mask: 1 where a pixel is known, [batch, height, width, 1], or None where all are.
+        noise_level: The standard deviation of the noise, above 0, or None for none.
+
+    Raises:
+        ZooError: One is not as described, or there is neither a mask nor noise.
+    """
+    if mask is None and noise_level is None:
+        raise ZooError("there is nothing to restore: give a mask, a noise_level, or both.")
+    noise = 0.0 if noise_level is None else check_positive(noise_level, "noise_level")
+    values = as_array(images, "images")
+    if noise and values.dtype.kind == "f" and np.isfinite(values).all():
+        check_images(np.clip(values, 0, 1), image_shape, "images")
+        values = values.astype(np.float32)
+    else:
+        values = check_images(values, image_shape, "images")
+    known = np.ones((len(values), *image_shape[:2], 1)) if mask is None else mask
+    return values, checked_mask(known, values), noise
+
+
+def seen_tensor(image_shape: tuple[int, ...]) -> NamedTensor:
+    """Returns the declaration of what was seen: pixels, which noise may have led beyond [0, 1]."""
+    return NamedTensor("image", ("batch", *image_shape), "float32", (-1e4, 1e4), "what was seen", examples=(0.0, 1.0))
+
+
 def checked_mask(mask: np.ndarray, images: np.ndarray) -> np.ndarray:
     """Returns a mask as float32 [batch, height, width, 1] after checking it.
 
@@ -78,3 +111,20 @@ def checked_mask(mask: np.ndarray, images: np.ndarray) -> np.ndarray:
     if mask.dtype.kind not in "biuf" or not np.isin(mask, (0, 1)).all():
         raise ZooError("mask holds other values than 0 and 1: give 1 where a pixel is known, else 0.")
     return mask.astype(np.float32)
+
+
+def pixels_of(positions: tf.Tensor) -> tf.Tensor:
+    """Returns positions cut off at [0, 1], NaN where they are not finite."""
+    return tf.where(tf.math.is_finite(positions), tf.clip_by_value(positions, 0.0, 1.0), np.nan)
+
+
+def joined(parts: list[np.ndarray], remedy: str) -> np.ndarray:
+    """Returns batches of images as one array.
+
+    Raises:
+        ZooError: They are not finite; the message ends with the remedy.
+    """
+    images = np.concatenate(parts)
+    if not np.isfinite(images).all():
+        raise ZooError(f"chains diverged: images are not finite; {remedy}.")
+    return images

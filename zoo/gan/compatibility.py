@@ -4,10 +4,8 @@ import keras
 
 from zoo.errors import ZooError
 from zoo.gan.losses import LOSSES
-from zoo.networks.inputs import layers_of
+from zoo.networks.inputs import check_gives_logits, layers_of
 from zoo.networks.spectral import SpectralConv2D, SpectralDense
-
-_SQUASHING = ("sigmoid", "softmax", "tanh", "hard_sigmoid")
 
 
 def check_game(
@@ -23,7 +21,7 @@ def check_game(
         ZooError: They do not; the message says why, and what does.
     """
     layers = layers_of(discriminator)
-    _check_logits(discriminator)
+    check_gives_logits(discriminator, "discriminator")
     if label_smoothing and not LOSSES[loss].smoothable:
         known = ", ".join(name for name, pair in LOSSES.items() if pair.smoothable)
         raise ZooError(f"loss '{loss}' has no targets to smooth. Losses that have: {known}.")
@@ -44,17 +42,6 @@ def check_game(
         raise ZooError(
             "loss='wasserstein' needs a critic whose slopes are held, and nothing holds this one: give "
             "penalties=['gradient_penalty'], weight_clip=0.01, or a discriminator with normalization='spectral'."
-        )
-
-
-def _check_logits(discriminator: keras.Model) -> None:
-    """Checks that a network does not end as one for `keras.losses.BinaryCrossentropy()` does."""
-    last = discriminator.layers[-1]
-    name = getattr(getattr(last, "activation", None), "__name__", "")
-    if not isinstance(discriminator.output_shape, list) and name in _SQUASHING:
-        raise ZooError(
-            f"the discriminator ends with a {name}, and all losses take logits, which have no bounds: leave the last "
-            "activation out."
         )
 
 

@@ -16,6 +16,7 @@ _WHERE = {
     "KernelDiscrepancy": "zoo.metrics.kernel",
     "LogLikelihood": "zoo.metrics.likelihood",
     "Moments": "zoo.metrics.moments",
+    "calibration_error": "zoo.metrics.calibration",
     "conditional_accuracy": "zoo.metrics.accuracy",
     "feature_network": "zoo.metrics.features",
     "fidelity_and_diversity": "zoo.metrics.neighbours",

@@ -16,11 +16,15 @@ _VALUES_AT_ONCE = 2**27  # or fewer, where networks are wide: 512 MiB
 
 
 class LogLikelihood(NamedTuple):
-    """An estimate of the mean log-likelihood of images, in nats."""
+    """An estimate of the mean log-likelihood of images, in nats.
+
+    bounds: What the mean lies between in expectation, of estimates that are no bound themselves but have some.
+    """
 
     mean: float
     standard_error: float
     per_image: np.ndarray
+    bounds: tuple[float, float] | None = None
 
 
 Weights = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]

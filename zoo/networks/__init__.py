@@ -13,6 +13,7 @@ from zoo.networks.mlp import mlp_decoder, mlp_encoder  # noqa: E402
 from zoo.networks.pixelcnn import pixelcnn  # noqa: E402
 from zoo.networks.residual import residual_decoder, residual_encoder  # noqa: E402
 from zoo.networks.residual_gan import residual_discriminator, residual_generator  # noqa: E402
+from zoo.networks.unet import unet, unet_energy  # noqa: E402
 
 __all__ = [
     "conv_classifier",
@@ -30,4 +31,6 @@ __all__ = [
     "residual_discriminator",
     "residual_encoder",
     "residual_generator",
+    "unet",
+    "unet_energy",
 ]

@@ -13,15 +13,17 @@ def conv_energy(
     filters: Sequence[int] = (32, 64, 128),
     hidden: int = 128,
     activation: str = "swish",
+    outputs: int = 1,
     name: str = "energy",
 ) -> keras.Model:
-    """Returns a network from images [batch, height, width, channels], in [0, 1] and a little beyond, to [batch, 1].
+    """Returns a network from images [batch, height, width, channels] to energies or logits [batch, outputs].
 
     Args:
-        image_shape: Height, width and channels.
+        image_shape: Height, width and channels. Pixels are in [0, 1], and a little beyond.
         filters: Each entry is a convolution that halves height and width, rounding up.
         hidden: Width of a dense layer that sees the whole image.
         activation: Any Keras activation; smooth ones have gradients without steps.
+        outputs: One for an energy; as many as classes for logits.
         name: The network's name.
 
     Raises:
@@ -31,7 +33,8 @@ def conv_energy(
     height, width, channels = check_sizes(image_shape, "image_shape", 3)
     images = keras.Input((height, width, channels), name="image")
     features = keras.layers.Rescaling(2.0, -1.0)(images)
-    for count in check_sizes(filters, "filters"):
-        features = keras.layers.Conv2D(count, KERNEL, STRIDE, padding="same", activation=activation)(features)
+    for width_of in check_sizes(filters, "filters"):
+        features = keras.layers.Conv2D(width_of, KERNEL, STRIDE, padding="same", activation=activation)(features)
+    count = check_count(outputs, "outputs")
     features = keras.layers.Dense(check_count(hidden, "hidden"), activation)(keras.layers.Flatten()(features))
-    return keras.Model(images, keras.layers.Dense(1, dtype="float32", name="value")(features), name=name)
+    return keras.Model(images, keras.layers.Dense(count, dtype="float32", name="value")(features), name=name)

@@ -7,6 +7,8 @@ import keras
 
 from zoo.errors import ZooError, a_kind
 
+_SQUASHING = ("sigmoid", "softmax", "tanh", "hard_sigmoid")
+
 
 def known_shape(network: keras.Model, name: str, example: str, rank: int) -> tuple[int, ...]:
     """Returns the shape of a network's input, the first of several, without the batch axis.
@@ -55,6 +57,20 @@ def check_takes_one(network: keras.Model, name: str, owner: str, conditional: st
         )
 
 
+def check_takes_levels(network: keras.Model, name: str, example: str) -> None:
+    """Checks that a network has two inputs, images and levels [batch, 1].
+
+    Raises:
+        ZooError: It has others.
+    """
+    shapes = _shapes(network, name, example)
+    if not isinstance(shapes, list) or len(shapes) != 2 or tuple(shapes[1][1:]) != (1,):
+        raise ZooError(
+            f"the {name} takes inputs {shapes}, expected two, images and the logarithms of levels [batch, 1], as from "
+            f"{example}."
+        )
+
+
 def known_output(network: keras.Model, name: str, remedy: str) -> tuple[int | None, ...]:
     """Returns the shape of a network's only output, with the batch axis.
 
@@ -66,6 +82,20 @@ def known_output(network: keras.Model, name: str, remedy: str) -> tuple[int | No
     if not isinstance(shape, tuple):
         raise ZooError(f"the {name} gives {len(shape)} outputs, expected one. {remedy}")
     return shape
+
+
+def check_gives_logits(network: keras.Model, name: str) -> None:
+    """Checks that a network does not end as those for losses of probabilities do.
+
+    Raises:
+        ZooError: Its last activation has bounds.
+    """
+    last = getattr(getattr(network.layers[-1], "activation", None), "__name__", "")
+    if not isinstance(network.output_shape, list) and last in _SQUASHING:
+        raise ZooError(
+            f"the {name} ends with a {last}, and all losses take logits, which have no bounds: leave the last "
+            "activation out."
+        )
 
 
 def layers_of(network: keras.Model) -> list[keras.layers.Layer]:

@@ -146,3 +146,12 @@ def test_layers(layer):
     shape = (7, 6, 2)
     layer.build((None, *shape))
     compared(layer, shape, OPS.get(type(layer).__name__, "AddV2"), tolerance=1e-4)
+
+
+@pytest.mark.parametrize("axis", [1, -1])
+def test_concatenation(axis):
+    compared(lambda x: tf.concat([x, x[:, :2, :2] ** 2, 2 * x[:, :2, :2]], axis), (2, 2), "ConcatOffset")
+
+
+def test_sums_over_one_axis():
+    compared(lambda x: tf.reduce_logsumexp(x, axis=-1), (6,), "DynamicStitch")

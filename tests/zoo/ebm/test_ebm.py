@@ -57,6 +57,21 @@ def test_denoising_learns_the_spread_of_noisy_data():
     assert spread == pytest.approx(np.hypot(SPREAD, 0.1), rel=0.05)
 
 
+def test_equilibrium_matching_of_one_image_is_a_parabola():
+    """With the slope falling all the way, c(g) = w (1 - g), the gradient is w (y - x): E = w |y - x|^2 / 2."""
+    layer = Quadratic()
+    objective = objectives.EquilibriumMatching(weight=4.0, decay_from=0.0, deviation=0.3)
+    model = zoo.EBM(keras.Sequential([keras.Input((1, 2, 1)), layer]), objective, samplers.GradientDescent(0.1), seed=0)
+    decay = keras.optimizers.schedules.CosineDecay(0.03, 320)
+    model.compile(keras.optimizers.Adam(decay, beta_2=0.9))  # pyright: ignore[reportArgumentType]
+    model.fit(np.full((4000, 1, 2, 1), 0.7, np.float32), batch_size=250, epochs=20, verbose=0)
+    assert float(layer.mean.numpy()) == pytest.approx(0.7, abs=1e-3)
+    assert float(np.exp(-2 * layer.log_spread)) == pytest.approx(4, rel=1e-3)
+    # Descent begins at noise like that of training, and ends at the image.
+    np.testing.assert_allclose(model.sample(3, steps=60), 0.7, atol=1e-3)
+    assert model.sample(500, steps=1, step_size=1e-9).std() == pytest.approx(0.3, rel=0.1)
+
+
 @pytest.mark.parametrize("directions", [1, 3])
 def test_slices_learn_the_spread_of_data(directions):
     mean, spread = fitted(objectives.SlicedScoreMatching(directions, data_noise=0.0))
@@ -256,3 +271,14 @@ def test_a_blur_is_undone():
 def test_what_cannot_be_restored(digits, options, message):
     with pytest.raises(zoo.ZooError, match=message):
         small().restore(digits[:3], **options)
+
+
+def test_energies_that_run_away_stop_training(digits):
+    """Before they are NaN, with the cause and the remedy."""
+    objective = objectives.ContrastiveDivergence(1, regularization=0.0, energy_limit=100.0)
+    model = small(objective=objective)
+    model.compile(keras.optimizers.SGD(1e6))
+    with pytest.raises(zoo.ZooError, match="raise the objective's regularization"):
+        model.fit(digits[:64], batch_size=16, epochs=3, verbose=0)
+    with pytest.raises(zoo.ZooError, match="energy_limit is 0"):
+        objectives.ContrastiveDivergence(energy_limit=0)

@@ -9,7 +9,8 @@ import tensorflow as tf
 
 import zoo
 from zoo.ebm.partition import GeometricPath, annealed_importance_sampling
-from zoo.ebm.rbm import RBM, RBMPath
+from zoo.ebm.rbm import RBM
+from zoo.ebm.rbm_path import RBMPath
 
 SHAPE = (3, 2, 1)
 
@@ -106,6 +107,8 @@ def test_the_likelihood_is_that_of_the_enumerated_model():
     images = all_pixels()[[3, 17, 40]].reshape(-1, *SHAPE)
     found = model.log_likelihood(images, 300, chains=300)
     assert abs(found.mean + float(np.mean(model.energy(images))) + log_z) < 0.05
+    with pytest.raises(zoo.ZooError, match="at least 2 images"):
+        model.log_likelihood(images[:1], 10)
 
 
 def test_persistent_chains_are_kept_in_files(tmp_path):

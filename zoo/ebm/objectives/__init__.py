@@ -9,6 +9,7 @@ from zoo.ebm.objectives.contrastive_divergence import (  # noqa: E402
     ContrastiveDivergence,
     PersistentContrastiveDivergence,
 )
+from zoo.ebm.objectives.equilibrium_matching import EquilibriumMatching  # noqa: E402
 from zoo.ebm.objectives.noise_contrastive import NoiseContrastiveEstimation  # noqa: E402
 from zoo.ebm.objectives.score_matching import DenoisingScoreMatching, SlicedScoreMatching  # noqa: E402
 
@@ -16,6 +17,7 @@ OBJECTIVES = {
     "contrastive_divergence": ContrastiveDivergence,
     "persistent_contrastive_divergence": PersistentContrastiveDivergence,
     "noise_contrastive_estimation": NoiseContrastiveEstimation,
+    "equilibrium_matching": EquilibriumMatching,
     "denoising_score_matching": DenoisingScoreMatching,
     "sliced_score_matching": SlicedScoreMatching,
 }
@@ -24,6 +26,7 @@ __all__ = [
     "OBJECTIVES",
     "ContrastiveDivergence",
     "DenoisingScoreMatching",
+    "EquilibriumMatching",
     "NoiseContrastiveEstimation",
     "Objective",
     "PersistentContrastiveDivergence",

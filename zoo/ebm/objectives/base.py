@@ -8,6 +8,8 @@ import tensorflow as tf
 from zoo.ebm.samplers.base import Sampler
 from zoo.random import Seed
 
+NO_PART = 0.0  # of energies in a loss of gradients; with it the last bias, which has none, gets a gradient of 0
+
 
 class Trained(Protocol):
     """What an objective needs of the model that it trains."""
@@ -30,10 +32,13 @@ class Objective(keras.layers.Layer):
     Attributes:
         names: What it reports besides the loss.
         has_chains: Whether it compares data with where chains lead.
+        start_deviation: The standard deviation of the Normal noise around 0.5 that samples start as, in units of
+            pixels; None for noise uniform in [0, 1].
     """
 
     names: tuple[str, ...] = ()
     has_chains = False
+    start_deviation: float | None = None
 
     def prepare(self, image_shape: tuple[int, int, int]) -> None:
         """Makes what training needs besides the network, when the model is compiled."""

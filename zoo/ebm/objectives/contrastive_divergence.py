@@ -17,6 +17,7 @@ import keras
 import tensorflow as tf
 
 from zoo import random
+from zoo.callbacks import stopped_unless
 from zoo.ebm.energies import energy_and_gradient
 from zoo.ebm.objectives.base import Objective, Trained
 from zoo.ebm.objectives.replay_buffer import ReplayBuffer
@@ -37,6 +38,7 @@ class ContrastiveDivergence(Objective):
         data_noise: Standard deviation of the Normal noise that is added to data, in units of pixels; it keeps the
             energy from growing infinitely steep around them.
         kl_weight: Of the term above, or 0 to leave it out.
+        energy_limit: Training stops where an energy is larger than this in absolute value, in nats: it has run away.
 
     Raises:
         ZooError: A number is out of its range.
@@ -51,6 +53,7 @@ class ContrastiveDivergence(Objective):
         regularization: float = 0.01,
         data_noise: float = 0.0,
         kl_weight: float = 0.0,
+        energy_limit: float = 1e4,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -58,6 +61,7 @@ class ContrastiveDivergence(Objective):
         self.regularization = check_positive(regularization, "regularization", or_zero=True)
         self.data_noise = check_positive(data_noise, "data_noise", or_zero=True)
         self.kl_weight = check_positive(kl_weight, "kl_weight", or_zero=True)
+        self.energy_limit = check_positive(energy_limit, "energy_limit")
 
     def values(self, model: Trained, images: tf.Tensor, seed: Seed, training: bool) -> dict[str, tf.Tensor]:
         """Returns the loss, the energies of data and of samples, and how far chains went, by the root mean square."""
@@ -70,6 +74,8 @@ class ContrastiveDivergence(Objective):
         loss = real - fake + self.regularization * (tf.square(real) + tf.square(fake))
         if self.kl_weight:
             loss += self.kl_weight * _chain_loss(model, samples)
+        largest = tf.reduce_max(tf.abs(tf.concat([real, fake], axis=0)))
+        loss = stopped_unless(largest <= self.energy_limit, loss)
         moved = tf.sqrt(tf.reduce_mean(tf.square(samples - start), axis=list(range(1, len(images.shape)))))
         return {"loss": loss, "data_energy": real, "sample_energy": fake, "moved": moved}
 
@@ -79,7 +85,7 @@ class ContrastiveDivergence(Objective):
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments of the constructor."""
-        names = ("steps", "regularization", "data_noise", "kl_weight")
+        names = ("steps", "regularization", "data_noise", "kl_weight", "energy_limit")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
@@ -91,7 +97,7 @@ class PersistentContrastiveDivergence(ContrastiveDivergence):
         steps: k, of the sampler.
         buffer_size: Chains that are kept.
         reinit_rate: The share of chains, in [0, 1], that start anew from noise.
-        regularization, data_noise, kl_weight: As in `ContrastiveDivergence`.
+        regularization, data_noise, kl_weight, energy_limit: As in `ContrastiveDivergence`.
 
     Raises:
         ZooError: A number is out of its range.

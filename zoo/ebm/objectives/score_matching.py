@@ -15,13 +15,12 @@ import tensorflow as tf
 
 from zoo import random
 from zoo.ebm.energies import energy_and_gradient
-from zoo.ebm.objectives.base import Objective, Trained
+from zoo.ebm.objectives.base import NO_PART, Objective, Trained
 from zoo.errors import ZooError
 from zoo.random import Seed
 from zoo.validation import check_count, check_positive
 
 _NOISE, _SCALE, _DIRECTION = range(3)  # purposes of noise
-_NO_PART = 0.0  # of energies in a loss of gradients; with it the last bias, which has none, gets a gradient of 0
 
 
 @keras.saving.register_keras_serializable(package="zoo")
@@ -54,7 +53,7 @@ class DenoisingScoreMatching(Objective):
         noise = random.normal(tf.shape(images), random.fold_in(seed, _NOISE))
         values, gradient = energy_and_gradient(model.energy_of, images + scale * noise)
         loss = 0.5 * tf.reduce_sum(tf.square(scale * gradient - noise), axis=axes)
-        return {"loss": loss + _NO_PART * values, "data_energy": values}
+        return {"loss": loss + NO_PART * values, "data_energy": values}
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments of the constructor."""
@@ -92,7 +91,7 @@ class SlicedScoreMatching(Objective):
             energies, gradient = energy_and_gradient(model.energy_of, data)
             slope = tf.reduce_sum(gradient * direction, axis=axes)
         curvature = -tf.reduce_sum(tape.gradient(slope, data) * direction, axis=axes)
-        loss = curvature + 0.5 * tf.reduce_sum(tf.square(gradient), axis=axes) + _NO_PART * energies
+        loss = curvature + 0.5 * tf.reduce_sum(tf.square(gradient), axis=axes) + NO_PART * energies
         named = {"loss": loss, "data_energy": energies, "curvature": curvature}
         return {name: tf.reduce_mean(tf.reshape(value, [-1, self.directions]), axis=1) for name, value in named.items()}
 

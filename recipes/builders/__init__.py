@@ -1,0 +1,1 @@
+"""Builds models from settings, a file for each family."""

@@ -1,0 +1,29 @@
+"""An energy-based model of MNIST: a convolutional energy, by persistent contrastive divergence with Langevin chains.
+
+zoo train ebm_mnist
+"""
+
+from recipes.model_settings import EBMSettings
+from recipes.settings import EvaluateSettings, Settings, TrainSettings
+
+SETTINGS = Settings(
+    recipe="ebm_mnist",
+    data="mnist",
+    model=EBMSettings(
+        filters=[32, 64, 128],
+        steps=40,
+        reinit_rate=0.05,
+        regularization=0.1,
+        data_noise=0.005,
+        step_size=2.5,
+        noise_scale=0.0025,
+        gradient_clip=0.06,
+        sample_steps=200,
+        betas=(0.0, 0.999),
+    ),
+    train=TrainSettings(epochs=10, batch_size=64, learning_rate=1e-4, validation=1000, dtype="mixed_bfloat16"),
+    evaluate=EvaluateSettings(images=10_000),
+)
+
+PARAMETERS = 426_977
+EXPECTED = {}

@@ -1,0 +1,18 @@
+"""A score model of MNIST: a U-Net that denoises at all levels, trained without any chain, sampled in 40 evaluations.
+
+zoo train eqm_mnist
+"""
+
+from recipes.model_settings import ScoreSettings
+from recipes.settings import EvaluateSettings, Settings, TrainSettings
+
+SETTINGS = Settings(
+    recipe="eqm_mnist",
+    data="mnist",
+    model=ScoreSettings(filters=[32, 64, 128]),
+    train=TrainSettings(epochs=14, batch_size=64, learning_rate=7e-4, validation=1000, dtype="mixed_bfloat16"),
+    evaluate=EvaluateSettings(images=10_000),
+)
+
+PARAMETERS = 1_184_257
+EXPECTED = {}
