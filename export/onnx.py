@@ -15,8 +15,19 @@ from typing import Any
 import numpy as np
 import onnx
 import tensorflow as tf
-import tf2onnx
 from onnx import numpy_helper
+from tf2onnx import tf_loader
+from tf2onnx.optimizer import (
+    BackToBackOptimizer,
+    ConstFoldOptimizer,
+    IdentityOptimizer,
+    LoopOptimizer,
+    MergeDuplicatedNodesOptimizer,
+    ReshapeOptimizer,
+    TransposeOptimizer,
+    optimize_graph,
+)
+from tf2onnx.tfonnx import process_tf_graph
 
 from export.errors import ExportError
 from export.ops import handlers
@@ -53,17 +64,14 @@ def convert(signature: Signature) -> onnx.ModelProto:
 
     def function(*values: tf.Tensor) -> dict[str, tf.Tensor]:
         outputs = signature.function(**dict(zip(names, values, strict=True)))
-        # Each output gets a node of its own, so that two names for one tensor stay two outputs. tf2onnx names
-        # the graph's outputs by the keys, and its inputs by the specs.
+        # Each output gets a node of its own, so that two names for one tensor stay two outputs.
         return {spec.name: tf.identity(outputs[spec.name]) for spec in signature.outputs}
 
+    traced = tf.function(function, autograph=False).get_concrete_function(*specs)
     with _collected_errors() as errors:
-        model, _ = tf2onnx.convert.from_function(
-            tf.function(function, autograph=False),
-            input_signature=specs,
-            opset=OPSET,
-            custom_op_handlers={op: (_adapted(handler), []) for op, handler in handlers().items()},
-        )
+        graph = _as_onnx(traced)
+        if not errors:
+            model = optimize_graph(graph, catch_errors=False, optimizers=_OPTIMIZERS).make_model(signature.name)
     if errors:
         raise ExportError(_explained(signature.name, errors))
     _declare(model.graph.input, signature.inputs)
@@ -109,6 +117,43 @@ def _nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
         for attribute in node.attribute:
             for body in (attribute.g, *attribute.graphs):
                 yield from _nodes(body)
+
+
+def _as_onnx(traced: Any) -> Any:
+    """Returns tf2onnx's graph of a concrete function, with inputs named by its specs and outputs by its keys.
+
+    These are the steps of `tf2onnx.convert.from_function` up to where it optimizes. That one copies the whole graph,
+    bodies of loops and all, before each of dozens of passes, to go on with the copy where a pass fails.
+    """
+    inputs = [value.name for value in traced.inputs if value.dtype != tf.resource]
+    names = {value.name: name for name, value in traced.structured_outputs.items()}
+    names.update(zip(inputs, (spec.name for spec in traced.structured_input_signature[0]), strict=True))
+    with tf.device("/cpu:0"):
+        frozen = tf_loader.from_function(traced, inputs, [value.name for value in traced.outputs])
+        with tf.Graph().as_default() as tf_graph:
+            tf.import_graph_def(frozen, name="")
+            return process_tf_graph(
+                tf_graph,
+                continue_on_error=True,  # so that all ops without a counterpart are named at once
+                opset=OPSET,
+                custom_op_handlers={op: (_adapted(handler), []) for op, handler in handlers().items()},
+                input_names=inputs,
+                output_names=[value.name for value in traced.outputs],
+                tensors_to_rename=names,
+            )
+
+
+# In the order that tf2onnx has them in. Left out are those for quantized graphs, which none here is yet, and for
+# einsums: it measures all ways to write one, each time, and takes the fastest on this machine, for minutes.
+_OPTIMIZERS = {
+    "optimize_transpose": TransposeOptimizer,
+    "fold_constants": ConstFoldOptimizer,
+    "loop_optimizer": LoopOptimizer,
+    "merge_duplication": MergeDuplicatedNodesOptimizer,
+    "reshape_optimizer": ReshapeOptimizer,
+    "remove_identity": IdentityOptimizer,
+    "remove_back_to_back": BackToBackOptimizer,
+}
 
 
 def _adapted(handler: Callable[[Any, Any], None]) -> Callable[[Any, Any, str, list], None]:

@@ -34,15 +34,19 @@ def write(model: keras.Model, signatures: Iterable[Signature], path: Path) -> No
     module.model_variables = [_variable(weight) for weight in model.variables]
     endpoints = {}
     for signature in signatures:
-        endpoints[endpoint_of(signature)] = _endpoint(signature, {})
+        endpoints[endpoint_of(signature)] = whole = _endpoint(signature, signature.function, {})
         if signature.defaults:
-            endpoints[signature.name] = _endpoint(signature, signature.defaults)
+            endpoints[signature.name] = _endpoint(signature, whole, signature.defaults)
     try:
         with _quiet_tensorflow():
-            tf.saved_model.save(module, str(path), signatures=endpoints)
+            tf.saved_model.save(module, str(path), endpoints, _OPTIONS)
     except tf.errors.OpError as error:
         reason = str(error.message).splitlines()[0]
         raise ExportError(f"the SavedModel cannot be written ({reason}). Is the disk full or read-only?") from error
+
+
+# A file to run, not to train on: without the gradients of its functions it is smaller, and made faster.
+_OPTIONS = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
 
 
 def endpoint_of(signature: Signature) -> str:
@@ -50,14 +54,14 @@ def endpoint_of(signature: Signature) -> str:
     return f"{signature.name}_with_options" if signature.defaults else signature.name
 
 
-def _endpoint(signature: Signature, fixed: dict[str, float]) -> Any:
-    """Returns a concrete function of the inputs that are not fixed."""
+def _endpoint(signature: Signature, whole: Any, fixed: dict[str, float]) -> Any:
+    """Returns a concrete function of the inputs that are not fixed, where `whole` is one of all."""
     specs = [spec for spec in signature.inputs if spec.name not in fixed]
     dtypes = {spec.name: spec.dtype for spec in signature.inputs}
 
     def function(**inputs: tf.Tensor) -> dict[str, tf.Tensor]:
         constants = {name: tf.constant(value, dtypes[name]) for name, value in fixed.items()}
-        outputs = signature.function(**inputs, **constants)
+        outputs = whole(**inputs, **constants)
         return {spec.name: outputs[spec.name] for spec in signature.outputs}
 
     return tf.function(function, autograph=False).get_concrete_function(

@@ -303,13 +303,16 @@ class ScoreModel(GenerativeModel):
         return {"score": (self.denoised(noisy, noise_level) - noisy) / tf.square(noise_level)[:, None, None, None]}
 
     def _anomaly(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
-        scores, count = [], tf.shape(image)[0]
-        for place in range(_JUDGED):
-            level = self.deviation * _LEAST * (_MOST / _LEAST) ** (place / (_JUDGED - 1))
+        levels = tf.constant(np.geomspace(_LEAST, _MOST, _JUDGED) * self.deviation, tf.float32)
+
+        def add(place: tf.Tensor, total: tf.Tensor) -> tuple:
+            level = levels[place]
             noise = random.normal([1, *self.image_shape], place)  # the same for all, so that they compare
-            found = self.denoised(image + level * noise, tf.fill([count], level))
-            scores.append(tf.reduce_sum(tf.square(found - image), axis=[1, 2, 3]) / (2 * level**2))
-        return {"anomaly_score": tf.add_n(scores) / _JUDGED}
+            found = self.denoised(image + level * noise, tf.fill(tf.shape(total), level))
+            return place + 1, total + tf.reduce_sum(tf.square(found - image), axis=[1, 2, 3]) / (2 * level**2)
+
+        start = tf.zeros([], tf.int64), tf.zeros(tf.shape(image)[:1])
+        return {"anomaly_score": tf.while_loop(lambda place, _: place < _JUDGED, add, start)[1] / _JUDGED}
 
     def _sample(self, seed: tf.Tensor, n: tf.Tensor, temperature: tf.Tensor, steps: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"image": self._drawn(seed, n, temperature, steps)}
