@@ -17,20 +17,11 @@ import onnx
 import tensorflow as tf
 from onnx import numpy_helper
 from tf2onnx import tf_loader
-from tf2onnx.optimizer import (
-    BackToBackOptimizer,
-    ConstFoldOptimizer,
-    IdentityOptimizer,
-    LoopOptimizer,
-    MergeDuplicatedNodesOptimizer,
-    ReshapeOptimizer,
-    TransposeOptimizer,
-    optimize_graph,
-)
 from tf2onnx.tfonnx import process_tf_graph
 
 from export.errors import ExportError
 from export.ops import handlers
+from export.passes import optimized
 from export.session import open_session
 from zoo.signature import NamedTensor, Signature
 
@@ -70,9 +61,8 @@ def convert(signature: Signature) -> onnx.ModelProto:
     traced = tf.function(function, autograph=False).get_concrete_function(*specs)
     with _collected_errors() as errors:
         graph = _as_onnx(traced)
-        if not errors:
-            model = optimize_graph(graph, catch_errors=False, optimizers=_OPTIMIZERS).make_model(signature.name)
-    if errors:
+        model = None if errors else optimized(graph, lambda: _as_onnx(traced)).make_model(signature.name)
+    if model is None or errors:
         raise ExportError(_explained(signature.name, errors))
     _declare(model.graph.input, signature.inputs)
     _declare(model.graph.output, signature.outputs)
@@ -122,8 +112,7 @@ def _nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
 def _as_onnx(traced: Any) -> Any:
     """Returns tf2onnx's graph of a concrete function, with inputs named by its specs and outputs by its keys.
 
-    These are the steps of `tf2onnx.convert.from_function` up to where it optimizes. That one copies the whole graph,
-    bodies of loops and all, before each of dozens of passes, to go on with the copy where a pass fails.
+    These are the steps of `tf2onnx.convert.from_function` up to its passes.
     """
     inputs = [value.name for value in traced.inputs if value.dtype != tf.resource]
     names = {value.name: name for name, value in traced.structured_outputs.items()}
@@ -141,19 +130,6 @@ def _as_onnx(traced: Any) -> Any:
                 output_names=[value.name for value in traced.outputs],
                 tensors_to_rename=names,
             )
-
-
-# In the order that tf2onnx has them in. Left out are those for quantized graphs, which none here is yet, and for
-# einsums: it measures all ways to write one, each time, and takes the fastest on this machine, for minutes.
-_OPTIMIZERS = {
-    "optimize_transpose": TransposeOptimizer,
-    "fold_constants": ConstFoldOptimizer,
-    "loop_optimizer": LoopOptimizer,
-    "merge_duplication": MergeDuplicatedNodesOptimizer,
-    "reshape_optimizer": ReshapeOptimizer,
-    "remove_identity": IdentityOptimizer,
-    "remove_back_to_back": BackToBackOptimizer,
-}
 
 
 def _adapted(handler: Callable[[Any, Any], None]) -> Callable[[Any, Any, str, list], None]:

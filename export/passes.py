@@ -1,0 +1,57 @@
+"""Passes of tf2onnx that make a converted graph lean, without its copies.
+
+`tf2onnx.optimizer.optimize_graph` copies the whole graph, bodies of loops and all, before each of dozens of passes, so
+that it can go on from there where a pass fails: most of the time that an export took. Here a graph is changed in place,
+and where a pass fails it is converted again and given to tf2onnx's own way.
+"""
+
+import collections
+from collections.abc import Callable
+from typing import Any
+
+from tf2onnx.optimizer import (
+    BackToBackOptimizer,
+    ConstFoldOptimizer,
+    IdentityOptimizer,
+    LoopOptimizer,
+    MergeDuplicatedNodesOptimizer,
+    ReshapeOptimizer,
+    TransposeOptimizer,
+    optimize_graph,
+)
+
+
+def optimized(graph: Any, again: Callable[[], Any]) -> Any:
+    """Returns a graph of tf2onnx's, made lean.
+
+    Args:
+        graph: The graph, which is changed.
+        again: Makes it again, where a pass fails.
+    """
+    try:
+        return optimize_graph(graph, catch_errors=False, optimizers=_PASSES)
+    except Exception:  # whatever a pass of tf2onnx fails with
+        return optimize_graph(again(), catch_errors=True, optimizers=_PASSES)
+
+
+class _Transposes(TransposeOptimizer):
+    """tf2onnx's, but for a single number that is added to a convolution, which it fails at: it looks for a bias."""
+
+    def _add_handler(self, trans: Any, node: Any) -> bool:
+        added = node.inputs[1]
+        if added.is_const() and added.get_tensor_value(as_list=False).ndim == 0:
+            return self._handle_node_having_branches(trans, node)
+        return super()._add_handler(trans, node)
+
+
+# In tf2onnx's order. Left out are those for quantized graphs, which none is yet, and that for einsums, which times all
+# ways to write one, in each export, and takes what is fastest on this machine: minutes, and files that differ.
+_PASSES = collections.OrderedDict(
+    optimize_transpose=_Transposes,
+    fold_constants=ConstFoldOptimizer,
+    loop_optimizer=LoopOptimizer,
+    merge_duplication=MergeDuplicatedNodesOptimizer,
+    reshape_optimizer=ReshapeOptimizer,
+    remove_identity=IdentityOptimizer,
+    remove_back_to_back=BackToBackOptimizer,
+)
