@@ -21,6 +21,7 @@ from export import manifest as manifests
 from export import onnx, saved_model
 from export.card import bundle_card
 from export.errors import ExportError
+from export.obstacles import layer_names
 from export.parity import reference
 from export.pictures import save_grid
 from export.precision import in_float32
@@ -100,7 +101,7 @@ def _write(
     if "onnx" in formats:
         (folder / "onnx").mkdir()
         for signature in (s for s in values if "onnx" in s.formats):
-            onnx.write(signature, folder / "onnx" / f"{signature.name}.onnx")
+            onnx.write(signature, folder / "onnx" / f"{signature.name}.onnx", layer_names(model))
     save_reference(folder / REFERENCE, expected)
     if "sample" in signatures and hasattr(model, "image_shape"):
         save_grid(model.sample(_PREVIEW_IMAGES, seed=0), folder / "preview.png")

@@ -1,5 +1,6 @@
 """The command line `zoo`. TensorFlow is imported by the commands that need it, not before."""
 
+import dataclasses
 import errno
 import inspect
 import json
@@ -267,6 +268,33 @@ def export(
         _warn(str(each.message))
     _print_parity(manifest["parity"])
     print(out)
+
+
+@app.command(epilog="Example: zoo lint vae_mnist")
+def lint(
+    model: Annotated[str, typer.Argument(help="A recipe, a preset name, a .keras file or a run folder.")],
+    as_json: Json = False,
+) -> None:
+    """Say which ops of a model would not convert to ONNX, where they come from, and what to do."""
+    from recipes import registry
+    from zoo import presets
+
+    untrained = model in registry.names() and model not in presets.registry()
+    import_tensorflow_quietly()
+    import export as exporting
+    from recipes.models import open_model
+    from recipes.train import build_model, load_data
+
+    if untrained:
+        settings = registry.settings_of(model)
+        found = exporting.check_exportable(build_model(settings, load_data(settings)))
+    else:
+        found = exporting.check_exportable(open_model(model, any_model=True).model)
+    if as_json:
+        print(json.dumps([dataclasses.asdict(obstacle) for obstacle in found], indent=2))
+    else:
+        print("\n".join(map(str, found)) or f"{model}: all signatures convert to ONNX")
+    raise typer.Exit(1 if found else 0)
 
 
 @app.command(epilog="Example: zoo verify bundle")

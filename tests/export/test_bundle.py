@@ -139,7 +139,7 @@ class Planted(keras.Model):
 
 def test_an_op_without_counterpart_is_named(tmp_path):
     model = Planted(lambda x: {"y": tf.math.bessel_i0e(x, name="my_bessel")})
-    with pytest.raises(export.ExportError, match=r"'broken'.*BesselI0e.*my_bessel.*register_op"):
+    with pytest.raises(export.ExportError, match=r"'broken', node my_bessel/BesselI0e: BesselI0e has no counterpart.*register_op"):
         export.save(model, tmp_path / "bundle")
     assert nothing_left(tmp_path)
 
@@ -236,7 +236,7 @@ def test_a_model_that_breaks_its_own_declaration(tmp_path, function, output, mes
 
 def test_noise_without_a_seed_is_refused(tmp_path):
     model = Planted(lambda x: {"y": x + 1e-5 * tf.random.normal(tf.shape(x))})
-    with pytest.raises(export.ExportError, match=r"random numbers without a seed \(op RandomNormalLike"):
+    with pytest.raises(export.ExportError, match=r"node .*: RandomNormalLike draws random numbers without a seed"):
         export.save(model, tmp_path / "bundle", ["onnx"])
     assert nothing_left(tmp_path)
 
