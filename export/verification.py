@@ -8,7 +8,7 @@ import numpy as np
 from export import manifest as manifests
 from export.errors import ExportError
 from export.parity import Arrays, compare
-from export.session import open_session, run_session
+from export.session import ONNX_FILE, onnx_file, open_session, run_session
 from zoo.signature import Signature
 
 REFERENCE = "reference.npz"
@@ -68,7 +68,11 @@ def _expected_files(manifest: dict[str, Any]) -> set[str]:
     """Returns the files that the signatures and formats of a manifest call for."""
     files = {"saved_model/saved_model.pb"} if "saved_model" in manifest["formats"] else set()
     if "onnx" in manifest["formats"]:
-        files |= {f"onnx/{name}.onnx" for name, values in manifest["signatures"].items() if "onnx" in values["formats"]}
+        files |= {
+            ONNX_FILE.format(name=name)
+            for name, values in manifest["signatures"].items()
+            if "onnx" in values["formats"]
+        }
     return files
 
 
@@ -99,7 +103,7 @@ def compare_formats(
 
 def _onnx_runners(directory: Path, signatures: list[Signature]) -> dict[str, Any]:
     def runner(name: str) -> Any:
-        session = open_session((directory / "onnx" / f"{name}.onnx").read_bytes(), name)
+        session = open_session(onnx_file(directory, name), name)
         return lambda **inputs: run_session(session, inputs, name)
 
     return {signature.name: runner(signature.name) for signature in signatures}

@@ -252,6 +252,11 @@ def export(
     out: Annotated[Path, typer.Option("-o", "--out", help="The bundle to make.")],
     formats: Annotated[str, typer.Option(help="Comma-separated: saved_model, onnx.")] = "saved_model,onnx",
     overwrite: Annotated[bool, typer.Option(help="Replace a bundle that is there.")] = False,
+    signatures: Annotated[str | None, typer.Option(help="Comma-separated names; by default all.")] = None,
+    opset: Annotated[int, typer.Option(help="Of ONNX files; seeded draws need 18 or newer.")] = 18,
+    licence: Annotated[
+        str, typer.Option("--license", help="Of the weights, for the card and ONNX files, such as MIT.")
+    ] = "",
 ) -> None:
     """Export a model as a bundle of SavedModel and ONNX files, checked against each other."""
     import_tensorflow_quietly()
@@ -263,7 +268,16 @@ def export(
     chosen = [name.strip() for name in formats.split(",")]
     _warn(opened.warning)
     with warnings.catch_warnings(record=True) as caught:
-        manifest = exporting.save(opened.model, out, chosen, notes, overwrite)
+        manifest = exporting.save(
+            opened.model,
+            out,
+            chosen,
+            notes,
+            overwrite,
+            signatures=None if signatures is None else [name.strip() for name in signatures.split(",")],
+            opset=opset,
+            licence=licence,
+        )
     for each in caught:
         _warn(str(each.message))
     _print_parity(manifest["parity"])

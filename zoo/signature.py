@@ -109,6 +109,8 @@ class Signature:
     description: str = ""
 
     def __post_init__(self) -> None:
+        if not self.name.isidentifier():
+            raise ValueError(f"'{self.name}' cannot name a signature: use a Python identifier.")
         if not self.formats or not set(self.formats) <= set(FORMATS):
             raise ValueError(f"signature '{self.name}': formats are {self.formats}, expected some of {FORMATS}.")
         names = [tensor.name for tensor in (*self.inputs, *self.outputs)]
