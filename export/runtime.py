@@ -13,6 +13,7 @@ import numpy as np
 import onnxruntime
 
 from export import manifest as manifests
+from export.batches import in_batches
 from export.errors import ExportError
 from export.session import CPU, ONNX_FILE, WEIGHTS_FILE, onnx_file, open_session, run_session
 from zoo.signature import Signature, labels_to_draw
@@ -44,7 +45,7 @@ class Bundle:
         self._opening = threading.Lock()
 
     def run(self, name: str, **inputs: Any) -> dict[str, np.ndarray]:
-        """Runs one signature.
+        """Runs one signature; many rows in batches, wherever that gives the same.
 
         Args:
             name: A key of `signatures`.
@@ -63,7 +64,8 @@ class Bundle:
             values = self.signatures[name].checked(inputs)
         except ValueError as error:
             raise ExportError(str(error)) from None
-        return run_session(self._session(name), values, name)
+        session = self._session(name)
+        return in_batches(self.signatures[name], values, lambda part: run_session(session, part, name))
 
     def sample(self, n: int, seed: int = 0, label: Any = None, **options: Any) -> np.ndarray:
         """Draws images, the same that the Keras model draws for this seed.

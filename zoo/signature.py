@@ -155,6 +155,10 @@ SEED = NamedTensor("seed", (), "int64", (0, 2**63 - 1), "equal seeds give equal 
 TEMPERATURE = NamedTensor(
     "temperature", (), "float32", (1e-6, 1e6), "spread of the latents", examples=(0.3, 1.0), default=1.0
 )
+# So that many can be drawn a batch at a time, and be those that would be drawn at once.
+FIRST = NamedTensor(
+    "first", (), "int64", (0, 2**40), "number of the first row, a multiple of 4", examples=(0, 0), default=0
+)
 COUNT = NamedTensor("n", (), "int64", (1, 2**31 - 1), "number of draws")
 
 

@@ -32,6 +32,7 @@ def test_contents(small_bundle, small_vae):
         ("seed", [], "int64"),
         ("n", [], "int64"),
         ("temperature", [], "float32"),
+        ("first", [], "int64"),
     ]
     encode = manifest["signatures"]["encode"]
     assert [spec["name"] for spec in encode["outputs"]] == ["loc", "scale"]

@@ -112,3 +112,24 @@ def test_threads_share_a_bundle(small_bundle, monkeypatch):
     assert opened == ["sample"]
     for seed, images in enumerate(together):
         np.testing.assert_array_equal(images, bundle.sample(3, seed=seed))
+
+
+def test_many_rows_are_run_in_batches_of_the_same_values(small_bundle, small_vae, monkeypatch):
+    bundle, sizes = export.load(small_bundle), []
+    real = runtime.run_session
+    monkeypatch.setattr(
+        runtime, "run_session", lambda session, part, name: sizes.append(len(part)) or real(session, part, name)
+    )
+    images = bundle.sample(1000, seed=3)
+    np.testing.assert_allclose(images, small_vae.sample(1000, seed=3), atol=1e-5)
+    codes = bundle.run("encode", image=images)["loc"]
+    assert len(sizes) == 8  # 4 batches each
+    np.testing.assert_allclose(codes, small_vae.run("encode", image=images)["loc"], atol=1e-5)
+    # Noise of `elbo` belongs to an image by its place among all of them.
+    assert bundle.run("elbo", image=images, seed=0)["elbo"].shape == (1000,)
+    assert len(sizes) == 9
+
+
+def test_what_does_not_fit_into_memory_is_refused(small_bundle):
+    with pytest.raises(export.ExportError, match=r"for 1,000,000,000 rows take 256 GB, more than the .*Ask for fewer"):
+        export.load(small_bundle).sample(10**9)
