@@ -72,6 +72,17 @@ def test_signatures_whose_names_lead_elsewhere_are_refused(bundle):
         export.load(bundle)
 
 
+def test_draws_of_another_spread_are_found_where_those_that_are_compared_agree(bundle):
+    path = bundle / "reference.npz"
+    with np.load(path) as arrays:
+        content = dict(arrays)
+    content["sample/draws"] = 3 * content["sample/draws"]
+    np.savez(path, **content)
+    manifests.write(bundle, {**manifests.read(bundle), "files": manifests.hashes(bundle)})
+    with pytest.raises(export.ExportError, match="'sample' in saved_model: draws are spread otherwise"):
+        export.verify(bundle)
+
+
 def test_missing_and_additional_files(bundle):
     (bundle / "extra.bin").write_bytes(b"x")
     with pytest.raises(export.ExportError, match=r"does not know: extra\.bin"):
