@@ -22,13 +22,15 @@ class Bundle:
 
     Args:
         directory: A folder written by `export.save`.
+        spinning: Whether threads that wait for work keep their cores busy: quickest where nothing else needs these.
 
     Raises:
         ExportError: It is no bundle, or has no ONNX files.
     """
 
-    def __init__(self, directory: str | Path):
+    def __init__(self, directory: str | Path, spinning: bool = True):
         self.directory = Path(directory)
+        self._spinning = spinning
         self.manifest = manifests.read(self.directory)
         if "onnx" not in self.manifest["formats"]:
             raise ExportError(f"{directory} was exported without ONNX files. Export it again with --formats onnx.")
@@ -58,7 +60,7 @@ class Bundle:
             values = self.signatures[name].checked(inputs)
         except ValueError as error:
             raise ExportError(str(error)) from None
-        return run_session(self._session(name), values, name)
+        return run_session(self.session(name), values, name)
 
     def sample(self, n: int, seed: int = 0, label: Any = None, **options: Any) -> np.ndarray:
         """Draws images, the same that the Keras model draws for this seed.
@@ -92,11 +94,16 @@ class Bundle:
         (images,) = self.run("sample", seed=seed, **given, **options).values()
         return images
 
-    def _session(self, name: str) -> onnxruntime.InferenceSession:
+    def session(self, name: str) -> onnxruntime.InferenceSession:
+        """Returns the session of a signature, opened when first asked for, after a check of its file.
+
+        Raises:
+            ExportError: The file is missing or altered, or ONNX Runtime does not load it.
+        """
         if name not in self._sessions:
             file = f"onnx/{name}.onnx"
             path = manifests.check_file(self.directory, file, self.manifest["files"].get(file, {"sha256": None}))
-            self._sessions[name] = open_session(path.read_bytes(), name)
+            self._sessions[name] = open_session(path.read_bytes(), name, self._spinning)
         return self._sessions[name]
 
 

@@ -18,18 +18,20 @@ _ERRORS = (
 )
 
 
-def open_session(model: bytes, name: str) -> onnxruntime.InferenceSession:
+def open_session(model: bytes, name: str, spinning: bool = True) -> onnxruntime.InferenceSession:
     """Returns a session on CPU for the bytes of a model. It logs errors only.
 
     Args:
         model: An ONNX file's content.
         name: The signature, for messages.
+        spinning: Whether threads that wait for work keep their cores busy: quickest where nothing else needs these.
 
     Raises:
         ExportError: ONNX Runtime does not load it.
     """
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # what fails is raised
+    options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spinning)))
     try:
         return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except _ERRORS as error:
@@ -37,16 +39,25 @@ def open_session(model: bytes, name: str) -> onnxruntime.InferenceSession:
 
 
 def run_session(
-    session: onnxruntime.InferenceSession, inputs: Mapping[str, np.ndarray], name: str
+    session: onnxruntime.InferenceSession,
+    inputs: Mapping[str, np.ndarray],
+    name: str,
+    options: onnxruntime.RunOptions | None = None,
 ) -> dict[str, np.ndarray]:
     """Returns the outputs of a session by name.
 
+    Args:
+        session: Of the signature.
+        inputs: By name, as declared.
+        name: The signature, for messages.
+        options: Of this run. Another thread may set their `terminate`, to stop it between two nodes.
+
     Raises:
-        ExportError: A node fails.
+        ExportError: A node fails, or the run was stopped.
     """
     names = [output.name for output in session.get_outputs()]
     try:
-        outputs = session.run(names, dict(inputs))
+        outputs = session.run(names, dict(inputs), options)
     except _ERRORS as error:
         raise ExportError(f"signature '{name}': ONNX Runtime fails on it: {_first_line(error)}") from error
     return {key: np.asarray(value) for key, value in zip(names, outputs, strict=True)}
