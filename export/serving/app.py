@@ -1,11 +1,11 @@
 """The web application: routes, what goes wrong, and the answers."""
 
-import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import anyio
 import onnxruntime
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
@@ -164,22 +164,20 @@ async def _body(request: Request, limits: Limits) -> bytes:
     if length.isdecimal() and (len(length) > 18 or int(length) > limits.max_body):
         raise too_large
 
-    async def collect() -> bytes:
-        chunks, size = [], 0
-        async for chunk in request.stream():
-            size += len(chunk)
-            if size > limits.max_body:
-                raise too_large
-            chunks.append(chunk)
-        return b"".join(chunks)
-
+    chunks, size = [], 0
     try:
-        return await asyncio.wait_for(collect(), limits.timeout)
-    except asyncio.TimeoutError:
+        with anyio.fail_after(limits.timeout):
+            async for chunk in request.stream():
+                size += len(chunk)
+                if size > limits.max_body:
+                    raise too_large
+                chunks.append(chunk)
+    except TimeoutError:
         message = f"the body did not arrive within {limits.timeout:g} s. Send less, or over a faster connection."
         raise RequestError(408, message, closing) from None
     except ClientDisconnect:
         raise RequestError(400, "the connection ended before the body did. Send all of it.") from None
+    return b"".join(chunks)
 
 
 def _add_errors(app: FastAPI, names: list[str]) -> None:

@@ -5,7 +5,7 @@ import contextlib
 import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, Generic, TypeVar
 
 import onnxruntime
 
@@ -26,7 +26,7 @@ class Engine:
         self.limits = limits
         self._pool = ThreadPoolExecutor(limits.threads, "inference")
         self._arriving = 0
-        self._jobs: set[_Job] = set()  # waiting or running, with those that nobody waits for any more
+        self._jobs: set[_Job[Any]] = set()  # waiting or running, with those that nobody waits for any more
 
     @contextlib.contextmanager
     def admit(self) -> Iterator[None]:
@@ -62,14 +62,11 @@ class Engine:
         if done:
             return future.result()
         job.stop()
+        limit = f"{self.limits.timeout:g} s"
         if job.started:
-            raise RequestError(
-                504,
-                f"the request took longer than {self.limits.timeout:g} s and was stopped. Ask for fewer rows or steps.",
-            )
-        again = math.ceil(self.limits.timeout)
-        message = f"no thread was free for {self.limits.timeout:g} s. Come again later."
-        raise RequestError(503, message, {"Retry-After": str(again)})
+            raise RequestError(504, f"the request took longer than {limit}, and was stopped. Ask for less at once.")
+        again = {"Retry-After": str(math.ceil(self.limits.timeout))}
+        raise RequestError(503, f"no thread was free for {limit}. Come again later.", again)
 
     def close(self) -> None:
         """Stops what still runs, and waits for its threads."""
@@ -77,20 +74,22 @@ class Engine:
             job.stop()
         self._pool.shutdown(cancel_futures=True)
 
-    def _leave(self, job: "_Job", done: asyncio.Future) -> None:
+    def _leave(self, job: "_Job[Any]", done: asyncio.Future) -> None:
         self._jobs.discard(job)
         if not done.cancelled():
-            done.exception()  # that of a job which nobody waits for is nobody's concern
+            done.exception()  # where nobody waits any more, the error of having been stopped is nobody's concern
 
 
-class _Job:
-    def __init__(self, work: Callable[[onnxruntime.RunOptions], object]):
+class _Job(Generic[Result]):
+    def __init__(self, work: Callable[[onnxruntime.RunOptions], Result]):
         self._work, self._options = work, onnxruntime.RunOptions()
         self._stopped = self.started = False
 
-    def __call__(self) -> object:
+    def __call__(self) -> Result:
         self.started = True
-        return None if self._stopped else self._work(self._options)
+        if self._stopped:
+            raise RequestError(503, "nobody waits for this request any more.")
+        return self._work(self._options)
 
     def stop(self) -> None:
         self._stopped = self._options.terminate = True

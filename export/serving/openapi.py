@@ -186,7 +186,8 @@ def _request(signature: Signature, max_rows: int) -> dict[str, Any]:
 
 
 def _tensor(spec: NamedTensor, properties: dict[str, Any]) -> dict[str, Any]:
-    shape = [{"const": size} if isinstance(size, int) else {"type": "integer", "minimum": 1} for size in spec.shape]
+    axes = [{"const": size} if isinstance(size, int) else {"type": "integer", "minimum": 1} for size in spec.shape]
+    each = {"prefixItems": axes} if axes else {}  # which may not be empty
     return {
         "type": "object",
         "title": spec.name,
@@ -195,7 +196,7 @@ def _tensor(spec: NamedTensor, properties: dict[str, Any]) -> dict[str, Any]:
         "properties": {
             "name": {"const": spec.name},
             "datatype": {"const": datatype(spec.dtype)},
-            "shape": {"type": "array", "prefixItems": shape, "minItems": len(shape), "maxItems": len(shape)},
+            "shape": {"type": "array", "minItems": len(axes), "maxItems": len(axes), **each},
             **properties,
         },
     }

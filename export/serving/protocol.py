@@ -247,7 +247,7 @@ def _outputs(header: dict[str, Any], signature: Signature) -> dict[str, bool]:
             raise RequestError(422, f"output '{name[:80]}' of '{signature.name}' {reason}. Ask for some of {known}.")
         label = f"output '{name}' of '{signature.name}'"
         binary[name] = _field(_field(output, "parameters", dict, label, {}), "binary_data", bool, label, usual)
-    return binary or dict.fromkeys(known, usual)
+    return binary or dict.fromkeys(known, bool(usual))
 
 
 def _tensors(header: dict[str, Any], key: str) -> list[dict[str, Any]]:

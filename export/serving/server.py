@@ -56,19 +56,27 @@ def serve(
         ExportError: It is no bundle, has no ONNX files, one is missing or altered, or the address is not free.
     """
     limits = limits or Limits()
-    config = uvicorn.Config(
-        create_app(directory, limits),
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=math.ceil(limits.timeout) + 1,
-    )
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        listener = socket.create_server((host, port), family=family)
-    except (OSError, OverflowError) as error:
-        raise ExportError(f"cannot listen on {host}, port {port} ({error}). Choose another --host or --port.") from None
-    with listener:
-        name = f"[{host}]" if family == socket.AF_INET6 else host
-        url = f"http://{name}:{listener.getsockname()[1]}"
+    app = create_app(directory, limits)
+    with _bound(host, port) as listener:
+        config = uvicorn.Config(
+            app,
+            log_config=None,  # errors go where logging sends them, by default to stderr
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=math.ceil(limits.timeout) + 1,
+        )
+        url = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
         _Server(config, lambda: listening(url) if listening else None).run(sockets=[listener])
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """Returns a socket that has the address, and does not listen yet."""
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+    except (OSError, OverflowError) as error:
+        listener.close()
+        raise ExportError(f"cannot listen on {host}, port {port} ({error}). Choose another --host or --port.") from None
+    return listener
