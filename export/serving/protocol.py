@@ -17,7 +17,6 @@ import orjson
 
 from export.errors import ExportError
 from export.serving.errors import RequestError
-from zoo.errors import ZooError
 from zoo.signature import NamedTensor, Signature
 
 VERSION = "1"  # of every signature: a bundle holds one
@@ -168,7 +167,7 @@ def _inputs(
         _check_rows(int(values[name]), max_rows, f"input '{name}' of '{signature.name}'")
     try:
         return signature.checked(values)
-    except ZooError as error:
+    except ValueError as error:
         raise RequestError(422, str(error)) from None
 
 

@@ -1,5 +1,6 @@
 """`zoo serve` as a process: it says where it listens, answers, and stops cleanly when told to."""
 
+import re
 import signal
 import socket
 import subprocess
@@ -69,6 +70,19 @@ def test_what_runs_finishes_within_its_time(odd_bundle: Path):
     assert (process.returncode, errors) == (0, "")
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{url}/v2")
+
+
+def test_the_request_in_the_readme(small_bundle: Path, tmp_path: Path):
+    readme = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```py\n(.*?)```", readme, re.DOTALL)
+    process, url = start(small_bundle)
+    code = block.replace("http://127.0.0.1:8000", url) + "np.save('images.npy', images)\n"
+    try:
+        subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True)
+    finally:
+        process.terminate()
+        process.communicate(timeout=60)
+    np.testing.assert_array_equal(np.load(tmp_path / "images.npy"), export.load(small_bundle).sample(16, seed=0))
 
 
 def test_what_the_command_refuses(user_error, small_bundle: Path, tmp_path: Path):
