@@ -26,12 +26,13 @@ class Bundle:
         directory: A folder written by `export.save`.
         provider: Where to compute: one of `onnxruntime.get_available_providers()`.
         threads: How many an op may use; by default one a core.
+        spinning: Whether threads that wait for work keep their cores busy: quickest where nothing else needs these.
 
     Raises:
         ExportError: It is no bundle, or has no ONNX files.
     """
 
-    def __init__(self, directory: str | Path, provider: str = CPU, threads: int | None = None):
+    def __init__(self, directory: str | Path, provider: str = CPU, threads: int | None = None, spinning: bool = True):
         self.directory = Path(directory)
         self.manifest = manifests.read(self.directory)
         if "onnx" not in self.manifest["formats"]:
@@ -40,7 +41,7 @@ class Bundle:
         self.signatures: dict[str, Signature] = {
             name: manifests.restore(name, values) for name, values in described.items() if "onnx" in values["formats"]
         }
-        self._how = provider, threads
+        self._how = provider, threads, spinning
         self._sessions: dict[str, onnxruntime.InferenceSession] = {}
         self._opening = threading.Lock()
 
@@ -64,7 +65,7 @@ class Bundle:
             values = self.signatures[name].checked(inputs)
         except ValueError as error:
             raise ExportError(str(error)) from None
-        session = self._session(name)
+        session = self.session(name)
         return in_batches(self.signatures[name], values, lambda part: run_session(session, part, name))
 
     def sample(self, n: int, seed: int = 0, label: Any = None, **options: Any) -> np.ndarray:
@@ -99,7 +100,12 @@ class Bundle:
         (images,) = self.run("sample", seed=seed, **given, **options).values()
         return images
 
-    def _session(self, name: str) -> onnxruntime.InferenceSession:
+    def session(self, name: str) -> onnxruntime.InferenceSession:
+        """Returns the session of a signature, opened when first asked for, after a check of its file.
+
+        Raises:
+            ExportError: The file is missing or altered, or ONNX Runtime does not load it.
+        """
         with self._opening:
             if name not in self._sessions:
                 weights, files = WEIGHTS_FILE.format(name=name), self.manifest["files"]

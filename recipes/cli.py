@@ -321,6 +321,24 @@ def verify(directory: Annotated[Path, typer.Argument(help="A bundle made by zoo 
     print(f"{directory}: all checks passed")
 
 
+@app.command(epilog="Example: zoo serve bundle --port 8000")
+def serve(
+    directory: Annotated[Path, typer.Argument(help="A bundle made by zoo export, with ONNX files.")],
+    host: Annotated[str, typer.Option(help="The address to listen on; 0.0.0.0 for all.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 for any that is free.")] = 8000,
+    max_rows: Annotated[int, typer.Option(min=1, help="The most rows of a request, given or drawn.")] = 1024,
+    max_body: Annotated[int, typer.Option(min=1, help="The largest body of a request, in bytes.")] = 64 * 2**20,
+    timeout: Annotated[float, typer.Option(help="Seconds from a request to its answer.")] = 60.0,
+    concurrency: Annotated[int, typer.Option(min=1, help="The most requests in progress, with those waiting.")] = 32,
+    threads: Annotated[int, typer.Option(min=1, help="Requests that run at once.")] = 2,
+) -> None:
+    """Serve a bundle over HTTP, in the KServe v2 protocol, until SIGTERM or Ctrl-C. Needs genzoo[serve]."""
+    from export import serving
+
+    limits = serving.Limits(max_rows, max_body, timeout, concurrency, threads)
+    serving.serve(directory, host, port, limits, lambda url: print(url, flush=True))
+
+
 def _print_parity(parity: dict[str, dict[str, float]]) -> None:
     for name, found in parity.items():
         differences = ", ".join(f"{key} {value:.1e}" for key, value in found.items())
