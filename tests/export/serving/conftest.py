@@ -1,6 +1,5 @@
 """A server in process, and a bundle written by hand, whose graphs are as slow and as odd as a test needs."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -82,7 +81,7 @@ def odd_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "signatures": signatures,
         "files": manifests.hashes(folder),
     }
-    (folder / manifests.NAME).write_text(json.dumps(manifest), encoding="utf-8")
+    manifests.write(folder, manifest)
     return folder
 
 
