@@ -14,6 +14,7 @@ from zoo.signature import Signature
 
 ROWS = 512
 _PROJECTIONS = 4
+_ROUNDING = 1e-4  # as the difference that signatures allow, of the largest value
 _CHANCE = 1e-7  # of an alarm without cause, at each comparison
 _SEEDS = (20, 21)  # of the model, and of the format
 
@@ -76,15 +77,19 @@ def check_draws(signature: Signature, of_model: np.ndarray, of_format: np.ndarra
 
 
 def _distance(first: np.ndarray, second: np.ndarray) -> float:
-    """Returns the largest difference of two empirical distribution functions, of values equal to rounding as equal."""
-    first, second = (np.sort(np.round(values, 5)) for values in (first, second))
-    values = np.concatenate([first, second])
-    below = [np.searchsorted(each, values, side="right") / len(each) for each in (first, second)]
-    return float(np.abs(below[0] - below[1]).max())
+    """Returns the largest difference of two empirical distribution functions, where values may differ by rounding."""
+    places = np.concatenate([first, second])
+
+    def share_below(values: np.ndarray, shift: float) -> np.ndarray:
+        return np.searchsorted(np.sort(values), places + shift, side="right") / len(values)
+
+    more = share_below(first, -_ROUNDING) - share_below(second, _ROUNDING)
+    less = share_below(second, -_ROUNDING) - share_below(first, _ROUNDING)
+    return float(max(more.max(), less.max()))
 
 
 def _correlation(first: np.ndarray, second: np.ndarray) -> float:
-    if min(np.ptp(first), np.ptp(second)) <= 1e-5:
+    if min(np.ptp(first), np.ptp(second)) <= _ROUNDING:
         return 0.0  # an output that no noise reaches
-    ranks = [np.argsort(np.argsort(values)) for values in (first, second)]
-    return float(np.corrcoef(*ranks)[0, 1])
+    ranks = np.stack([np.argsort(np.argsort(values)) for values in (first, second)])
+    return float(np.corrcoef(ranks)[0, 1])
