@@ -1,11 +1,11 @@
 """The throughput of `zoo serve` beside that of ONNX Runtime in a bare loop: vae_mnist, `decode` at batch 16, as bytes.
 
-python tests/benchmarks/serve_load.py [--requests 400] [--clients 4] [--rounds 5]
+python tests/benchmarks/serve_load.py [--requests 40] [--clients 4] [--rounds 15] [--bundle FOLDER]
 
-All take turns, so that a loaded machine slows all. The bare loop runs as ONNX Runtime is set up by default, and with
-threads that do not spin while they wait; the server is held against the faster of the two. The clients are a process
-of their own on the same machine, and keep one connection each; every one sends its next request once it has read all
-of the last answer.
+All take turns in short rounds, so that a loaded machine slows all. The bare loop runs as ONNX Runtime is set up by
+default, and with threads that do not spin while they wait; the server is held against the faster of the two in each
+round. The clients run on the same machine, and keep one connection each; every one sends its next request once it has
+read all of the last answer.
 """
 
 import argparse
@@ -13,16 +13,18 @@ import json
 import os
 import signal
 import socket
-import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import numpy as np
+import onnxruntime
 
 BATCH = 16
 
@@ -55,85 +57,66 @@ def read_answer(connection: socket.socket) -> None:
         connection.recv(left, socket.MSG_WAITALL)
 
 
-def load(port: int, requests: int, clients: int) -> None:
-    """Sends requests, and prints their number a second and the seconds of each as JSON: the process of the clients."""
-    latents = np.random.default_rng(0).normal(size=(BATCH, 40)).astype("<f4")
-    message, seconds = request_for(latents), []
+def clients(port: int, count: int, requests: int) -> Callable[[], list[float]]:
+    """Returns a round of requests by clients that stay connected, which returns the seconds of each."""
+    message = request_for(np.random.default_rng(0).normal(size=(BATCH, 40)).astype("<f4"))
+    connections = [socket.create_connection(("127.0.0.1", port)) for _ in range(count)]
+    pool = ThreadPoolExecutor(count)
 
-    def client() -> None:
-        with socket.create_connection(("127.0.0.1", port)) as connection:
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            for _ in range(requests // clients):
-                started = time.perf_counter()
-                connection.sendall(message)
-                read_answer(connection)
-                seconds.append(time.perf_counter() - started)
+    def client(connection: socket.socket) -> list[float]:
+        return [timed(lambda: (connection.sendall(message), read_answer(connection))) for _ in range(requests // count)]
 
-    threads = [threading.Thread(target=client) for _ in range(clients)]
-    started = time.perf_counter()
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if len(seconds) != requests // clients * clients:
-        raise SystemExit("a client failed")
-    print(json.dumps({"rate": len(seconds) / (time.perf_counter() - started), "seconds": seconds}))
+    for connection in connections:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return lambda: list(chain.from_iterable(pool.map(client, connections)))
 
 
-def bare(bundle: Path, requests: int, spinning: bool) -> None:
-    """Prints the same of a loop around ONNX Runtime: a process of its own too."""
-    import onnxruntime
-
+def loop(bundle: Path, spinning: bool, requests: int) -> Callable[[], list[float]]:
+    """Returns a round of runs in a bare loop, which returns the seconds of each."""
     options = onnxruntime.SessionOptions()
     options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spinning)))
     session = onnxruntime.InferenceSession(bundle / "onnx" / "decode.onnx", options, providers=["CPUExecutionProvider"])
     latents = {"latent": np.random.default_rng(0).normal(size=(BATCH, 40)).astype(np.float32)}
-    for _ in range(20):
-        session.run(None, latents)
-    seconds = []
-    begin = time.perf_counter()
-    for _ in range(requests):
-        started = time.perf_counter()
-        session.run(None, latents)
-        seconds.append(time.perf_counter() - started)
-    print(json.dumps({"rate": requests / (time.perf_counter() - begin), "seconds": seconds}))
+    return lambda: [timed(lambda: session.run(None, latents)) for _ in range(requests)]
 
 
-def measured(*arguments: object) -> dict:
-    """Returns what this script prints for arguments, in a process of its own."""
-    command = [sys.executable, __file__, *map(str, arguments)]
-    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+def timed(run: Callable[[], object]) -> float:
+    """Returns the seconds that a call takes."""
+    started = time.perf_counter()
+    run()
+    return time.perf_counter() - started
 
 
-def described(name: str, rounds: list[dict]) -> str:
-    """Returns a line of figures: the median rate of all rounds, and percentiles of all requests."""
-    milliseconds = np.concatenate([each["seconds"] for each in rounds]) * 1e3
-    p50, p99 = np.percentile(milliseconds, [50, 99])
-    rate = statistics.median(each["rate"] for each in rounds)
-    return f"{name:24} {rate:7.1f} requests/s   p50 {p50:7.2f} ms   p99 {p99:7.2f} ms"
-
-
-def main() -> None:
-    """Prints both in turns, and the ratio of their rates with its spread."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--requests", type=int, default=400, help="of each, a round")
-    parser.add_argument("--clients", type=int, default=4)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--bundle", type=Path, help="by default one is exported")
-    parser.add_argument("--load", type=int, help=argparse.SUPPRESS)
-    parser.add_argument("--bare", choices=["spinning", "waiting"], help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    if given.load:
-        load(given.load, given.requests, given.clients)
-    elif given.bare:
-        bare(given.bundle, given.requests, given.bare == "spinning")
-    else:
-        with tempfile.TemporaryDirectory() as folder:
-            bundle = given.bundle or exported(Path(folder) / "bundle")
-            compare(bundle, given.requests, given.clients, given.rounds)
+def compare(bundle: Path, port: int, requests: int, count: int, rounds: int) -> None:
+    """Prints throughput and latencies of all, and the ratios of the server's throughput with their spread."""
+    loops = {"bare loop": loop(bundle, True, requests), "bare loop, no spinning": loop(bundle, False, requests)}
+    served = {
+        "zoo serve, one client": clients(port, 1, requests),
+        f"zoo serve, {count} clients": clients(port, count, requests // count * count),
+    }
+    contenders = {**loops, **served}
+    rates: dict[str, list[float]] = {name: [] for name in contenders}
+    seconds: dict[str, list[float]] = {name: [] for name in contenders}
+    for run in contenders.values():
+        run()  # to warm up
+    for _ in range(rounds):
+        for name, run in contenders.items():
+            started = time.perf_counter()
+            found = run()
+            rates[name].append(len(found) / (time.perf_counter() - started))
+            seconds[name] += found
+    print(f"decode of vae_mnist, batch {BATCH}; {rounds} rounds of {requests} requests, {os.cpu_count()} cores")
+    for name in contenders:
+        p50, p99 = np.percentile(seconds[name], [50, 99]) * 1e3
+        print(f"{name:24} {np.median(rates[name]):7.1f} requests/s   p50 {p50:7.2f} ms   p99 {p99:7.2f} ms")
+    fastest = np.max([rates[name] for name in loops], axis=0)
+    for name in served:
+        low, middle, high = np.percentile(np.array(rates[name]) / fastest, [25, 50, 75])
+        print(f"{name:24} {middle:.2f} of the faster loop's throughput; half of the rounds {low:.2f} to {high:.2f}")
 
 
 def exported(bundle: Path) -> Path:
+    """Returns the folder of a bundle of vae_mnist, made there."""
     import export
     import zoo
 
@@ -141,34 +124,24 @@ def exported(bundle: Path) -> Path:
     return bundle
 
 
-def compare(bundle: Path, requests: int, clients: int, rounds: int) -> None:
-    """Runs and prints the comparison on a bundle."""
-    command = [sys.executable, "-m", "recipes.cli", "serve", str(bundle), "--port", "0"]
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    loops = {"bare loop": "spinning", "bare loop, no spinning": "waiting"}
-    served = {"zoo serve, one client": 1, f"zoo serve, {clients} clients": clients}
-    results: dict[str, list[dict]] = {name: [] for name in (*loops, *served)}
-    try:
-        port = urlsplit(server.stdout.readline().strip()).port
-        measured("--load", port, "--requests", 40, "--clients", clients)  # to warm up
-        for _ in range(rounds):
-            for name, how in loops.items():
-                results[name].append(measured("--bare", how, "--bundle", bundle, "--requests", requests))
-            for name, count in served.items():
-                results[name].append(measured("--load", port, "--requests", requests, "--clients", count))
-    finally:
-        server.send_signal(signal.SIGTERM)
-        server.wait(60)
-    print(f"decode of vae_mnist, batch {BATCH}; {rounds} rounds of {requests} requests, {os.cpu_count()} cores")
-    for name, found in results.items():
-        print(described(name, found))
-    fastest = [max(rates) for rates in zip(*([each["rate"] for each in results[name]] for name in loops), strict=True)]
-    for name in served:
-        ratios = [each["rate"] / best for each, best in zip(results[name], fastest, strict=True)]
-        print(
-            f"{name:24} {statistics.median(ratios):.2f} of the faster loop's throughput, {min(ratios):.2f} to "
-            f"{max(ratios):.2f} in single rounds"
-        )
+def main() -> None:
+    """Starts a server, compares, and stops it."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--requests", type=int, default=40, help="of each, a round")
+    parser.add_argument("--clients", type=int, default=4)
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--bundle", type=Path, help="of vae_mnist; by default one is exported")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        bundle = given.bundle or exported(Path(folder) / "bundle")
+        command = [sys.executable, "-m", "recipes.cli", "serve", str(bundle), "--port", "0"]
+        server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        try:
+            port = urlsplit(server.stdout.readline().strip()).port
+            compare(bundle, port, given.requests, given.clients, given.rounds)
+        finally:
+            server.send_signal(signal.SIGTERM)
+            server.wait(60)
 
 
 if __name__ == "__main__":
