@@ -91,5 +91,5 @@ def _distance(first: np.ndarray, second: np.ndarray) -> float:
 def _correlation(first: np.ndarray, second: np.ndarray) -> float:
     if min(np.ptp(first), np.ptp(second)) <= _ROUNDING:
         return 0.0  # an output that no noise reaches
-    ranks = np.stack([np.argsort(np.argsort(values)) for values in (first, second)])
-    return float(np.corrcoef(ranks)[0, 1])
+    ranks = [np.argsort(np.argsort(values)) - (len(values) - 1) / 2 for values in (first, second)]
+    return float(np.dot(*ranks) / np.dot(ranks[0], ranks[0]))
