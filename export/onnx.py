@@ -17,6 +17,7 @@ from onnx import numpy_helper, version_converter
 from tf2onnx import tf_loader
 from tf2onnx.tfonnx import process_tf_graph
 
+from export.compaction import compact
 from export.errors import ExportError
 from export.manifest import describe
 from export.obstacles import Layers, Obstacle, Refusal, collected_errors, obstacles_of
@@ -82,6 +83,7 @@ def convert(signature: Signature, layers: Layers = frozenset(), opset: int = OPS
         found = obstacles_of(signature, errors, (), (), layers)
     if found:
         raise ExportError(f"this is not exported to ONNX: {'; '.join(map(str, found))}")
+    compact(model)
     _declare(model.graph.input, signature.inputs)
     _declare(model.graph.output, signature.outputs)
     for spec in signature.inputs:

@@ -19,6 +19,10 @@ from tf2onnx.optimizer import (
     TransposeOptimizer,
     optimize_graph,
 )
+from tf2onnx.optimizer.optimizer_base import GraphOptimizerBase
+
+from export.layout import Layout
+from export.simplification import Simplification
 
 
 def optimized(graph: Any, again: Callable[[], Any]) -> Any:
@@ -29,9 +33,30 @@ def optimized(graph: Any, again: Callable[[], Any]) -> Any:
         again: Makes it again, where a pass fails.
     """
     try:
-        return optimize_graph(graph, catch_errors=False, optimizers=_PASSES)
+        for passes in (_FIRST_PASSES, _PASSES, _LAST_PASSES):
+            graph = _run(graph, list(passes.values()))
+        return graph
     except Exception:  # whatever a pass of tf2onnx fails with
         return optimize_graph(again(), catch_errors=True, optimizers=_PASSES)
+
+
+def _run(graph: Any, passes: list[type[GraphOptimizerBase]]) -> Any:
+    """Runs passes until none finds anything to do.
+
+    `GraphOptimizerBase.optimize` counts all nodes and writes them out around each pass, which takes longer than most.
+    """
+    iteration, changed = 0, True
+    while changed:
+        changed = False
+        for each in passes:
+            one = each()
+            one.opt_iteration = iteration
+            graph = one._optimize(graph)
+            graph.delete_unused_nodes(graph.outputs)
+            changed |= one.graph_been_opt
+        iteration += 1
+    graph.topological_sort(graph.get_nodes())
+    return graph
 
 
 class _Transposes(TransposeOptimizer):
@@ -54,4 +79,15 @@ _PASSES = collections.OrderedDict(
     reshape_optimizer=ReshapeOptimizer,
     remove_identity=IdentityOptimizer,
     remove_back_to_back=BackToBackOptimizer,
+)
+_FIRST_PASSES = collections.OrderedDict(
+    fold_constants=ConstFoldOptimizer, remove_identity=IdentityOptimizer, simplification=Simplification
+)
+# By themselves: tf2onnx's pass for transposes would move those that are left back.
+_LAST_PASSES = collections.OrderedDict(
+    simplification=Simplification,
+    layout=Layout,
+    fold_constants=ConstFoldOptimizer,
+    merge_duplication=MergeDuplicatedNodesOptimizer,
+    remove_identity=IdentityOptimizer,
 )

@@ -1,0 +1,159 @@
+"""A pass for what TensorFlow writes at length, as it does not know the size of a batch, and for what loops hand on."""
+
+from typing import Any
+
+import numpy as np
+from onnx.reference import ReferenceEvaluator
+from tf2onnx import utils
+from tf2onnx.optimizer.optimizer_base import GraphOptimizerBase
+
+_FOLDED = frozenset(["Cast", "Reshape", "Squeeze", "Transpose", "Unsqueeze"])
+
+
+class Simplification(GraphOptimizerBase):
+    """The pass, as tf2onnx runs them."""
+
+    def _optimize(self, graph: Any) -> Any:
+        return self._apply_optimization(graph, self._simplify)
+
+    def _simplify(self, graph: Any) -> Any:
+        for node in [node for node in graph.get_nodes() if node.type == "Loop"]:
+            self.graph_been_opt |= _take_out_invariants(graph, node)
+        for node in list(graph.get_nodes()):
+            if node.type == "Slice":
+                _infer_shape(graph, node)
+        for node in list(graph.get_nodes()):
+            if node.type == "Reshape" and _is_repetition(graph, node):
+                _make_resize(graph, node)
+            elif node.type == "Reshape" and _keeps_shape(graph, node):
+                _replace(graph, node, "Identity", [node.input[0]])
+            elif node.type in _FOLDED and _is_captured_constant(graph, node):
+                _fold(graph, node)
+            else:
+                continue
+            self.graph_been_opt = True
+        graph.topological_sort(graph.get_nodes())
+        return graph
+
+
+def _take_out_invariants(graph: Any, loop: Any) -> bool:
+    """Makes a loop's body see what it only hands on, as weights are, where that is outside; returns whether there was.
+
+    TensorFlow's loops hand on all that they use. As constants, weights need no transposing in each turn.
+    """
+    body = loop.get_body_graphs()["body"]
+    kept, taken_out = [], {}
+    for place, placeholder in enumerate(body.inputs[2:]):
+        source, name = placeholder.output[0], body.outputs[place + 1]
+        while name != source and (node := body.get_node_by_output_in_current_graph(name)).type == "Identity":
+            name = node.input[0]
+        if name == source and loop.output[place] not in graph.outputs:
+            taken_out[place] = placeholder
+        else:
+            kept.append(place)
+    if not taken_out:
+        return False
+    scanned = range(len(body.inputs) - 2, len(loop.output))
+    outputs, shapes, dtypes = list(loop.output), loop.output_shapes, loop.output_dtypes
+    inputs = list(loop.input)
+    body.outputs[:] = [body.outputs[0], *(body.outputs[place + 1] for place in (*kept, *scanned))]
+    graph.remove_node(loop.name)
+    for place, placeholder in taken_out.items():
+        body.replace_all_inputs(placeholder.output[0], inputs[place + 2])
+        body.remove_node(placeholder.name)
+        graph.replace_all_inputs(outputs[place], inputs[place + 2])
+    graph.make_node(
+        "Loop",
+        [*inputs[:2], *(inputs[place + 2] for place in kept)],
+        name=loop.name,
+        outputs=[outputs[place] for place in (*kept, *scanned)],
+        shapes=[shapes[place] for place in (*kept, *scanned)],
+        dtypes=[dtypes[place] for place in (*kept, *scanned)],
+        branches={"body": body},
+    )
+    return True
+
+
+def _infer_shape(graph: Any, node: Any) -> None:
+    """Says what shape a part has that is as large as another tensor, as gradients of concatenations are."""
+    known, rank = graph.get_shape(node.output[0]), graph.get_rank(node.input[0])
+    sought, found = [graph.get_node_by_output(node.input[2])], []
+    while sought:
+        size = sought.pop()
+        if size is not None and size.type == "Shape":
+            found.append(graph.get_shape(size.input[0]))
+        elif size is not None and size.type in ("Add", "Cast", "Identity"):  # the end is the start, and the size
+            sought += size.inputs
+    if known is not None and known.count(-1) > 1 and len(found) == 1 and found[0] is not None and len(found[0]) == rank:
+        graph.set_shape(node.output[0], found[0])
+
+
+def _keeps_shape(graph: Any, node: Any) -> bool:
+    """Returns whether a Reshape changes nothing: with all sizes but one equal, so is the last, as numbers stay as many.
+
+    Gradients of sums with something of another shape end so.
+    """
+    before, after = graph.get_shape(node.input[0]), graph.get_shape(node.output[0])
+    return before is not None and before == after and before.count(-1) <= 1
+
+
+def _is_repetition(graph: Any, node: Any) -> bool:
+    """Returns whether a Reshape ends what repeats rows or columns of images: Unsqueeze, Tile, Reshape."""
+    tile = graph.get_node_by_output(node.input[0], search_in_parent_graphs=False)
+    if tile is None or tile.type != "Tile":
+        return False
+    unsqueeze = graph.get_node_by_output(tile.input[0], search_in_parent_graphs=False)
+    if unsqueeze is None or unsqueeze.type != "Unsqueeze":
+        return False
+    return _times(graph, node, unsqueeze.input[0], graph.get_shape(tile.input[0])) is not None
+
+
+def _times(graph: Any, node: Any, source: str, longer: list[int] | None) -> tuple[int, int] | None:
+    """Returns the axis that is repeated, and how often."""
+    before, after = graph.get_shape(source), graph.get_shape(node.output[0])
+    tiled = graph.get_shape(node.input[0])
+    if None in (before, after, tiled, longer) or len(before) != 4 or len(after) != 4 or len(tiled) != 5:
+        return None
+    axes = [axis for axis in range(1, 4) if before[axis] != after[axis]]
+    if len(axes) != 1 or -1 in before[1:] + after[1:]:
+        return None
+    (axis,) = axes
+    times = after[axis] // before[axis]
+    repeated = [*before[: axis + 1], times, *before[axis + 1 :]]
+    once = [*before[: axis + 1], 1, *before[axis + 1 :]]
+    return (axis, times) if tiled == repeated and longer == once else None
+
+
+def _make_resize(graph: Any, node: Any) -> None:
+    tile = graph.get_node_by_output(node.input[0])
+    source = graph.get_node_by_output(tile.input[0]).input[0]
+    axis, times = _times(graph, node, source, graph.get_shape(tile.input[0])) or (0, 1)
+    scales = np.ones(4, np.float32)
+    scales[axis] = times
+    scales = graph.make_const(utils.make_name("scales"), scales).output[0]
+    attributes = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+    _replace(graph, node, "Resize", [source, "", scales], attributes)
+
+
+def _is_captured_constant(graph: Any, node: Any) -> bool:
+    """Returns whether a node in the body of a loop computes the same, from constants outside, in each turn."""
+    if graph.parent_graph is None or set(node.output) & set(graph.outputs):
+        return False
+    sources = [graph.get_node_by_output(name) for name in node.input]
+    return all(source is not None and source.is_const() for source in sources)
+
+
+def _fold(graph: Any, node: Any) -> None:
+    values = [graph.get_node_by_output(name).get_tensor_value(as_list=False) for name in node.input]
+    node.update_proto()
+    (value,) = ReferenceEvaluator(node.op).run(None, dict(zip(node.input, values, strict=True)))
+    name = node.output[0]
+    graph.remove_node(node.name)
+    graph.make_const(name, np.ascontiguousarray(value))
+
+
+def _replace(graph: Any, node: Any, op: str, inputs: list[str], attributes: dict[str, Any] | None = None) -> None:
+    """Puts another node in the place of one, for the same output."""
+    outputs, shapes, dtypes = list(node.output), node.output_shapes, node.output_dtypes
+    graph.remove_node(node.name)
+    graph.make_node(op, inputs, attributes, outputs=outputs, shapes=shapes, dtypes=dtypes)
