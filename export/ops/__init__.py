@@ -24,10 +24,35 @@ from export.ops.activations import (
     tanh_grad,
 )
 from export.ops.convolution import depthwise_gradient
-from export.ops.elementwise import expm1, log1p, mul_no_nan
+from export.ops.elementwise import (
+    expm1,
+    floor_div,
+    floor_mod,
+    log,
+    log1p,
+    maximum,
+    minimum,
+    mul_no_nan,
+    reciprocal,
+    selu,
+    truncate_mod,
+    xdivy,
+    xlog1py,
+    xlogy,
+)
 from export.ops.linear_algebra import matrix_triangular_solve
 from export.ops.pooling import avg_pool_grad, max_pool_grad
-from export.ops.random import stateless_random_uniform_full_int
+from export.ops.random import (
+    categorical,
+    get_algorithm,
+    get_key_counter,
+    get_key_counter_algorithm,
+    normal,
+    truncated_normal,
+    uniform,
+    uniform_full_int,
+    uniform_int,
+)
 from export.ops.shapes import (
     broadcast_args,
     broadcast_gradient_args,
@@ -36,6 +61,7 @@ from export.ops.shapes import (
     shape_n,
     strided_slice_grad,
 )
+from export.ops.special import digamma, erf, erfc, lgamma
 
 Handler = Callable[[Any, Any], None]
 
@@ -45,28 +71,57 @@ _HANDLERS: dict[str, Handler] = {
     "BroadcastGradientArgs": broadcast_gradient_args,
     "ConcatOffset": concat_offset,
     "DepthwiseConv2dNativeBackpropInput": depthwise_gradient,
+    "Digamma": digamma,
     "DynamicStitch": dynamic_stitch,
     "EluGrad": elu_grad,
+    "Erf": erf,
+    "Erfc": erfc,
     "Expm1": expm1,
+    "FloorDiv": floor_div,
+    "FloorMod": floor_mod,
+    "Inv": reciprocal,
     "InvGrad": reciprocal_grad,
     "LeakyReluGrad": leaky_relu_grad,
+    "Lgamma": lgamma,
+    "Log": log,
     "Log1p": log1p,
     "MatrixTriangularSolve": matrix_triangular_solve,
     "MaxPoolGrad": max_pool_grad,
+    "Maximum": maximum,
+    "Minimum": minimum,
+    "Mod": truncate_mod,
     "MulNoNan": mul_no_nan,
     "ReciprocalGrad": reciprocal_grad,
     "Relu6Grad": relu6_grad,
     "ReluGrad": relu_grad,
     "RsqrtGrad": rsqrt_grad,
+    "Selu": selu,
     "SeluGrad": selu_grad,
     "ShapeN": shape_n,
     "SigmoidGrad": sigmoid_grad,
     "SoftplusGrad": softplus_grad,
     "SoftsignGrad": softsign_grad,
     "SqrtGrad": sqrt_grad,
-    "StatelessRandomUniformFullIntV2": stateless_random_uniform_full_int,
+    "StatelessMultinomial": categorical,
+    "StatelessRandomGetAlg": get_algorithm,
+    "StatelessRandomGetKeyCounter": get_key_counter,
+    "StatelessRandomGetKeyCounterAlg": get_key_counter_algorithm,
+    "StatelessRandomNormal": normal,
+    "StatelessRandomNormalV2": normal,
+    "StatelessRandomUniform": uniform,
+    "StatelessRandomUniformFullInt": uniform_full_int,
+    "StatelessRandomUniformFullIntV2": uniform_full_int,
+    "StatelessRandomUniformInt": uniform_int,
+    "StatelessRandomUniformIntV2": uniform_int,
+    "StatelessRandomUniformV2": uniform,
+    "StatelessTruncatedNormal": truncated_normal,
+    "StatelessTruncatedNormalV2": truncated_normal,
     "StridedSliceGrad": strided_slice_grad,
     "TanhGrad": tanh_grad,
+    "TruncateMod": truncate_mod,
+    "Xdivy": xdivy,
+    "Xlog1py": xlog1py,
+    "Xlogy": xlogy,
 }
 
 
