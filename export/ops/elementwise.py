@@ -109,6 +109,17 @@ def minimum(graph: Any, node: Any) -> None:
     build.replace(build.op("Min", *build.inputs))
 
 
+def select(graph: Any, node: Any) -> None:
+    """Select and SelectV2 (condition, x, y): x where the condition holds, else y, whatever the other one is."""
+    build = Builder(graph, node)
+    condition, x, y = build.inputs
+    if node.type == "Select" and len(graph.get_shape(node.input[0])) == 1:
+        # A vector chooses among the entries of the first axis.
+        ones = [1] * (len(graph.get_shape(node.input[1])) - 1)
+        condition = build.op("Reshape", condition, build.vector(-1, *ones))
+    build.replace(build.op("Where", condition, x, y))
+
+
 def reciprocal(graph: Any, node: Any) -> None:
     """Inv: 1 / x."""
     build = Builder(graph, node)

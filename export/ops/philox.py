@@ -46,9 +46,7 @@ class Philox(Builder):
 
     def joined(self, low: str, high: str) -> str:
         """Returns 64 bits of two words, as int64."""
-        high = self.op(
-            "BitShift", self.cast(high, TensorProto.UINT64), self.constant(32, np.uint64), direction="LEFT"
-        )
+        high = self.op("BitShift", self.cast(high, TensorProto.UINT64), self.constant(32, np.uint64), direction="LEFT")
         return self.op("BitwiseOr", self.cast(high, TensorProto.INT64), low)
 
     def pairs(self, words: str) -> tuple[str, str]:

@@ -82,7 +82,9 @@ def truncated_normal(graph: Any, node: Any) -> None:
     accepted = draw.op("Less", draw.op("Abs", tried), draw.number(_CUT))
     place = draw.op("CumSum", draw.cast(accepted, TensorProto.INT32), draw.integer(1))
     # Where the count of accepted draws reaches 1, 2, ... for the first time.
-    reached = draw.op("Equal", draw.op("Unsqueeze", place, draw.vector(2)), draw.constant(np.arange(size) + 1, np.int32))
+    reached = draw.op(
+        "Equal", draw.op("Unsqueeze", place, draw.vector(2)), draw.constant(np.arange(size) + 1, np.int32)
+    )
     first = draw.op("ArgMax", draw.cast(reached, TensorProto.INT32), axis=1, keepdims=0)
     draw.finish(draw.op("Reshape", draw.op("GatherElements", tried, first, axis=1), draw.vector(-1)))
 
