@@ -27,12 +27,12 @@ def unsorted_segment_prod(graph: Any, node: Any) -> None:
 
 
 def unsorted_segment_max(graph: Any, node: Any) -> None:
-    """UnsortedSegmentMax (values, segments, count): the largest of each segment, the dtype's lowest for empty ones."""
+    """UnsortedSegmentMax (values, segments, count): the largest of each segment, the lowest for empty ones."""
     _segments(graph, node, "max", _ends(node).min)
 
 
 def unsorted_segment_min(graph: Any, node: Any) -> None:
-    """UnsortedSegmentMin (values, segments, count): the smallest of each segment, the dtype's highest for empty ones."""
+    """UnsortedSegmentMin (values, segments, count): the smallest of each segment, the highest for empty ones."""
     _segments(graph, node, "min", _ends(node).max)
 
 

@@ -1,7 +1,5 @@
 """TensorFlow's own Philox numbers, from plain integer ops."""
 
-from typing import Any
-
 import numpy as np
 from onnx import TensorProto
 

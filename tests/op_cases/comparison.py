@@ -12,7 +12,7 @@ from export import onnx
 from export.session import open_session, run_session
 from zoo.signature import NamedTensor, Signature
 
-BATCHES = (1, 4)
+FREE, BATCHES = "batch", (1, 4)
 
 
 @dataclass(frozen=True)
@@ -20,8 +20,8 @@ class Input:
     """A tensor to draw.
 
     Args:
-        shape: A string that is one of the case's free axes, by default "batch", is a free axis; another string is a
-            size drawn once a case, from 1 to 6, and known when the graph is made; an int is itself.
+        shape: "batch" is a free axis; another string is a size drawn once a case, from 1 to 6, and known when the
+            graph is made; an int is itself.
         low: The smallest value.
         high: The largest, which integers do not reach.
         edges: Values that come first; what is left is uniform between `low` and `high`.
@@ -60,8 +60,8 @@ class Case:
         name: What tells it from other cases of the op.
         dtypes: Those that it is run in.
         eps: How far off a value may be, in units of the dtype's rounding.
+        also: Other ops that it is there for.
         scale: Of what size, besides the value itself: by default that of the largest value, as is right for sums.
-        free: The free axes.
     """
 
     op: str
@@ -71,7 +71,7 @@ class Case:
     dtypes: tuple[str, ...] = ("float32", "float64")
     eps: float = 8.0
     scale: float | None = None
-    free: tuple[str, ...] = ("batch",)
+    also: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.op}-{self.name}" if self.name else self.op
@@ -90,23 +90,22 @@ def compare(case: Case, dtype: str) -> None:
     specs = tuple(
         NamedTensor(
             name,
-            tuple(sizes[size] if size in sizes and size not in case.free else size for size in given.shape),
+            tuple(sizes[size] if size in sizes and size != FREE else size for size in given.shape),
             given.dtype or dtype,
         )
         for name, given in inputs.items()
     )
     function = tf.function(lambda **values: _named(case.function(*values.values())), autograph=False)
     traced = function.get_concrete_function(**{spec.name: tf.TensorSpec(spec.free_shape, spec.dtype) for spec in specs})
-    assert case.op in ops_of(traced), f"{case.op} is not among {sorted(ops_of(traced))}"
+    assert {case.op, *case.also} <= ops_of(traced), f"{case.op}, {case.also} are not all in {sorted(ops_of(traced))}"
     outputs = tuple(
         NamedTensor(name, tuple(f"{name}{axis}" for axis in range(value.shape.rank)), value.dtype.name)
         for name, value in traced.structured_outputs.items()
     )
     model = onnx.convert(Signature("test", lambda **values: _named(case.function(*values.values())), specs, outputs))
-    onnx.check(model, "test")
     session = open_session(model.SerializeToString(), "test")
     for batch in BATCHES:
-        sizes["batch"] = batch
+        sizes[FREE] = batch
         values = {spec.name: inputs[spec.name].draw(generator, sizes, spec.dtype) for spec in specs}
         expected = function(**{name: tf.constant(value) for name, value in values.items()})
         for name, got in run_session(session, values, "test").items():

@@ -1,6 +1,5 @@
-"""Layers of Keras and their gradients."""
+"""Layers of Keras, and their gradients with respect to what they are given."""
 
-from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -9,16 +8,24 @@ import tensorflow as tf
 
 from op_cases.comparison import Case, Input, gradient
 
-IMAGES = (Input(("batch", 7, 6, 2)),)
-LINES = (Input(("batch", 9, 2)),)
-VOL = (Input(("batch", 5,4,3, 2)),)
-TOKENS = (Input(("batch", 6, 8)),)
+
+def _rounded(values: np.ndarray) -> np.ndarray:
+    """Returns values of which some are equal, as pixels are."""
+    return np.round(values, 1)
+
+
+LINES, IMAGES = (Input(("batch", 9, 2), then=_rounded),), (Input(("batch", 7, 6, 2), then=_rounded),)
+VOLUMES, TOKENS = (Input(("batch", 5, 4, 3, 2)),), (Input(("batch", 6, 8)),)
+ROWS = (Input(("batch", 5)),)
+BOTH = ("float32", "float64")
+FLOAT32 = ("float32",)  # the only dtype that ONNX Runtime convolves and averages in
+
 
 class Layer:
     """A layer, made with fixed weights for each dtype where it is first called."""
 
-    def __init__(self, kind: Any, *arguments: Any, **options: Any):
-        self.make = lambda dtype: kind(*arguments, **options, dtype=dtype)
+    def __init__(self, kind: str, *arguments: Any, **options: Any):
+        self.make = lambda dtype: getattr(keras.layers, kind)(*arguments, **options, dtype=dtype)
         self.made: dict[str, Any] = {}
 
     def __call__(self, *values: tf.Tensor) -> tf.Tensor:
@@ -30,98 +37,96 @@ class Layer:
                 generator = np.random.default_rng(0)
                 for weight in layer.weights:
                     if "float" in weight.dtype:
-                        weight.assign(generator.uniform(.1,1, weight.shape) * (1 if 'variance' in weight.path else np.where(generator.random(weight.shape)<.5,-1,1)))
-                self.made[dtype] = layer
+                        low = 0.1 if "variance" in weight.path else -1
+                        weight.assign(generator.uniform(low, 1, weight.shape))
+            self.made[dtype] = layer
         return self.made[dtype](*values)
 
-def _layer(op, grad_op, inputs, kind, *arguments, **options):
-    layer = Layer(getattr(keras.layers, kind), *arguments, **options)
-    name = " ".join([kind, *map(str, arguments), *(f"{k}={v}" for k, v in options.items())])
-    return [Case(op, layer, inputs, name, eps=64), Case(grad_op, gradient(layer), inputs, f"gradient of {name}", eps=256)]
 
-CASES = []
-for padding in ("same","valid"):
-    for window, strides in ((2,2),(3,2),((3,2),1)):
-        for pool in ("AveragePooling2D","MaxPooling2D"):
-            op = "AvgPool" if pool[0]=='A' else "MaxPool"
-            CASES += _layer(op, op+"Grad", IMAGES, pool, window, strides, padding=padding)
-    for pool in ("AveragePooling1D","MaxPooling1D"):
-        op = "AvgPool" if pool[0]=='A' else "MaxPool"
-        CASES += _layer(op, op+"Grad", LINES, pool, 3, 2, padding=padding)
-    for pool in ("AveragePooling3D","MaxPooling3D"):
-        op = "AvgPool3D" if pool[0]=='A' else "MaxPool3D"
-        CASES += _layer(op, op+"Grad", VOL, pool, 2, 2, padding=padding)
-for d in ("1D","2D","3D"):
-    CASES += _layer("Mean", "DynamicStitch", {"1D":LINES,"2D":IMAGES,"3D":VOL}[d], "GlobalAveragePooling"+d)
-    CASES += _layer("Max", "DynamicStitch", {"1D":LINES,"2D":IMAGES,"3D":VOL}[d], "GlobalMaxPooling"+d)
-for padding in ("same","valid"):
-    for o in (dict(),dict(strides=2),dict(dilation_rate=2),dict(groups=2)):
-        for k in (3,4):
-            if k==4 and padding=='valid': continue
-            CASES += _layer("Conv2D","Conv2DBackpropInput",IMAGES,"Conv2D",4,k,padding=padding,**o)
-            CASES += _layer("Conv2D","Conv2DBackpropInput",LINES,"Conv1D",4,k,padding=padding,**o)
-    for o in (dict(),dict(strides=2),dict(dilation_rate=2)):
-        for k in (3,4):
-            if k==4 and padding=='valid': continue
-            CASES += _layer("Conv2DBackpropInput","Conv2D",IMAGES,"Conv2DTranspose",4,k,padding=padding,**o)
-            CASES += _layer("Conv2DBackpropInput","Conv2D",LINES,"Conv1DTranspose",4,k,padding=padding,**o)
-            if k==3:
-                CASES += _layer("DepthwiseConv2dNative","DepthwiseConv2dNativeBackpropInput",IMAGES,"DepthwiseConv2D",k,padding=padding,**o)
-                CASES += _layer("DepthwiseConv2dNative","DepthwiseConv2dNativeBackpropInput",LINES,"DepthwiseConv1D",k,padding=padding,**o)
-                CASES += _layer("DepthwiseConv2dNative","DepthwiseConv2dNativeBackpropInput",IMAGES,"DepthwiseConv2D",k,padding=padding,depth_multiplier=3,**o)
-                CASES += _layer("DepthwiseConv2dNative","DepthwiseConv2dNativeBackpropInput",IMAGES,"SeparableConv2D",4,k,padding=padding,**o)
-                CASES += _layer("DepthwiseConv2dNative","DepthwiseConv2dNativeBackpropInput",LINES,"SeparableConv1D",4,k,padding=padding,**o)
-    CASES += _layer("Conv3D","Conv3DBackpropInputV2",VOL,"Conv3D",4,3,padding=padding)
-    CASES += _layer("Conv3DBackpropInputV2","Conv3D",VOL,"Conv3DTranspose",4,3,2,padding=padding)
-CASES += _layer("Conv2D","Conv2DBackpropInput",LINES,"Conv1D",4,3,padding='causal')
-CASES += _layer("Conv2DBackpropInput","Conv2D",IMAGES,"Conv2DTranspose",4,4,2,padding='same',output_padding=1)
-CASES += _layer("MatMul","MatMul",[Input(("batch",5))],"Dense",4)
-CASES += _layer("Tensordot","Mul",TOKENS,"Dense",4)
-CASES += _layer("Einsum","Einsum",TOKENS,"EinsumDense","abc,cd->abd",(None,7), bias_axes='d')
-CASES += _layer("Rsqrt","Rsqrt",TOKENS,"LayerNormalization")
-CASES += _layer("Rsqrt","Rsqrt",IMAGES,"LayerNormalization",axis=[1,2,3])
-CASES += _layer("Rsqrt","Rsqrt",TOKENS,"RMSNormalization")
-CASES += _layer("Rsqrt","Rsqrt",IMAGES,"BatchNormalization")
-CASES += _layer("Rsqrt","Rsqrt",[Input(("batch",5))],"BatchNormalization")
-CASES += _layer("Rsqrt","Rsqrt",[Input(("batch",5,6,4))],"GroupNormalization",2)
-CASES += _layer("Rsqrt","Rsqrt",[Input(("batch",5,6,4))],"GroupNormalization",-1)
-CASES += _layer("Rsqrt","Rsqrt",[Input(("batch",5))],"UnitNormalization")
-CASES += _layer("SelectV2","SelectV2",TOKENS,"PReLU")
-CASES += _layer("Resize","ResizeNearestNeighborGrad",IMAGES,"UpSampling2D",2)
-CASES += _layer("Resize","ResizeNearestNeighborGrad",IMAGES,"UpSampling2D",2,interpolation='bilinear')
-CASES += _layer("Resize","ResizeNearestNeighborGrad",IMAGES,"UpSampling2D",2,interpolation='bicubic')
-CASES += _layer("Resize","ResizeNearestNeighborGrad",LINES,"UpSampling1D",2)
-CASES += _layer("Resize","ResizeNearestNeighborGrad",IMAGES,"Resizing",4,5)
-CASES += _layer("Resize","ResizeNearestNeighborGrad",IMAGES,"Resizing",14,11)
-CASES += _layer("Resize","ResizeNearestNeighborGrad",IMAGES,"Resizing",14,11,interpolation='nearest')
-CASES += _layer("Resize","ResizeNearestNeighborGrad",IMAGES,"Resizing",14,11,interpolation='bicubic')
-CASES += _layer("Pad","Slice",IMAGES,"ZeroPadding2D",1)
-CASES += _layer("Pad","Slice",LINES,"ZeroPadding1D",1)
-CASES += _layer("StridedSlice","StridedSliceGrad",IMAGES,"Cropping2D",1)
-CASES += _layer("StridedSlice","StridedSliceGrad",LINES,"Cropping1D",1)
-CASES += _layer("Reshape","Reshape",IMAGES,"Flatten")
-CASES += _layer("Reshape","Reshape",IMAGES,"Reshape",(6,14))
-CASES += _layer("Transpose","Transpose",LINES,"Permute",(2,1))
-CASES += _layer("Tile","Sum",[Input(("batch",5))],"RepeatVector",3)
-CASES += _layer("Einsum","Einsum",[TOKENS[0],Input(("batch",4,8))],"MultiHeadAttention",2,3)
-CASES += _layer("Einsum","Einsum",[TOKENS[0],Input(("batch",4,8))],"GroupQueryAttention",3,4,2)
-class SelfAttention(keras.layers.Layer):
-    def __init__(self, *a, dtype=None, causal=False, **k):
-        super().__init__(dtype=dtype); self.causal=causal
-        self.inner = keras.layers.MultiHeadAttention(*a, dtype=dtype, **k)
-    def build(self, s): self.inner.build(s, s)
-    def call(self, x): return self.inner(x, x, use_causal_mask=self.causal)
-keras.layers.SelfAttention=SelfAttention
-CASES += _layer("Einsum","Einsum",TOKENS,"SelfAttention",2,3)
-CASES += _layer("Einsum","Einsum",TOKENS,"SelfAttention",2,3,causal=True)
-CASES += _layer("TensorListReserve","TensorListReserve",TOKENS,"GRU",3)
-CASES += _layer("TensorListReserve","TensorListReserve",TOKENS,"LSTM",3)
-CASES += _layer("TensorListReserve","TensorListReserve",TOKENS,"SimpleRNN",3,return_sequences=True)
-CASES += [Case("ResourceGather", Layer(keras.layers.Embedding,7,3), [Input(("batch",4),0,7,dtype='int32')], dtypes=('float32',))]
-CASES += _layer("Mul","Mul",TOKENS,"Rescaling",1/255.)
-CASES += _layer("Mul","Mul",TOKENS,"Dropout",.5)
-CASES += _layer("Mul","Mul",TOKENS,"SpectralNormalization",keras.layers.Dense(3))
-CASES += _layer("Mul","Mul",TOKENS,"TimeDistributed",keras.layers.Dense(3))
-CASES += _layer("Mul","Mul",[Input(("batch",5)),Input(("batch",5))][:1],"Discretization",[0.,1.])
-CASES += [Case("FusedBatchNormV3", lambda x,s,o,m,v: tf.compat.v1.nn.fused_batch_norm(x,s,o,m,v,is_training=False)[0], [Input(("batch",3,3,2)),*(Input((2,),.1) for _ in range(4))], dtypes=('float32',))]
-CASES += [Case("FusedBatchNormGradV3", gradient(lambda x,s,o,m,v: tf.compat.v1.nn.fused_batch_norm(x,s,o,m,v,is_training=False)[0],of=1), [Input(("batch",3,3,2)),*(Input((2,),.1) for _ in range(4))], dtypes=('float32',))]
+def layer(kind: str, op: str, slope: str, given: tuple[Input, ...], *arguments: Any, **options: Any) -> Case:
+    """The gradient of a layer's squares, which takes both its values, of one op, and its gradient, of another."""
+    dtypes = options.pop("dtypes", BOTH)
+    name = " ".join([kind, *map(str, arguments), *(f"{key}={value}" for key, value in options.items())])
+    return Case(op, gradient(Layer(kind, *arguments, **options)), given, name, dtypes, eps=256, also=(slope,))
+
+
+def pooling() -> list[Case]:
+    """Average and largest values of windows."""
+    found = []
+    for padding in ("same", "valid"):
+        for kind, dtypes in (("Average", FLOAT32), ("Max", BOTH)):
+            options: dict[str, Any] = {"padding": padding, "dtypes": dtypes}
+            op = f"{kind[:3]}Pool".replace("Ave", "Avg")
+            for window, strides in ((2, 2), (3, 2), ((3, 2), 1)):
+                found.append(layer(f"{kind}Pooling2D", op, f"{op}Grad", IMAGES, window, strides, **options))
+            found.append(layer(f"{kind}Pooling1D", op, f"{op}Grad", LINES, 3, 2, **options))
+    return found
+
+
+def convolutions() -> list[Case]:
+    """Convolutions of all kinds, with strides and dilations."""
+    found = []
+    for padding in ("same", "valid"):
+        for more in ({}, {"strides": 2}, {"dilation_rate": 2}):
+            options = {"padding": padding, **more, "dtypes": FLOAT32}
+            found.append(layer("Conv2D", "Conv2D", "Conv2DBackpropInput", IMAGES, 4, 3, **options))
+            found.append(layer("Conv2DTranspose", "Conv2DBackpropInput", "Conv2D", IMAGES, 4, 4, **options))
+            found.append(layer("Conv1DTranspose", "Conv2DBackpropInput", "Conv2D", LINES, 4, 3, **options))
+            backward = "DepthwiseConv2dNativeBackpropInput"
+            found.append(layer("DepthwiseConv2D", "DepthwiseConv2dNative", backward, IMAGES, 3, **options))
+            if "dilation_rate" not in more:
+                found.append(layer("Conv1D", "Conv2D", "Conv2DBackpropInput", LINES, 4, 3, **options))
+        options = {"padding": padding, "strides": 2, "dtypes": FLOAT32}
+        found.append(
+            layer("DepthwiseConv2D", "DepthwiseConv2dNative", backward, IMAGES, 3, depth_multiplier=3, **options)
+        )
+        found.append(layer("DepthwiseConv1D", "DepthwiseConv2dNative", backward, LINES, 3, **options))
+        found.append(layer("SeparableConv2D", "DepthwiseConv2dNative", backward, IMAGES, 4, 3, **options))
+        found.append(layer("SeparableConv1D", "DepthwiseConv2dNative", backward, LINES, 4, 3, **options))
+        found.append(layer("Conv3D", "Conv3D", "Conv3DBackpropInputV2", VOLUMES, 4, 3, padding=padding, dtypes=FLOAT32))
+        found.append(layer("Conv3DTranspose", "Conv3DBackpropInputV2", "Conv3D", VOLUMES, 4, 3, **options))
+    found.append(layer("Conv1D", "Conv2D", "Conv2DBackpropInput", LINES, 4, 3, padding="causal", dtypes=FLOAT32))
+    return found
+
+
+EMBEDDING = Layer("Embedding", 7, 3)
+
+
+def embedded(weights: tf.Tensor, codes: tf.Tensor) -> tf.Tensor:
+    """An embedding's rows times a tensor, of the dtype under test."""
+    return weights * tf.cast(EMBEDDING(codes), weights.dtype)
+
+
+CASES = [
+    *pooling(),
+    *convolutions(),
+    layer("GlobalAveragePooling1D", "Mean", "DynamicStitch", LINES),
+    layer("GlobalAveragePooling2D", "Mean", "DynamicStitch", IMAGES),
+    layer("GlobalMaxPooling1D", "Max", "DynamicStitch", LINES),
+    layer("GlobalMaxPooling2D", "Max", "DynamicStitch", IMAGES),
+    layer("Dense", "MatMul", "MatMul", ROWS, 4),
+    layer("Dense", "MatMul", "BroadcastGradientArgs", TOKENS, 4, activation="gelu"),
+    layer("EinsumDense", "BatchMatMulV2", "BatchMatMulV2", TOKENS, "abc,cd->abd", (None, 7), bias_axes="d"),
+    layer("LayerNormalization", "Rsqrt", "RsqrtGrad", TOKENS),
+    layer("RMSNormalization", "Rsqrt", "RsqrtGrad", TOKENS),
+    layer("BatchNormalization", "Rsqrt", "Rsqrt", IMAGES),
+    layer("BatchNormalization", "Rsqrt", "Rsqrt", ROWS),
+    layer("GroupNormalization", "Rsqrt", "RsqrtGrad", (Input(("batch", 5, 6, 4)),), 2),
+    layer("UnitNormalization", "Rsqrt", "RsqrtGrad", ROWS),
+    layer("PReLU", "Relu", "ReluGrad", TOKENS),
+    layer("MultiHeadAttention", "Einsum", "Einsum", (TOKENS[0], Input(("batch", 4, 8))), 2, 3),
+    layer("GroupQueryAttention", "Einsum", "Einsum", (TOKENS[0], Input(("batch", 4, 8))), 3, 4, 2),
+    layer("UpSampling1D", "Reshape", "Sum", LINES, 2),
+    layer("UpSampling2D", "Reshape", "Sum", IMAGES, 2),
+    Case("ResizeBilinear", Layer("UpSampling2D", 2, interpolation="bilinear"), IMAGES, dtypes=FLOAT32, eps=64),
+    Case("ResizeNearestNeighbor", Layer("Resizing", 14, 11, interpolation="nearest"), IMAGES, dtypes=FLOAT32),
+    layer("ZeroPadding2D", "Pad", "Slice", IMAGES, 1),
+    layer("ZeroPadding1D", "Pad", "Slice", LINES, 1),
+    layer("Cropping2D", "StridedSlice", "StridedSliceGrad", IMAGES, 1),
+    layer("Cropping1D", "StridedSlice", "StridedSliceGrad", LINES, 1),
+    layer("RepeatVector", "Tile", "Sum", ROWS, 3),
+    Case("ResourceGather", embedded, [Input(("batch", 4, 3)), Input(("batch", 4), 0, 7, dtype="int32")]),
+    Case("StatelessWhile", Layer("GRU", 3), TOKENS, "GRU", FLOAT32, eps=64),
+    Case("StatelessWhile", Layer("LSTM", 3), TOKENS, "LSTM", FLOAT32, eps=64),
+    Case("StatelessWhile", Layer("SimpleRNN", 3, return_sequences=True), TOKENS, "SimpleRNN", FLOAT32, eps=64),
+]

@@ -1,0 +1,39 @@
+"""Every case of an op, in ONNX Runtime against TensorFlow, at two batch sizes."""
+
+from pathlib import Path
+
+import pytest
+from op_cases import CASES
+from op_cases.comparison import compare
+from op_table import table
+
+from export.ops import handlers
+
+DOCS = Path(__file__).parents[3] / "docs"
+
+
+@pytest.mark.parametrize(
+    ("case", "dtype"), [pytest.param(case, dtype, id=f"{case}-{dtype}") for case in CASES for dtype in case.dtypes]
+)
+def test_case(case, dtype):
+    compare(case, dtype)
+
+
+def test_names_tell_cases_apart():
+    names = [str(case) for case in CASES]
+    assert len(names) == len(set(names)), sorted(name for name in set(names) if names.count(name) > 1)
+
+
+def test_every_handler_has_a_case():
+    covered = {op for case in CASES for op in (case.op, *case.also)}
+    assert not set(handlers()) - covered
+
+
+def test_every_handler_says_what_it_does():
+    for op, handler in handlers().items():
+        assert op.removesuffix("V2") in (handler.__doc__ or ""), op
+
+
+def test_the_page_of_ops_is_up_to_date():
+    page = (DOCS / "ops.md").read_text(encoding="utf-8")
+    assert page == table(), "run python tests/op_table.py docs/ops.md"
