@@ -17,10 +17,10 @@ def cumprod(graph: Any, node: Any) -> None:
 def cumulative_logsumexp(graph: Any, node: Any) -> None:
     """CumulativeLogsumexp: at each place log(sum(exp(x))) of what comes up to it, less and plus its own maximum."""
     build = _Prefixes(graph, node)
-    before, ends = build.prefixes(-np.inf), np.finfo(build.dtype)
+    before, end = build.prefixes(-np.inf), float(np.finfo(build.dtype).max)
     largest = build.op("ReduceMax", before, build.vector(-1), keepdims=1)
     # An infinite one would leave NaN.
-    largest = build.op("Min", build.op("Max", largest, build.number(ends.min)), build.number(ends.max))
+    largest = build.op("Min", build.op("Max", largest, build.number(-end)), build.number(end))
     exponents = build.op("Exp", build.op("Sub", before, largest))
     total = build.op("Log", build.op("ReduceSum", exponents, build.vector(-1), keepdims=0))
     build.finish(build.op("Add", total, build.op("Squeeze", largest, build.vector(-1))))

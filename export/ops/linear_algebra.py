@@ -51,7 +51,7 @@ def cholesky(graph: Any, node: Any) -> None:
 
 def matrix_diag(graph: Any, node: Any) -> None:
     """MatrixDiagV3 (diagonal, ...): square matrices with zeros beside the main diagonal."""
-    build = _Diagonal(graph, node, {1: 0})
+    build = _Diagonal(graph, node, 1, node.output[0])
     diagonal = build.inputs[0]
     eye = build.eye(diagonal)
     build.replace(build.op("Where", eye, build.op("Unsqueeze", diagonal, build.vector(-2)), build.inputs[4]))
@@ -59,7 +59,7 @@ def matrix_diag(graph: Any, node: Any) -> None:
 
 def matrix_diag_part(graph: Any, node: Any) -> None:
     """MatrixDiagPartV3 (matrix, ...): the main diagonal of square matrices."""
-    build = _Diagonal(graph, node, {1: 0})
+    build = _Diagonal(graph, node, 1, node.input[0])
     (matrix, *_), zero = build.inputs, build.number(0)
     beside = build.op("Where", build.eye(matrix), matrix, zero)
     build.replace(build.op("ReduceSum", beside, build.vector(-1), keepdims=0))
@@ -67,7 +67,7 @@ def matrix_diag_part(graph: Any, node: Any) -> None:
 
 def matrix_set_diag(graph: Any, node: Any) -> None:
     """MatrixSetDiagV3 (matrix, diagonal, ...): square matrices with another main diagonal."""
-    build = _Diagonal(graph, node, {2: 0})
+    build = _Diagonal(graph, node, 2, node.input[0])
     matrix, diagonal, _ = build.inputs
     build.replace(build.op("Where", build.eye(matrix), build.op("Unsqueeze", diagonal, build.vector(-2)), matrix))
 
@@ -78,22 +78,21 @@ class _Diagonal(Builder):
     Args:
         graph: tf2onnx's graph.
         node: The node to replace.
-        wanted: By place, the constants that inputs have to be.
+        offset: The input that says which diagonal.
+        matrices: The tensor whose last two axes have to be of one size.
 
     Raises:
-        ExportError: Another diagonal is meant, or matrices that are not square.
+        ExportError: Another diagonal is meant, or matrices that are not square, or of unknown size.
     """
 
-    def __init__(self, graph: Any, node: Any, wanted: dict[int, int]):
+    def __init__(self, graph: Any, node: Any, offset: int, matrices: str):
         super().__init__(graph, node)
-        constants = all(node.inputs[place].is_const() for place in wanted)
-        if not constants or any(
-            (node.inputs[at].get_tensor_value(as_list=False) != k).any() for at, k in wanted.items()
-        ):
-            raise ExportError(f"{node.name}: only the main diagonal of square matrices is exported.")
-        matrix = graph.get_shape(node.input[0] if node.type != "MatrixDiagV3" else node.output[0])
-        if not matrix or matrix[-1] != matrix[-2]:
-            raise ExportError(f"{node.name}: diagonals are exported of square matrices of known size, not {matrix}.")
+        place = node.inputs[offset]
+        if not place.is_const() or (place.get_tensor_value(as_list=False) != 0).any():
+            raise ExportError(f"{node.name}: only main diagonals are exported.")
+        shape = graph.get_shape(matrices)
+        if not shape or shape[-1] < 0 or shape[-1] != shape[-2]:
+            raise ExportError(f"{node.name}: diagonals are exported of square matrices of known size, not {shape}.")
 
     def eye(self, value: str) -> str:
         """Returns where the diagonal is, bool [size, size], `size` being that of a value's last axis."""

@@ -151,8 +151,8 @@ def _scattered_slice_grad(build: Builder) -> None:
         skip_conversion=False,
     )
     taken = sliced.output[0]
-    convert, _ = tf_op.find_effective_op("StridedSlice")
-    convert(graph, sliced)
+    found: Any = tf_op.find_effective_op("StridedSlice")
+    found[0](graph, sliced)
     flat = build.vector(-1)
     zeros = build.op("Expand", build.number(0), build.op("Reshape", count, build.vector(1)))
     taken, values = build.op("Reshape", taken, flat), build.op("Reshape", g, flat)

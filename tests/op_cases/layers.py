@@ -29,7 +29,7 @@ class Layer:
         self.made: dict[str, Any] = {}
 
     def __call__(self, *values: tf.Tensor) -> tf.Tensor:
-        dtype = values[0].dtype.name
+        dtype = values[0].dtype.name if values[0].dtype.is_floating else "float32"
         if dtype not in self.made:
             with tf.init_scope():
                 layer = self.make(dtype)
@@ -110,7 +110,7 @@ CASES = [
     layer("LayerNormalization", "Rsqrt", "RsqrtGrad", TOKENS),
     layer("RMSNormalization", "Rsqrt", "RsqrtGrad", TOKENS),
     layer("BatchNormalization", "Rsqrt", "Rsqrt", IMAGES),
-    layer("BatchNormalization", "Rsqrt", "Rsqrt", ROWS),
+    layer("BatchNormalization", "Rsqrt", "Rsqrt", ROWS, axis=1),
     layer("GroupNormalization", "Rsqrt", "RsqrtGrad", (Input(("batch", 5, 6, 4)),), 2),
     layer("UnitNormalization", "Rsqrt", "RsqrtGrad", ROWS),
     layer("PReLU", "Relu", "ReluGrad", TOKENS),
@@ -125,8 +125,8 @@ CASES = [
     layer("Cropping2D", "StridedSlice", "StridedSliceGrad", IMAGES, 1),
     layer("Cropping1D", "StridedSlice", "StridedSliceGrad", LINES, 1),
     layer("RepeatVector", "Tile", "Sum", ROWS, 3),
-    Case("ResourceGather", embedded, [Input(("batch", 4, 3)), Input(("batch", 4), 0, 7, dtype="int32")]),
-    Case("StatelessWhile", Layer("GRU", 3), TOKENS, "GRU", FLOAT32, eps=64),
-    Case("StatelessWhile", Layer("LSTM", 3), TOKENS, "LSTM", FLOAT32, eps=64),
-    Case("StatelessWhile", Layer("SimpleRNN", 3, return_sequences=True), TOKENS, "SimpleRNN", FLOAT32, eps=64),
+    Case("GatherV2", embedded, [Input(("batch", 4, 3)), Input(("batch", 4), 0, 7, dtype="int32")], "Embedding"),
+    Case("While", Layer("GRU", 3), TOKENS, "GRU", FLOAT32, eps=64),
+    Case("While", Layer("LSTM", 3), TOKENS, "LSTM", FLOAT32, eps=64),
+    Case("While", Layer("SimpleRNN", 3, return_sequences=True), TOKENS, "SimpleRNN", FLOAT32, eps=64),
 ]

@@ -16,6 +16,12 @@ def slope(op: str, function: Any, name: str = "gradient", given: tuple[Input, ..
     return Case(op, gradient(function), given, name, **options)
 
 
+def summed(x: tf.Tensor, y: tf.Tensor) -> list[tf.Tensor]:
+    """A product, summed to the shapes of what it was made of."""
+    axes = tf.raw_ops.BroadcastGradientArgs(s0=tf.shape(x), s1=tf.shape(y))
+    return [tf.reshape(tf.reduce_sum(x * y, along), tf.shape(value)) for along, value in zip(axes, (x, y), strict=True)]
+
+
 CASES = [
     Case("ShapeN", lambda x, y: tf.raw_ops.ShapeN(input=[x, y]), (Input(), Input(("batch", "other")))),
     Case(
@@ -30,7 +36,7 @@ CASES = [
         "of what was short",
     ),
     slope("BroadcastGradientArgs", lambda x, y: x * y, "", (Input(("batch", 1, "rows")), Input(("batch", "other", 1)))),
-    slope("BroadcastGradientArgs", lambda x, y: x[0] * y, "of fewer axes", (THREE[0], Input(("batch", 1, 3)))),
+    Case("BroadcastGradientArgs", summed, (THREE[0], Input((5, 1))), "of fewer axes"),
     Case("BroadcastTo", lambda x: tf.broadcast_to(x, [3, tf.shape(x)[0], 5, 3]), THREE),
     slope("BroadcastTo", lambda x: tf.broadcast_to(x, [3, tf.shape(x)[0], 5, 3])),
     slope("ConcatOffset", lambda x: tf.concat([x, x[:, :2] ** 2, 2 * x], 1), "rows"),
