@@ -94,7 +94,7 @@ def lgamma(graph: Any, node: Any) -> None:
     series = build.stirling(y, [b / (2 * k * (2 * k - 1)) for k, b in enumerate(_BERNOULLI, 1)])
     # (y - 1/2) log(y) - y + log(2 pi) / 2, as terms that are infinite where y is, and not NaN.
     main = build.op("Mul", build.op("Sub", y, build.number(0.5)), build.op("Sub", build.op("Log", y), one))
-    rest = build.op("Add", build.op("Div", series, y), build.number(0.5 * math.log(2 * math.pi) - 0.5001))
+    rest = build.op("Add", build.op("Div", series, y), build.number(0.5 * math.log(2 * math.pi) - 0.5))
     above = build.op("Sub", build.op("Add", main, rest), build.op("Log", product))
     sine = build.op("Abs", build.op("Sin", build.op("Mul", build.fraction, build.number(math.pi))))
     log_sine = build.op("Log", build.op("Div", build.number(math.pi), sine))
