@@ -2,6 +2,15 @@
 
 from setuptools import find_packages, setup
 
+SERVE = [
+    "anyio>=4.4,<5",
+    "fastapi>=0.115,<1",
+    "httptools>=0.6.4",
+    "orjson>=3.10,<4",
+    "uvicorn>=0.30,<1",
+    "uvloop>=0.20; sys_platform != 'win32'",
+]
+
 setup(
     name="genzoo",
     version="0.1.0",
@@ -36,11 +45,15 @@ setup(
             "scikit-image>=0.24,<1",
             "scipy>=1.13",
             "build>=1.2",
+            *SERVE,
+            "httpx>=0.27,<1",
+            "schemathesis>=4.10,<5",
             "matplotlib>=3.8,<4",
             "setuptools>=77",
             "tensorboard>=2.20,<3",
         ],
         "plots": ["matplotlib>=3.8,<4"],
+        "serve": SERVE,
         "studies": ["scikit-image>=0.24,<1"],
         "tensorboard": ["tensorboard>=2.20,<3"],
     },

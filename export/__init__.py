@@ -12,6 +12,7 @@ from typing import Any
 _WHERE = {
     "Bundle": ("export.runtime", "Bundle"),
     "ExportError": ("export.errors", "ExportError"),
+    "check_exportable": ("export.lint", "check_exportable"),
     "load": ("export.runtime", "load"),
     "register_op": ("export.ops", "register"),
     "save": ("export.bundle", "save"),
@@ -28,7 +29,7 @@ def __getattr__(name: str) -> Any:
     if name not in _WHERE:
         raise AttributeError(f"module 'export' has no attribute '{name}'")
     module, attribute = _WHERE[name]
-    if name == "save":
+    if name in ("check_exportable", "save"):
         _check_environment()
     return getattr(importlib.import_module(module), attribute)
 

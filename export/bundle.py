@@ -8,10 +8,10 @@ card.md preview.png  for people
 """
 
 import importlib.metadata
-import json
 import shutil
 import tempfile
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +21,11 @@ from export import manifest as manifests
 from export import onnx, saved_model
 from export.card import bundle_card
 from export.errors import ExportError
+from export.obstacles import layer_names
 from export.parity import reference
 from export.pictures import save_grid
 from export.precision import in_float32
+from export.session import ONNX_FILE
 from export.signatures import signatures_of
 from export.verification import REFERENCE, compare_formats, save_reference
 from zoo.signature import FORMATS, Signature
@@ -38,6 +40,10 @@ def save(
     formats: str | tuple[str, ...] | list[str] = FORMATS,
     notes: str = "",
     overwrite: bool = False,
+    *,
+    signatures: Sequence[str] | None = None,
+    opset: int = onnx.OPSET,
+    licence: str = "",
 ) -> dict[str, Any]:
     """Exports a model as a bundle.
 
@@ -51,13 +57,17 @@ def save(
         formats: Of "saved_model" and "onnx", at least one.
         notes: Markdown for the card: figures, data, licence.
         overwrite: Replace what is there, if it is a bundle or an empty folder.
+        signatures: Names of those to export; by default all.
+        opset: Of the ONNX files. Seeded draws need 18, the default; newer ones are made by ONNX's own converter.
+        licence: Of the weights, for the card and the metadata of ONNX files; an SPDX identifier where there is one.
 
     Returns:
         The manifest.
 
     Raises:
         ExportError: An op has no ONNX counterpart, the checker or ONNX Runtime refuses a graph, a format
-            differs from the model, or `directory` is there already. The message names the op or tensor.
+            differs from the model, there is no such format, opset or signature, or `directory` is there already. The
+            message names the op or tensor.
 
     Warns:
         UserWarning: A stage of training that `sample` needs has not run, so that it is left out; the card says so too.
@@ -65,17 +75,19 @@ def save(
     formats = _checked_formats(formats)
     directory = Path(directory)
     _check_target(directory, overwrite)
+    if "onnx" in formats:
+        onnx.check_opset(opset)
     model = in_float32(model)
-    signatures = signatures_of(model)
+    chosen = _chosen(signatures_of(model), signatures)
     unfitted = getattr(model, "unfitted", "")
     if unfitted:
-        lacking = f"The bundle has {', '.join(signatures)} alone: {unfitted}"
+        lacking = f"The bundle has {', '.join(chosen)} alone: {unfitted}"
         warnings.warn(lacking, UserWarning, stacklevel=2)
         notes = f"{lacking}\n\n{notes}".rstrip()
     directory.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=directory.parent, prefix=".partial-"))
     try:
-        manifest = _write(model, signatures, temporary, formats, notes)
+        manifest = _write(model, chosen, temporary, formats, notes, opset, licence)
         temporary.chmod(0o755)
         if directory.exists():
             _swap(temporary, directory)
@@ -92,6 +104,8 @@ def _write(
     folder: Path,
     formats: list[str],
     notes: str,
+    opset: int,
+    licence: str,
 ) -> dict[str, Any]:
     values = list(signatures.values())
     expected = {signature.name: reference(signature, _eager(signature)) for signature in values}
@@ -99,8 +113,9 @@ def _write(
         saved_model.write(model, [s for s in values if "saved_model" in s.formats], folder / "saved_model")
     if "onnx" in formats:
         (folder / "onnx").mkdir()
+        layers, properties = layer_names(model), {"license": licence} if licence else {}
         for signature in (s for s in values if "onnx" in s.formats):
-            onnx.write(signature, folder / "onnx" / f"{signature.name}.onnx")
+            onnx.write(signature, folder / ONNX_FILE.format(name=signature.name), layers, opset, properties)
     save_reference(folder / REFERENCE, expected)
     if "sample" in signatures and hasattr(model, "image_shape"):
         save_grid(model.sample(_PREVIEW_IMAGES, seed=0), folder / "preview.png")
@@ -108,7 +123,8 @@ def _write(
         "format": manifests.VERSION,
         "model": {"name": model.name, "class": type(model).__name__},
         "formats": formats,
-        "opset": onnx.OPSET,
+        "opset": opset,
+        "license": licence,
         "versions": _versions(),
         "signatures": {signature.name: manifests.describe(signature) for signature in values},
         "parity": compare_formats(folder, values, expected, formats),
@@ -116,8 +132,20 @@ def _write(
     }
     (folder / "card.md").write_text(bundle_card(manifest, signatures, notes), encoding="utf-8")
     manifest["files"] = manifests.hashes(folder)
-    (folder / manifests.NAME).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+    manifests.write(folder, manifest)
     return manifest
+
+
+def _chosen(signatures: dict[str, Signature], names: Sequence[str] | None) -> dict[str, Signature]:
+    if names is None:
+        return signatures
+    names = [names] if isinstance(names, str) else names
+    for name in names:
+        if name not in signatures:
+            raise ExportError(f"there is no signature '{name}'. The model has: {', '.join(signatures)}.")
+    if not names:
+        raise ExportError(f"no signature is given. Give a list of some of: {', '.join(signatures)}.")
+    return {name: signature for name, signature in signatures.items() if name in names}
 
 
 def _eager(signature: Signature) -> Any:

@@ -17,7 +17,8 @@ def bundle_card(manifest: Mapping[str, Any], signatures: Mapping[str, Signature]
     name = manifest["model"]["name"]
     formats = " and ".join({"onnx": "ONNX", "saved_model": "SavedModel"}[key] for key in manifest["formats"])
     preview = "![Samples](preview.png)\n\n" if "preview.png" in manifest["files"] else ""
-    notes = f"{notes}\n\n" if notes else ""
+    licence = f"Licence: {manifest['license']}\n\n" if manifest["license"] else ""
+    notes = f"{notes}\n\n{licence}" if notes else licence
     rows = [_row(signature, manifest["parity"][signature.name]) for signature in signatures.values()]
     table = "\n".join(["| signature | inputs | outputs | largest difference |", "| --- | --- | --- | --- |", *rows])
     return (

@@ -3,13 +3,14 @@
 import hashlib
 import json
 from dataclasses import asdict
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from export.errors import ExportError
 from zoo.signature import NamedTensor, Signature
 
-NAME, VERSION = "manifest.json", 1
+NAME, VERSION = "manifest.json", 2
+_SEAL = "sha256"  # of the manifest's own text without it
 
 
 def describe(signature: Signature) -> dict[str, Any]:
@@ -71,32 +72,56 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def write(directory: Path, manifest: dict[str, Any]) -> None:
+    """Writes a manifest, with the hash of its own text, so that no byte of it changes unseen."""
+    (directory / NAME).write_text(_sealed(manifest), encoding="utf-8")
+
+
+def _sealed(manifest: dict[str, Any]) -> str:
+    content = {key: value for key, value in manifest.items() if key != _SEAL}
+    digest = hashlib.sha256(json.dumps(content, indent=2).encode()).hexdigest()
+    return json.dumps({**content, _SEAL: digest}, indent=2) + "\n"
+
+
 def read(directory: Path) -> dict[str, Any]:
     """Returns the manifest of a bundle.
 
     Raises:
-        ExportError: The folder holds none, it is damaged, or it is of a newer version.
+        ExportError: The folder holds none, it is damaged, or it is of another version.
     """
     path = Path(directory) / NAME
     if not path.is_file():
         raise ExportError(f"{directory} is no bundle: it has no {NAME}.")
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_bytes().decode()
+        manifest = json.loads(text)
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ExportError(f"{path} is damaged ({error}). Export the model again.") from error
     if not isinstance(manifest, dict) or manifest.get("format") != VERSION:
-        raise ExportError(f"{path} is not of format {VERSION}, the one this version reads. Update genzoo.")
+        raise ExportError(
+            f"{path} is not of format {VERSION}, the one this version reads. Update genzoo, or export the model again."
+        )
+    if text != _sealed(manifest):
+        raise ExportError(f"{path} is damaged: it is not the text whose SHA-256 it gives. Export the model again.")
     for key, kind in (("formats", list), ("signatures", dict), ("files", dict)):
         if not isinstance(manifest.get(key), kind) or not manifest[key]:
             raise ExportError(f"{path} is damaged: '{key}' is missing or empty. Export the model again.")
     try:
         for name, described in manifest["signatures"].items():
             restore(name, described)
-        for recorded in manifest["files"].values():
+        for name, recorded in manifest["files"].items():
             recorded["sha256"]
+            _check_inside(name)
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise ExportError(f"{path} is damaged ({error}). Export the model again.") from error
     return manifest
+
+
+def _check_inside(name: str) -> None:
+    """Refuses names of files that may lie outside the bundle."""
+    parts = PurePosixPath(name).parts
+    if not parts or "\\" in name or ":" in name or parts[0] == "/" or ".." in parts:
+        raise ValueError(f"'{name}' is no file of the bundle")
 
 
 def check_file(directory: Path, name: str, recorded: dict[str, Any]) -> Path:
@@ -106,6 +131,8 @@ def check_file(directory: Path, name: str, recorded: dict[str, Any]) -> Path:
         ExportError: It is missing or altered.
     """
     path = Path(directory) / name
+    if path.exists() and not path.resolve().is_relative_to(Path(directory).resolve()):
+        raise ExportError(f"{path} is a link to outside the bundle. Copy the bundle whole, or export the model again.")
     if not path.is_file():
         raise ExportError(f"{path} is missing from the bundle. Export the model again.")
     if sha256(path) != recorded["sha256"]:

@@ -5,65 +5,83 @@ of error that it logs counts as a failure here, every op of the result is looked
 the checker and ONNX Runtime both have to accept the graph.
 """
 
-import contextlib
-import logging
-import re
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 import tensorflow as tf
-from onnx import numpy_helper
+from onnx import numpy_helper, version_converter
 from tf2onnx import tf_loader
 from tf2onnx.tfonnx import process_tf_graph
 
 from export.errors import ExportError
+from export.manifest import describe
+from export.obstacles import Layers, Obstacle, Refusal, collected_errors, obstacles_of
 from export.ops import handlers
 from export.passes import optimized
 from export.session import open_session
 from zoo.signature import NamedTensor, Signature
 
 OPSET = 18  # the newest that tf2onnx writes, and the oldest with the bitwise ops that random numbers need
+OPSETS = range(13, onnx.defs.onnx_opset_version() + 1)  # before 13, axes and shapes were written otherwise
+EXTERNAL_ABOVE = 2**30  # bytes of a file; Protobuf allows 2**31
 
 
-def write(signature: Signature, path: Path) -> None:
+def write(
+    signature: Signature,
+    path: Path,
+    layers: Layers = frozenset(),
+    opset: int = OPSET,
+    properties: Mapping[str, str] | None = None,
+) -> None:
     """Writes one signature as an ONNX file.
+
+    A file above `EXTERNAL_ABOVE` bytes keeps its weights in another beside it, NAME.onnx.data.
 
     Args:
         signature: What to export.
         path: The file; its folder exists.
+        layers: Names of layers, to say where an op comes from.
+        opset: One of `OPSETS`.
+        properties: More texts for the metadata of the file, by name.
 
     Raises:
         ExportError: An op has no counterpart, or the checker or ONNX Runtime refuses the graph. No file is
             left then.
     """
-    model = convert(signature)
-    check(model, signature.name)
-    path.write_bytes(model.SerializeToString())
+    model = at_opset(convert(signature, layers, min(opset, OPSET)), opset, signature.name)
+    texts = {"signature": json.dumps({"name": signature.name, **describe(signature)}), **(properties or {})}
+    onnx.helper.set_model_props(model, texts)
+    if model.ByteSize() > EXTERNAL_ABOVE:
+        onnx.save_model(model, path, save_as_external_data=True, location=f"{path.name}.data")
+        check(path, signature.name)
+    else:
+        check(model, signature.name)
+        path.write_bytes(model.SerializeToString())
 
 
-def convert(signature: Signature) -> onnx.ModelProto:
+def convert(signature: Signature, layers: Layers = frozenset(), opset: int = OPSET) -> onnx.ModelProto:
     """Returns a signature as an ONNX model with the declared names.
 
+    Args:
+        signature: What to convert.
+        layers: Names of layers, to say where an op comes from.
+        opset: From 13 to 18.
+
     Raises:
-        ExportError: tf2onnx knows an op not, or failed to convert one; the message names them.
+        ExportError: Ops have no counterpart, or failed to convert; the message names them all.
     """
-    specs = [tf.TensorSpec(spec.free_shape, spec.dtype, spec.name) for spec in signature.inputs]
-    names = [spec.name for spec in signature.inputs]
-
-    def function(*values: tf.Tensor) -> dict[str, tf.Tensor]:
-        outputs = signature.function(**dict(zip(names, values, strict=True)))
-        # Each output gets a node of its own, so that two names for one tensor stay two outputs.
-        return {spec.name: tf.identity(outputs[spec.name]) for spec in signature.outputs}
-
-    traced = tf.function(function, autograph=False).get_concrete_function(*specs)
-    with _collected_errors() as errors:
-        graph = _as_onnx(traced)
-        model = None if errors else optimized(graph, lambda: _as_onnx(traced)).make_model(signature.name)
-    if model is None or errors:
-        raise ExportError(_explained(signature.name, errors))
+    traced = _traced(signature)
+    graph, found = _as_onnx(signature, traced, layers, opset)
+    if not found:
+        with collected_errors() as errors:
+            model = optimized(graph, lambda: _as_onnx(signature, traced, layers, opset)[0]).make_model(signature.name)
+        found = obstacles_of(signature, errors, (), (), layers)
+    if found:
+        raise ExportError(f"this is not exported to ONNX: {'; '.join(map(str, found))}")
     _declare(model.graph.input, signature.inputs)
     _declare(model.graph.output, signature.outputs)
     for spec in signature.inputs:
@@ -71,33 +89,62 @@ def convert(signature: Signature) -> onnx.ModelProto:
             # An initializer with the name of an input is what the input is when it is left out.
             model.graph.initializer.append(numpy_helper.from_array(np.array(spec.default, spec.dtype), spec.name))
     model.producer_name = "genzoo"
+    used = {node.domain for node in _nodes(model.graph)}
+    for opset_id in [each for each in model.opset_import if each.domain and each.domain not in used]:
+        model.opset_import.remove(opset_id)  # tf2onnx's habit, which some runtimes refuse
     model.doc_string = signature.description
     return model
 
 
-def check(model: onnx.ModelProto, name: str) -> None:
-    """Makes sure that a graph is valid ONNX and that ONNX Runtime loads it.
+def obstacles(signature: Signature, layers: Layers = frozenset()) -> list[Obstacle]:
+    """Returns what keeps a signature from being exported: ops that do not convert, or draw without a seed."""
+    return _as_onnx(signature, _traced(signature), layers, OPSET)[1]
+
+
+def check_opset(opset: int) -> None:
+    """Raises an ExportError where an opset is not one of `OPSETS`."""
+    if isinstance(opset, bool) or opset not in OPSETS:
+        raise ExportError(
+            f"opset is {opset!r}, expected an integer from {OPSETS.start} to {OPSETS.stop - 1}; {OPSET} is the default."
+        )
+
+
+def at_opset(model: onnx.ModelProto, opset: int, name: str) -> onnx.ModelProto:
+    """Returns a model at an opset, by ONNX's version converter.
+
+    Raises:
+        ExportError: It knows no way there.
+    """
+    if model.opset_import[0].version == opset:
+        return model
+    try:
+        return version_converter.convert_version(model, opset)
+    except (RuntimeError, version_converter.ConvertError) as error:
+        raise ExportError(
+            f"signature '{name}': ONNX's version converter does not bring it to opset {opset} ({_first_line(error)}). "
+            f"Export with opset {OPSET}."
+        ) from error
+
+
+def check(model: onnx.ModelProto | Path, name: str) -> None:
+    """Makes sure that a graph, or a file with one, is valid ONNX and that ONNX Runtime loads it.
 
     Raises:
         ExportError: It is not, with the op or the reason.
     """
-    for node in _nodes(model.graph):
-        if node.op_type in _STATEFUL:
-            raise ExportError(
-                f"signature '{name}' draws random numbers without a seed (op {node.op_type}, node {node.name}), so no "
-                "two runs can be compared. Draw with zoo.random from an input named 'seed'."
-            )
+    loaded = onnx.load(model, load_external_data=False) if isinstance(model, Path) else model
+    for node in _nodes(loaded.graph):
         if not onnx.defs.has(node.op_type, node.domain):
-            raise ExportError(f"signature '{name}': op {node.op_type} (node {node.name}) is not an ONNX op. {_REMEDY}")
+            raise ExportError(f"signature '{name}': op {node.op_type} (node {node.name}) is not an ONNX op.")
     try:
-        onnx.checker.check_model(model, full_check=True)
+        onnx.checker.check_model(str(model) if isinstance(model, Path) else model, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
-        raise ExportError(f"signature '{name}': the ONNX checker refuses the graph: {_first_line(error)}") from error
-    open_session(model.SerializeToString(), name)
-
-
-_STATEFUL = ("Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike")
-_REMEDY = "Use another op, or add a handler with export.register_op."
+        opset = loaded.opset_import[0].version
+        older = f" Opset {opset} may lack an op that opset {OPSET} has: export with that." if opset < OPSET else ""
+        raise ExportError(
+            f"signature '{name}': the ONNX checker refuses the graph: {_first_line(error)}.{older}"
+        ) from error
+    open_session(model if isinstance(model, Path) else model.SerializeToString(), name)
 
 
 def _nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
@@ -109,65 +156,64 @@ def _nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
                 yield from _nodes(body)
 
 
-def _as_onnx(traced: Any) -> Any:
-    """Returns tf2onnx's graph of a concrete function, with inputs named by its specs and outputs by its keys.
+def _traced(signature: Signature) -> Any:
+    """Returns the concrete function of a signature."""
+    names = [spec.name for spec in signature.inputs]
+
+    def function(*values: tf.Tensor) -> dict[str, tf.Tensor]:
+        outputs = signature.function(**dict(zip(names, values, strict=True)))
+        # Each output gets a node of its own, so that two names for one tensor stay two outputs.
+        return {spec.name: tf.identity(outputs[spec.name]) for spec in signature.outputs}
+
+    specs = [tf.TensorSpec(spec.free_shape, spec.dtype, spec.name) for spec in signature.inputs]
+    return tf.function(function, autograph=False).get_concrete_function(*specs)
+
+
+def _as_onnx(signature: Signature, traced: Any, layers: Layers, opset: int) -> tuple[Any, list[Obstacle]]:
+    """Returns tf2onnx's graph of a signature with the names that it declares, and what could not be converted.
 
     These are the steps of `tf2onnx.convert.from_function` up to its passes.
     """
     inputs = [value.name for value in traced.inputs if value.dtype != tf.resource]
-    names = {value.name: name for name, value in traced.structured_outputs.items()}
-    names.update(zip(inputs, (spec.name for spec in traced.structured_input_signature[0]), strict=True))
-    with tf.device("/cpu:0"):
-        frozen = tf_loader.from_function(traced, inputs, [value.name for value in traced.outputs])
+    outputs = [traced.structured_outputs[spec.name].name for spec in signature.outputs]
+    names = dict(zip(inputs + outputs, (spec.name for spec in (*signature.inputs, *signature.outputs)), strict=True))
+    refused: list[Refusal] = []
+    with collected_errors() as errors, tf.device("/cpu:0"):
+        frozen = tf_loader.from_function(traced, inputs, outputs)
         with tf.Graph().as_default() as tf_graph:
             tf.import_graph_def(frozen, name="")
-            return process_tf_graph(
+            graph = process_tf_graph(
                 tf_graph,
                 continue_on_error=True,  # so that all ops without a counterpart are named at once
-                opset=OPSET,
-                custom_op_handlers={op: (_adapted(handler), []) for op, handler in handlers().items()},
+                opset=opset,
+                custom_op_handlers={op: (_adapted(handler, refused), []) for op, handler in handlers().items()},
                 input_names=inputs,
-                output_names=[value.name for value in traced.outputs],
+                output_names=outputs,
                 tensors_to_rename=names,
             )
+    return graph, obstacles_of(signature, errors, refused, _graph_nodes(graph), layers)
 
 
-def _adapted(handler: Callable[[Any, Any], None]) -> Callable[[Any, Any, str, list], None]:
-    """Returns a handler as tf2onnx calls it, with two arguments more."""
-    return lambda graph, node, *_: handler(graph, node)
+def _graph_nodes(graph: Any) -> Iterator[Any]:
+    """Yields the nodes of a graph of tf2onnx's and of the bodies of its loops and branches."""
+    for node in graph.get_nodes():
+        yield node
+        for body in (node.get_body_graphs() or {}).values():
+            yield from _graph_nodes(body)
 
 
-@contextlib.contextmanager
-def _collected_errors() -> Iterator[list[str]]:
-    """Collects what tf2onnx logs as errors, and keeps its log off the terminal."""
-    errors: list[str] = []
+def _adapted(handler: Callable[[Any, Any], None], refused: list[Refusal]) -> Callable[[Any, Any, str, list], None]:
+    """Returns a handler as tf2onnx calls it, with two arguments more, whose refusals are kept: tf2onnx drops them."""
 
-    class Collector(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            errors.append(record.getMessage())
+    def handle(graph: Any, node: Any, *_: Any) -> None:
+        name, op = node.name, node.type
+        try:
+            handler(graph, node)
+        except ExportError as error:
+            refused.append((op, name, str(error).removeprefix(f"{name}: ")))
+            raise
 
-    logger, collector = logging.getLogger("tf2onnx"), Collector(logging.ERROR)
-    before = logger.level, logger.propagate
-    logger.addHandler(collector)
-    logger.propagate = False
-    logger.setLevel(logging.ERROR)
-    try:
-        yield errors
-    finally:
-        logger.removeHandler(collector)
-        logger.setLevel(before[0])
-        logger.propagate = before[1]
-
-
-def _explained(name: str, errors: list[str]) -> str:
-    unknown = [re.search(r"Tensorflow op \[(.*): (\w+)\] is not supported", error) for error in errors]
-    places: dict[str, list[str]] = {}
-    for match in filter(None, unknown):
-        places.setdefault(match.group(2), []).append(match.group(1))
-    if not places:
-        return f"signature '{name}': conversion to ONNX failed: {errors[0].splitlines()[0]}"
-    listed = "; ".join(f"{op} (at {', '.join(where[:3])})" for op, where in places.items())
-    return f"signature '{name}' has TensorFlow ops that ONNX has no counterpart for: {listed}. {_REMEDY}"
+    return handle
 
 
 def _declare(values: Any, specs: tuple[NamedTensor, ...]) -> None:

@@ -1,13 +1,15 @@
-"""Whether two formats of a signature do the same, checked in order: names, dtypes, axes, values, seeds.
+"""Whether two formats of a signature do the same, checked in order: names, dtypes, axes, values, seeds, draws.
 
 This module needs NumPy alone; a format is a function from named arrays to named arrays.
 """
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
+from export.draws import check_draws, draws_inputs, statistics_of
 from export.errors import ExportError
 from export.inputs import draw_inputs
 from zoo.signature import NamedTensor, Signature
@@ -18,8 +20,21 @@ Runner = Callable[..., Mapping[str, Any]]
 BATCHES = (1, 3)
 
 
-def reference(signature: Signature, run: Runner) -> list[tuple[Arrays, Arrays]]:
-    """Returns inputs and the outputs that the model itself gives for them, at two batch sizes.
+@dataclasses.dataclass(frozen=True)
+class Reference:
+    """What a model itself gives, to compare formats with.
+
+    Attributes:
+        cases: Inputs and outputs, at two batch sizes.
+        draws: Statistics of draws, of signatures that draw; see `export.draws`.
+    """
+
+    cases: list[tuple[Arrays, Arrays]]
+    draws: np.ndarray | None = None
+
+
+def reference(signature: Signature, run: Runner) -> Reference:
+    """Returns what the model itself gives.
 
     Raises:
         ExportError: The model does not keep to what its signature declares.
@@ -30,7 +45,11 @@ def reference(signature: Signature, run: Runner) -> list[tuple[Arrays, Arrays]]:
         outputs = {name: np.asarray(value) for name, value in run(**inputs).items()}
         check_outputs(signature, outputs, inputs, "the model")
         pairs.append((inputs, outputs))
-    return pairs
+    return Reference(pairs, _draws(run, draws_inputs(signature, True)) if signature.stochastic else None)
+
+
+def _draws(run: Runner, inputs: Arrays) -> np.ndarray:
+    return statistics_of({name: np.asarray(value) for name, value in run(**inputs).items()})
 
 
 def check_outputs(
@@ -68,12 +87,12 @@ def _check_output(spec: NamedTensor, value: np.ndarray, sizes: dict[str, int], l
         raise ExportError(f"{label}: output '{spec.name}' ranges from {found}, declared is {spec.range}.")
 
 
-def compare(signature: Signature, expected: list[tuple[Arrays, Arrays]], run: Runner, where: str) -> float:
+def compare(signature: Signature, expected: Reference, run: Runner, where: str) -> float:
     """Checks a format against reference values.
 
     Args:
         signature: What was declared.
-        expected: Inputs and outputs from `reference`.
+        expected: What `reference` returned.
         run: The format.
         where: The format's name in messages.
 
@@ -84,13 +103,15 @@ def compare(signature: Signature, expected: list[tuple[Arrays, Arrays]], run: Ru
         ExportError: Something differs; the message names the output and its worst element.
     """
     worst = 0.0
-    for inputs, outputs in expected:
+    for inputs, outputs in expected.cases:
         got = {name: np.asarray(value) for name, value in run(**inputs).items()}
         check_outputs(signature, got, inputs, where)
         for name, value in outputs.items():
             worst = max(worst, _difference(signature, name, got[name], value, where))
     if signature.stochastic:
-        _check_seeds(signature, expected[-1][0], run, where)
+        _check_seeds(signature, expected.cases[-1][0], run, where)
+    if expected.draws is not None:
+        check_draws(signature, expected.draws, _draws(run, draws_inputs(signature, False)), where)
     return worst
 
 

@@ -5,6 +5,7 @@ images = bundle.sample(16, seed=0)
 codes = bundle.run("encode", image=images)
 """
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -12,22 +13,26 @@ import numpy as np
 import onnxruntime
 
 from export import manifest as manifests
+from export.batches import in_batches
 from export.errors import ExportError
-from export.session import open_session, run_session
+from export.session import CPU, ONNX_FILE, WEIGHTS_FILE, onnx_file, open_session, run_session
 from zoo.signature import Signature, labels_to_draw
 
 
 class Bundle:
-    """A loaded bundle. Its hashes are checked when a signature is first used.
+    """A loaded bundle, for any number of threads. Its hashes are checked when a signature is first used.
 
     Args:
         directory: A folder written by `export.save`.
+        provider: Where to compute: one of `onnxruntime.get_available_providers()`.
+        threads: How many an op may use; by default one a core.
+        spinning: Whether threads that wait for work keep their cores busy: quickest where nothing else needs these.
 
     Raises:
         ExportError: It is no bundle, or has no ONNX files.
     """
 
-    def __init__(self, directory: str | Path):
+    def __init__(self, directory: str | Path, provider: str = CPU, threads: int | None = None, spinning: bool = True):
         self.directory = Path(directory)
         self.manifest = manifests.read(self.directory)
         if "onnx" not in self.manifest["formats"]:
@@ -36,10 +41,12 @@ class Bundle:
         self.signatures: dict[str, Signature] = {
             name: manifests.restore(name, values) for name, values in described.items() if "onnx" in values["formats"]
         }
+        self._how = provider, threads, spinning
         self._sessions: dict[str, onnxruntime.InferenceSession] = {}
+        self._opening = threading.Lock()
 
     def run(self, name: str, **inputs: Any) -> dict[str, np.ndarray]:
-        """Runs one signature.
+        """Runs one signature; many rows in batches, wherever that gives the same.
 
         Args:
             name: A key of `signatures`.
@@ -58,7 +65,8 @@ class Bundle:
             values = self.signatures[name].checked(inputs)
         except ValueError as error:
             raise ExportError(str(error)) from None
-        return run_session(self._session(name), values, name)
+        session = self.session(name)
+        return in_batches(self.signatures[name], values, lambda part: run_session(session, part, name))
 
     def sample(self, n: int, seed: int = 0, label: Any = None, **options: Any) -> np.ndarray:
         """Draws images, the same that the Keras model draws for this seed.
@@ -92,18 +100,21 @@ class Bundle:
         (images,) = self.run("sample", seed=seed, **given, **options).values()
         return images
 
-    def _session(self, name: str) -> onnxruntime.InferenceSession:
-        if name not in self._sessions:
-            file = f"onnx/{name}.onnx"
-            path = manifests.check_file(self.directory, file, self.manifest["files"].get(file, {"sha256": None}))
-            self._sessions[name] = open_session(path.read_bytes(), name)
+    def session(self, name: str) -> onnxruntime.InferenceSession:
+        """Returns the session of a signature, opened when first asked for, after a check of its file.
+
+        Raises:
+            ExportError: The file is missing or altered, or ONNX Runtime does not load it.
+        """
+        with self._opening:
+            if name not in self._sessions:
+                weights, files = WEIGHTS_FILE.format(name=name), self.manifest["files"]
+                for file in (ONNX_FILE.format(name=name), *([weights] if weights in files else [])):
+                    manifests.check_file(self.directory, file, files.get(file, {"sha256": None}))
+                self._sessions[name] = open_session(onnx_file(self.directory, name), name, *self._how)
         return self._sessions[name]
 
 
-def load(directory: str | Path) -> Bundle:
-    """Loads a bundle to run with ONNX Runtime.
-
-    Raises:
-        ExportError: It is no bundle, or has no ONNX files.
-    """
-    return Bundle(directory)
+def load(directory: str | Path, provider: str = CPU, threads: int | None = None) -> Bundle:
+    """Loads a bundle to run with ONNX Runtime; arguments and errors are those of `Bundle`."""
+    return Bundle(directory, provider, threads)

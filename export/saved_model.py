@@ -16,6 +16,7 @@ from zoo.signature import Signature
 def write(model: keras.Model, signatures: Iterable[Signature], path: Path) -> None:
     """Writes a SavedModel whose `signatures` are those of the model.
 
+    `serving_default`, which servers run where no endpoint is named, is `sample`, or the first where there is none.
     TensorFlow's loader knows no inputs that may be left out. A signature that has some becomes two endpoints:
     one under its name without them, and one with all inputs, under the name that `endpoint_of` gives.
 
@@ -37,6 +38,7 @@ def write(model: keras.Model, signatures: Iterable[Signature], path: Path) -> No
         endpoints[endpoint_of(signature)] = whole = _endpoint(signature, signature.function, {})
         if signature.defaults:
             endpoints[signature.name] = _endpoint(signature, whole, signature.defaults)
+    endpoints[_SERVING_DEFAULT] = endpoints["sample" if "sample" in endpoints else next(iter(endpoints))]
     try:
         with _quiet_tensorflow():
             tf.saved_model.save(module, str(path), endpoints, _OPTIONS)
@@ -47,6 +49,9 @@ def write(model: keras.Model, signatures: Iterable[Signature], path: Path) -> No
 
 # A file to run, not to train on: without the gradients of its functions it is smaller, and made faster.
 _OPTIONS = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+
+
+_SERVING_DEFAULT = "serving_default"
 
 
 def endpoint_of(signature: Signature) -> str:

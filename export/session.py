@@ -1,6 +1,7 @@
 """ONNX Runtime, set up the same everywhere, with errors that name what failed."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import onnxruntime
@@ -8,6 +9,8 @@ from onnxruntime.capi import onnxruntime_pybind11_state as errors
 
 from export.errors import ExportError
 
+ONNX_FILE, WEIGHTS_FILE = "onnx/{name}.onnx", "onnx/{name}.onnx.data"  # in a bundle; the second of large models alone
+CPU = "CPUExecutionProvider"
 _ERRORS = (
     errors.Fail,
     errors.InvalidArgument,
@@ -18,35 +21,65 @@ _ERRORS = (
 )
 
 
-def open_session(model: bytes, name: str) -> onnxruntime.InferenceSession:
-    """Returns a session on CPU for the bytes of a model. It logs errors only.
+def open_session(
+    model: bytes | Path, name: str, provider: str = CPU, threads: int | None = None, spinning: bool = True
+) -> onnxruntime.InferenceSession:
+    """Returns a session. It logs nothing: what fails is raised.
 
     Args:
-        model: An ONNX file's content.
+        model: An ONNX file's content, or its path where it keeps its weights in another file.
         name: The signature, for messages.
+        provider: Where ONNX Runtime computes, by its name for it.
+        threads: How many an op may use; by default one a core.
+        spinning: Whether threads that wait for work keep their cores busy: quickest where nothing else needs these.
 
     Raises:
-        ExportError: ONNX Runtime does not load it.
+        ExportError: ONNX Runtime does not load it, or has no such provider here.
     """
+    known = onnxruntime.get_available_providers()
+    if provider not in known:
+        raise ExportError(f"ONNX Runtime has no provider '{provider}' here. It has: {', '.join(known)}.")
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4  # what fails is raised
+    options.log_severity_level = 4
+    if threads is not None:
+        options.intra_op_num_threads = threads
+    options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spinning)))
     try:
-        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        content = str(model) if isinstance(model, Path) else model
+        return onnxruntime.InferenceSession(content, options, providers=[provider])
     except _ERRORS as error:
         raise ExportError(f"signature '{name}': ONNX Runtime refuses the graph: {_first_line(error)}") from error
 
 
+def onnx_file(directory: Path, name: str) -> bytes | Path:
+    """Returns what to open for a signature of a bundle: the content of its file, or its path if it has weights beside.
+
+    What has been read cannot be changed any more between a check and its use.
+    """
+    path = directory / ONNX_FILE.format(name=name)
+    return path if (directory / WEIGHTS_FILE.format(name=name)).exists() else path.read_bytes()
+
+
 def run_session(
-    session: onnxruntime.InferenceSession, inputs: Mapping[str, np.ndarray], name: str
+    session: onnxruntime.InferenceSession,
+    inputs: Mapping[str, np.ndarray],
+    name: str,
+    options: onnxruntime.RunOptions | None = None,
 ) -> dict[str, np.ndarray]:
     """Returns the outputs of a session by name.
 
+    Args:
+        session: Of the signature.
+        inputs: By name, as declared.
+        name: The signature, for messages.
+        options: Of this run. Another thread may set their `terminate`, to stop it between two nodes.
+
     Raises:
-        ExportError: A node fails.
+        ExportError: A node fails, or the run was stopped.
     """
     names = [output.name for output in session.get_outputs()]
     try:
-        outputs = session.run(names, dict(inputs))
+        outputs = session.run(names, dict(inputs), options)
     except _ERRORS as error:
         raise ExportError(f"signature '{name}': ONNX Runtime fails on it: {_first_line(error)}") from error
     return {key: np.asarray(value) for key, value in zip(names, outputs, strict=True)}

@@ -7,32 +7,39 @@ import numpy as np
 
 from export import manifest as manifests
 from export.errors import ExportError
-from export.parity import Arrays, compare
-from export.session import open_session, run_session
+from export.parity import Arrays, Reference, compare
+from export.session import ONNX_FILE, onnx_file, open_session, run_session
 from zoo.signature import Signature
 
 REFERENCE = "reference.npz"
+_DRAWS = "draws"
 
 
-def save_reference(path: Path, pairs: dict[str, list[tuple[Arrays, Arrays]]]) -> None:
-    """Saves the inputs and outputs that the model gave at export, for later checks without it."""
+def save_reference(path: Path, references: dict[str, Reference]) -> None:
+    """Saves what the model gave at export, for later checks without it."""
     arrays = {}
-    for signature, cases in pairs.items():
-        for index, (inputs, outputs) in enumerate(cases):
+    for signature, reference in references.items():
+        for index, (inputs, outputs) in enumerate(reference.cases):
             for side, values in (("inputs", inputs), ("outputs", outputs)):
                 arrays.update({f"{signature}/{index}/{side}/{name}": value for name, value in values.items()})
+        if reference.draws is not None:
+            arrays[f"{signature}/{_DRAWS}"] = reference.draws
     np.savez_compressed(path, **arrays)
 
 
-def read_reference(path: Path) -> dict[str, list[tuple[Arrays, Arrays]]]:
+def read_reference(path: Path) -> dict[str, Reference]:
     """Reads what `save_reference` saved."""
-    pairs: dict[str, dict[int, tuple[Arrays, Arrays]]] = {}
+    cases: dict[str, dict[int, tuple[Arrays, Arrays]]] = {}
     with np.load(path, allow_pickle=False) as arrays:
+        draws = {key.split("/")[0]: arrays[key] for key in arrays if key.endswith(f"/{_DRAWS}")}
         for key in arrays:
-            signature, index, side, name = key.split("/")
-            case = pairs.setdefault(signature, {}).setdefault(int(index), ({}, {}))
-            case[side == "outputs"][name] = arrays[key]
-    return {signature: [cases[index] for index in sorted(cases)] for signature, cases in pairs.items()}
+            if key.count("/") == 3:
+                signature, index, side, name = key.split("/")
+                case = cases.setdefault(signature, {}).setdefault(int(index), ({}, {}))
+                case[side == "outputs"][name] = arrays[key]
+    return {
+        name: Reference([found[index] for index in sorted(found)], draws.get(name)) for name, found in cases.items()
+    }
 
 
 def verify(directory: str | Path) -> dict[str, dict[str, float]]:
@@ -68,14 +75,18 @@ def _expected_files(manifest: dict[str, Any]) -> set[str]:
     """Returns the files that the signatures and formats of a manifest call for."""
     files = {"saved_model/saved_model.pb"} if "saved_model" in manifest["formats"] else set()
     if "onnx" in manifest["formats"]:
-        files |= {f"onnx/{name}.onnx" for name, values in manifest["signatures"].items() if "onnx" in values["formats"]}
+        files |= {
+            ONNX_FILE.format(name=name)
+            for name, values in manifest["signatures"].items()
+            if "onnx" in values["formats"]
+        }
     return files
 
 
 def compare_formats(
     directory: Path,
     signatures: list[Signature],
-    expected: dict[str, list[tuple[Arrays, Arrays]]],
+    expected: dict[str, Reference],
     formats: list[str],
 ) -> dict[str, dict[str, float]]:
     """Compares every format of every signature with reference values.
@@ -90,7 +101,7 @@ def compare_formats(
     for file_format in formats:
         runners = _RUNNERS[file_format](directory, [s for s in signatures if file_format in s.formats])
         for name, run in runners.items():
-            if not expected.get(name):
+            if name not in expected:
                 raise ExportError(f"there are no reference values for signature '{name}'. Export the model again.")
             signature = next(s for s in signatures if s.name == name)
             found[name][file_format] = compare(signature, expected[name], run, file_format)
@@ -99,7 +110,7 @@ def compare_formats(
 
 def _onnx_runners(directory: Path, signatures: list[Signature]) -> dict[str, Any]:
     def runner(name: str) -> Any:
-        session = open_session((directory / "onnx" / f"{name}.onnx").read_bytes(), name)
+        session = open_session(onnx_file(directory, name), name)
         return lambda **inputs: run_session(session, inputs, name)
 
     return {signature.name: runner(signature.name) for signature in signatures}

@@ -1,5 +1,6 @@
 """The command line `zoo`. TensorFlow is imported by the commands that need it, not before."""
 
+import dataclasses
 import errno
 import inspect
 import json
@@ -251,6 +252,11 @@ def export(
     out: Annotated[Path, typer.Option("-o", "--out", help="The bundle to make.")],
     formats: Annotated[str, typer.Option(help="Comma-separated: saved_model, onnx.")] = "saved_model,onnx",
     overwrite: Annotated[bool, typer.Option(help="Replace a bundle that is there.")] = False,
+    signatures: Annotated[str | None, typer.Option(help="Comma-separated names; by default all.")] = None,
+    opset: Annotated[int, typer.Option(help="Of ONNX files; seeded draws need 18 or newer.")] = 18,
+    licence: Annotated[
+        str, typer.Option("--license", help="Of the weights, for the card and ONNX files, such as MIT.")
+    ] = "",
 ) -> None:
     """Export a model as a bundle of SavedModel and ONNX files, checked against each other."""
     import_tensorflow_quietly()
@@ -262,11 +268,47 @@ def export(
     chosen = [name.strip() for name in formats.split(",")]
     _warn(opened.warning)
     with warnings.catch_warnings(record=True) as caught:
-        manifest = exporting.save(opened.model, out, chosen, notes, overwrite)
+        manifest = exporting.save(
+            opened.model,
+            out,
+            chosen,
+            notes,
+            overwrite,
+            signatures=None if signatures is None else [name.strip() for name in signatures.split(",")],
+            opset=opset,
+            licence=licence,
+        )
     for each in caught:
         _warn(str(each.message))
     _print_parity(manifest["parity"])
     print(out)
+
+
+@app.command(epilog="Example: zoo lint vae_mnist")
+def lint(
+    model: Annotated[str, typer.Argument(help="A recipe, a preset name, a .keras file or a run folder.")],
+    as_json: Json = False,
+) -> None:
+    """Say which ops of a model would not convert to ONNX, where they come from, and what to do."""
+    from recipes import registry
+    from zoo import presets
+
+    untrained = model in registry.names() and model not in presets.registry()
+    import_tensorflow_quietly()
+    import export as exporting
+    from recipes.models import open_model
+    from recipes.train import build_model, load_data
+
+    if untrained:
+        settings = registry.settings_of(model)
+        found = exporting.check_exportable(build_model(settings, load_data(settings)))
+    else:
+        found = exporting.check_exportable(open_model(model, any_model=True).model)
+    if as_json:
+        print(json.dumps([dataclasses.asdict(obstacle) for obstacle in found], indent=2))
+    else:
+        print("\n".join(map(str, found)) or f"{model}: all signatures convert to ONNX")
+    raise typer.Exit(1 if found else 0)
 
 
 @app.command(epilog="Example: zoo verify bundle")
@@ -277,6 +319,24 @@ def verify(directory: Annotated[Path, typer.Argument(help="A bundle made by zoo 
 
     _print_parity(exporting.verify(directory))
     print(f"{directory}: all checks passed")
+
+
+@app.command(epilog="Example: zoo serve bundle --port 8000")
+def serve(
+    directory: Annotated[Path, typer.Argument(help="A bundle made by zoo export, with ONNX files.")],
+    host: Annotated[str, typer.Option(help="The address to listen on; 0.0.0.0 for all.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 for any that is free.")] = 8000,
+    max_rows: Annotated[int, typer.Option(min=1, help="The most rows of a request, given or drawn.")] = 1024,
+    max_body: Annotated[int, typer.Option(min=1, help="The largest body of a request, in bytes.")] = 64 * 2**20,
+    timeout: Annotated[float, typer.Option(help="Seconds from a request to its answer.")] = 60.0,
+    concurrency: Annotated[int, typer.Option(min=1, help="The most requests in progress, with those waiting.")] = 32,
+    threads: Annotated[int, typer.Option(min=1, help="Requests that run at once.")] = 2,
+) -> None:
+    """Serve a bundle over HTTP, in the KServe v2 protocol, until SIGTERM or Ctrl-C. Needs genzoo[serve]."""
+    from export import serving
+
+    limits = serving.Limits(max_rows, max_body, timeout, concurrency, threads)
+    serving.serve(directory, host, port, limits, lambda url: print(url, flush=True))
 
 
 def _print_parity(parity: dict[str, dict[str, float]]) -> None:

@@ -58,9 +58,6 @@ def open_model(name: str, any_model: bool = False) -> OpenedModel:
     )
 
 
-NO_NETWORK = "none"
-
-
 def open_network(name: str | None, data: str | None) -> FeatureNetwork | None:
     """Returns the network that samples are judged in: by name, or by default the classifier of the data.
 

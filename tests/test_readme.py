@@ -22,7 +22,7 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("user")
     (folder / "photos").mkdir()
     generator = np.random.default_rng(0)
-    for index in range(1500):
+    for index in range(300):
         Image.fromarray(generator.integers(0, 256, (30, 34), np.uint8)).save(folder / "photos" / f"{index}.png")
     return folder
 

@@ -53,25 +53,35 @@ def bits(shape: Shape, seed: Seed, stream: Seed = 0, skip: Seed = 0) -> tf.Tenso
     )
 
 
-def uniform(shape: Shape, seed: Seed, stream: Seed = 0, skip: Seed = 0) -> tf.Tensor:
-    """Draws float32 numbers, uniform over the 2**23 midpoints of (0, 1): never 0, never 1."""
-    words = tf.bitwise.right_shift(bits(shape, seed, stream, skip), tf.constant(9, tf.uint32))
+def uniform(shape: Shape, seed: Seed, stream: Seed = 0, first: Seed = 0) -> tf.Tensor:
+    """Draws float32 numbers, uniform over the 2**23 midpoints of (0, 1): never 0, never 1.
+
+    With `first`, a multiple of 4, they are rows `first` and on, along the first axis, of what a larger draw would be.
+    """
+    shape = tf.cast(shape, tf.int32)
+    words = tf.bitwise.right_shift(bits(shape, seed, stream, _before(shape, first)), tf.constant(9, tf.uint32))
     return (tf.cast(words, tf.float32) + 0.5) * 2.0**-23
 
 
-def normal(shape: Shape, seed: Seed, stream: Seed = 0, skip: Seed = 0) -> tf.Tensor:
-    """Draws float32 numbers from the standard Normal, by Box and Muller (1958), equation 1.
+def normal(shape: Shape, seed: Seed, stream: Seed = 0, first: Seed = 0) -> tf.Tensor:
+    """Draws float32 numbers from the standard Normal, by Box and Muller (1958), equation 1; `first` as in `uniform`.
 
     Two uniform numbers make two Normal ones, so nothing is thrown away. The largest possible value is 5.77
     standard deviations, which one draw in 1.2e8 would exceed.
     """
     shape = tf.cast(shape, tf.int32)
     count = tf.reduce_prod(shape)
-    pairs = uniform(tf.stack([(count + 1) // 2, 2]), seed, stream, skip)
+    words = bits(tf.stack([(count + 1) // 2, 2]), seed, stream, _before(shape, first))
+    pairs = (tf.cast(tf.bitwise.right_shift(words, tf.constant(9, tf.uint32)), tf.float32) + 0.5) * 2.0**-23
     radius = tf.sqrt(-2.0 * tf.math.log(pairs[:, 0]))
     angle = (2.0 * math.pi) * pairs[:, 1]
     values = tf.stack([radius * tf.cos(angle), radius * tf.sin(angle)], axis=1)
     return tf.reshape(tf.reshape(values, [-1])[:count], shape)
+
+
+def _before(shape: tf.Tensor, first: Seed) -> Seed:
+    """Returns how many numbers the rows before `first` have."""
+    return as_seed(first) * tf.cast(tf.reduce_prod(shape[1:]), tf.int64)
 
 
 def fold_in(seed: Seed, data: Seed) -> tf.Tensor:

@@ -19,7 +19,11 @@ Temperature = float | tf.Tensor
 
 @functools.singledispatch
 def draw(
-    distribution: tfd.Distribution, seed: Seed, sample_shape: Shape = (), temperature: Temperature = 1.0
+    distribution: tfd.Distribution,
+    seed: Seed,
+    sample_shape: Shape = (),
+    temperature: Temperature = 1.0,
+    first: Seed = 0,
 ) -> tf.Tensor:
     """Draws samples, reparameterized wherever the distribution is (gradients reach its parameters).
 
@@ -31,6 +35,7 @@ def draw(
         sample_shape: How many independent draws, as leading axes.
         temperature: Above 0. Multiplies the Normal or logistic noise that a draw is made of, and divides the
             logits of what has logits instead: below 1 draws keep nearer to the mode.
+        first: The number of the first row, a multiple of 4, for rows along the first axis that come in batches.
 
     Returns:
         A tensor [*sample_shape, *batch_shape, *event_shape].
@@ -40,16 +45,20 @@ def draw(
     """
     raise NotImplementedError(
         f"the zoo cannot draw from {a_kind(distribution)} with the same numbers in every format. Register "
-        "a function (distribution, seed, sample_shape, temperature) with zoo.sampling.draw.register."
+        "a function (distribution, seed, sample_shape, temperature, first) with zoo.sampling.draw.register."
     )
 
 
 def noise_for(
-    generator: Callable[[Shape, Seed], tf.Tensor], distribution: tfd.Distribution, seed: Seed, sample_shape: Shape
+    generator: Callable[..., tf.Tensor],
+    distribution: tfd.Distribution,
+    seed: Seed,
+    sample_shape: Shape,
+    first: Seed = 0,
 ) -> tf.Tensor:
     """Draws from a generator in the shape of a draw from the distribution, known statically as far as can be."""
     parts = [sample_shape, distribution.batch_shape_tensor(), distribution.event_shape_tensor()]
-    noise = generator(tf.concat([tf.cast(part, tf.int32) for part in parts], axis=0), seed)
+    noise = generator(tf.concat([tf.cast(part, tf.int32) for part in parts], axis=0), seed, first=first)
     noise.set_shape(_static(sample_shape).concatenate(distribution.batch_shape).concatenate(distribution.event_shape))
     return noise
 
@@ -62,26 +71,30 @@ def _static(shape: Shape) -> tf.TensorShape:
 
 @draw.register
 def _normal(
-    distribution: tfd.Normal, seed: Seed, sample_shape: Shape = (), temperature: Temperature = 1.0
+    distribution: tfd.Normal, seed: Seed, sample_shape: Shape = (), temperature: Temperature = 1.0, first: Seed = 0
 ) -> tf.Tensor:
-    noise = temperature * noise_for(random.normal, distribution, seed, sample_shape)
+    noise = temperature * noise_for(random.normal, distribution, seed, sample_shape, first)
     return distribution.loc + distribution.scale * tf.cast(noise, distribution.dtype)
 
 
 @draw.register
 def _multivariate_normal(
-    distribution: tfd.MultivariateNormalTriL, seed: Seed, sample_shape: Shape = (), temperature: Temperature = 1.0
+    distribution: tfd.MultivariateNormalTriL,
+    seed: Seed,
+    sample_shape: Shape = (),
+    temperature: Temperature = 1.0,
+    first: Seed = 0,
 ) -> tf.Tensor:
-    noise = temperature * noise_for(random.normal, distribution, seed, sample_shape)
+    noise = temperature * noise_for(random.normal, distribution, seed, sample_shape, first)
     # A sum of products: ONNX Runtime is slow at matrix products of matrices this small.
     return distribution.loc + tf.reduce_sum(distribution.scale_tril * tf.expand_dims(noise, -2), axis=-1)
 
 
 @draw.register
 def _bernoulli(
-    distribution: tfd.Bernoulli, seed: Seed, sample_shape: Shape = (), temperature: Temperature = 1.0
+    distribution: tfd.Bernoulli, seed: Seed, sample_shape: Shape = (), temperature: Temperature = 1.0, first: Seed = 0
 ) -> tf.Tensor:
-    noise = noise_for(random.uniform, distribution, seed, sample_shape)
+    noise = noise_for(random.uniform, distribution, seed, sample_shape, first)
     one_is_1 = isinstance(temperature, float) and temperature == 1.0
     probabilities = (
         distribution.probs_parameter() if one_is_1 else tf.sigmoid(distribution.logits_parameter() / temperature)
@@ -91,9 +104,9 @@ def _bernoulli(
 
 @draw.register
 def _categorical(
-    distribution: tfd.Categorical, seed: Seed, sample_shape: Shape = (), temperature: Temperature = 1.0
+    distribution: tfd.Categorical, seed: Seed, sample_shape: Shape = (), temperature: Temperature = 1.0, first: Seed = 0
 ) -> tf.Tensor:
-    noise = noise_for(random.uniform, distribution, seed, sample_shape)
+    noise = noise_for(random.uniform, distribution, seed, sample_shape, first)
     return tf.cast(categories(distribution.logits_parameter() / temperature, noise), distribution.dtype)
 
 
@@ -110,9 +123,13 @@ def categories(logits: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
 
 @draw.register
 def _continuous_bernoulli(
-    distribution: tfd.ContinuousBernoulli, seed: Seed, sample_shape: Shape = (), temperature: Temperature = 1.0
+    distribution: tfd.ContinuousBernoulli,
+    seed: Seed,
+    sample_shape: Shape = (),
+    temperature: Temperature = 1.0,
+    first: Seed = 0,
 ) -> tf.Tensor:
-    noise = noise_for(random.uniform, distribution, seed, sample_shape)
+    noise = noise_for(random.uniform, distribution, seed, sample_shape, first)
     logits = distribution.logits_parameter() / temperature
     return tf.cast(_continuous_bernoulli_quantile(noise, logits), distribution.dtype)
 
@@ -132,14 +149,18 @@ def _continuous_bernoulli_quantile(probability: tf.Tensor, logits: tf.Tensor) ->
 
 @draw.register
 def _independent(
-    distribution: tfd.Independent, seed: Seed, sample_shape: Shape = (), temperature: Temperature = 1.0
+    distribution: tfd.Independent, seed: Seed, sample_shape: Shape = (), temperature: Temperature = 1.0, first: Seed = 0
 ) -> tf.Tensor:
-    return draw(distribution.distribution, seed, sample_shape, temperature)
+    return draw(distribution.distribution, seed, sample_shape, temperature, first)
 
 
 @draw.register
 def _mixture(
-    distribution: tfd.MixtureSameFamily, seed: Seed, sample_shape: Shape = (), temperature: Temperature = 1.0
+    distribution: tfd.MixtureSameFamily,
+    seed: Seed,
+    sample_shape: Shape = (),
+    temperature: Temperature = 1.0,
+    first: Seed = 0,
 ) -> tf.Tensor:
     """Chooses components first, at temperature 1, and then draws from these alone. No gradient flows.
 
@@ -147,8 +168,9 @@ def _mixture(
     """
     if distribution.batch_shape.rank != 0:
         raise NotImplementedError("the zoo draws from mixtures without batch axes only, as priors are.")
-    chosen = draw(distribution.mixture_distribution, random.fold_in(seed, 0), sample_shape)
-    return draw(_components(distribution.components_distribution, chosen), random.fold_in(seed, 1), (), temperature)
+    chosen = draw(distribution.mixture_distribution, random.fold_in(seed, 0), sample_shape, first=first)
+    components = _components(distribution.components_distribution, chosen)
+    return draw(components, random.fold_in(seed, 1), (), temperature, first)
 
 
 @functools.singledispatch
@@ -179,7 +201,11 @@ def _independent_components(distribution: tfd.Independent, chosen: tf.Tensor) ->
 # of the base of that class otherwise.
 @draw.register(tfd.TransformedDistribution.__base__)
 def _transformed(
-    distribution: tfd.TransformedDistribution, seed: Seed, sample_shape: Shape = (), temperature: Temperature = 1.0
+    distribution: tfd.TransformedDistribution,
+    seed: Seed,
+    sample_shape: Shape = (),
+    temperature: Temperature = 1.0,
+    first: Seed = 0,
 ) -> tf.Tensor:
     base = distribution.distribution
     if not distribution.batch_shape.is_compatible_with(base.batch_shape):
@@ -187,4 +213,4 @@ def _transformed(
             f"the bijector of {distribution.name} adds batch axes ({base.batch_shape} becomes "
             f"{distribution.batch_shape}). Give the base distribution the whole batch shape."
         )
-    return distribution.bijector.forward(draw(base, seed, sample_shape, temperature))
+    return distribution.bijector.forward(draw(base, seed, sample_shape, temperature, first))

@@ -109,6 +109,8 @@ class Signature:
     description: str = ""
 
     def __post_init__(self) -> None:
+        if not self.name.isidentifier():
+            raise ValueError(f"'{self.name}' cannot name a signature: use a Python identifier.")
         if not self.formats or not set(self.formats) <= set(FORMATS):
             raise ValueError(f"signature '{self.name}': formats are {self.formats}, expected some of {FORMATS}.")
         names = [tensor.name for tensor in (*self.inputs, *self.outputs)]
@@ -152,6 +154,10 @@ SEED = NamedTensor("seed", (), "int64", (0, 2**63 - 1), "equal seeds give equal 
 # Of any use between these ends, between which no draw leaves float32.
 TEMPERATURE = NamedTensor(
     "temperature", (), "float32", (1e-6, 1e6), "spread of the latents", examples=(0.3, 1.0), default=1.0
+)
+# So that many can be drawn a batch at a time, and be those that would be drawn at once.
+FIRST = NamedTensor(
+    "first", (), "int64", (0, 2**40), "number of the first row, a multiple of 4", examples=(0, 0), default=0
 )
 COUNT = NamedTensor("n", (), "int64", (1, 2**31 - 1), "number of draws")
 

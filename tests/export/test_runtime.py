@@ -3,12 +3,14 @@
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from example_models import MODELS
 
 import export
+from export import runtime
 
 
 def test_neither_tensorflow_nor_keras_is_imported(small_bundle, tmp_path, small_vae):
@@ -27,11 +29,12 @@ def test_neither_tensorflow_nor_keras_is_imported(small_bundle, tmp_path, small_
 
 def test_saved_model_loads_without_keras_and_zoo(small_bundle, tmp_path):
     code = (
-        "import sys, tensorflow as tf\n"
+        "import sys\n"
+        "sys.modules.update(dict.fromkeys(['keras', 'zoo', 'export']))\n"  # as if they were not installed
+        "import tensorflow as tf\n"
         f"loaded = tf.saved_model.load({str(small_bundle / 'saved_model')!r})\n"
         "seed, n = tf.constant(0, tf.int64), tf.constant(2, tf.int64)\n"
         "assert loaded.signatures['sample'](seed=seed, n=n)['image'].shape == (2, 8, 8, 1)\n"
-        "assert not {'zoo', 'export'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path, capture_output=True)
 
@@ -92,3 +95,41 @@ def test_a_bundle_without_onnx(small_vae, tmp_path):
     export.save(small_vae, tmp_path / "bundle", ["saved_model"])
     with pytest.raises(export.ExportError, match="without ONNX"):
         export.load(tmp_path / "bundle")
+
+
+def test_the_provider_is_chosen_by_name(small_bundle):
+    assert export.load(small_bundle, provider="CPUExecutionProvider", threads=1).sample(1).shape == (1, 8, 8, 1)
+    with pytest.raises(export.ExportError, match=r"no provider 'GPU' here. It has: .*CPUExecutionProvider"):
+        export.load(small_bundle, provider="GPU").sample(1)
+
+
+def test_threads_share_a_bundle(small_bundle, monkeypatch):
+    bundle, opened = export.load(small_bundle), []
+    real = runtime.open_session
+    monkeypatch.setattr(runtime, "open_session", lambda *how: opened.append(how[1]) or real(*how))
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(lambda seed: bundle.sample(3, seed=seed), range(16)))
+    assert opened == ["sample"]
+    for seed, images in enumerate(together):
+        np.testing.assert_array_equal(images, bundle.sample(3, seed=seed))
+
+
+def test_many_rows_are_run_in_batches_of_the_same_values(small_bundle, small_vae, monkeypatch):
+    bundle, sizes = export.load(small_bundle), []
+    real = runtime.run_session
+    monkeypatch.setattr(
+        runtime, "run_session", lambda session, part, name: sizes.append(len(part)) or real(session, part, name)
+    )
+    images = bundle.sample(1000, seed=3)
+    np.testing.assert_allclose(images, small_vae.sample(1000, seed=3), atol=1e-5)
+    codes = bundle.run("encode", image=images)["loc"]
+    assert len(sizes) == 8  # 4 batches each
+    np.testing.assert_allclose(codes, small_vae.run("encode", image=images)["loc"], atol=1e-5)
+    # Noise of `elbo` belongs to an image by its place among all of them.
+    assert bundle.run("elbo", image=images, seed=0)["elbo"].shape == (1000,)
+    assert len(sizes) == 9
+
+
+def test_what_does_not_fit_into_memory_is_refused(small_bundle):
+    with pytest.raises(export.ExportError, match=r"for 1,000,000,000 rows take 256 GB, more than the .*Ask for fewer"):
+        export.load(small_bundle).sample(10**9)

@@ -34,6 +34,55 @@ def test_a_flipped_byte_is_found_in_every_file(bundle):
     export.verify(bundle)
 
 
+def test_a_flipped_byte_is_found_anywhere_in_the_manifest(bundle):
+    path = bundle / "manifest.json"
+    content = path.read_bytes()
+    for place in np.random.default_rng(0).integers(0, len(content), 200):
+        flipped = bytearray(content)
+        flipped[place] ^= 1
+        path.write_bytes(flipped)
+        with pytest.raises(export.ExportError, match=r"damaged|not of format 2"):
+            manifests.read(bundle)
+    path.write_bytes(content)
+    manifests.read(bundle)
+
+
+@pytest.mark.parametrize("name", ["../secret", "/etc/hostname", "onnx/../../secret", "C:/secret", "..\\secret"])
+def test_files_outside_the_bundle_are_refused(bundle, name):
+    manifest = manifests.read(bundle)
+    manifests.write(bundle, {**manifest, "files": {**manifest["files"], name: {"sha256": "0" * 64, "bytes": 1}}})
+    with pytest.raises(export.ExportError, match="is no file of the bundle"):
+        export.load(bundle)
+
+
+def test_links_to_outside_are_refused(bundle, tmp_path):
+    path = bundle / "onnx" / "sample.onnx"
+    path.replace(tmp_path / "elsewhere.onnx")
+    path.symlink_to(tmp_path / "elsewhere.onnx")
+    for use in (export.verify, lambda folder: export.load(folder).sample(1)):
+        with pytest.raises(export.ExportError, match=r"sample\.onnx is a link to outside"):
+            use(bundle)
+
+
+def test_signatures_whose_names_lead_elsewhere_are_refused(bundle):
+    manifest = manifests.read(bundle)
+    signatures = {**manifest["signatures"], "../sample": manifest["signatures"]["sample"]}
+    manifests.write(bundle, {**manifest, "signatures": signatures})
+    with pytest.raises(export.ExportError, match="cannot name a signature"):
+        export.load(bundle)
+
+
+def test_draws_of_another_spread_are_found_where_those_that_are_compared_agree(bundle):
+    path = bundle / "reference.npz"
+    with np.load(path) as arrays:
+        content = dict(arrays)
+    content["sample/draws"] = 3 * content["sample/draws"]
+    np.savez(path, **content)
+    manifests.write(bundle, {**manifests.read(bundle), "files": manifests.hashes(bundle)})
+    with pytest.raises(export.ExportError, match="'sample' in saved_model: draws are spread otherwise"):
+        export.verify(bundle)
+
+
 def test_missing_and_additional_files(bundle):
     (bundle / "extra.bin").write_bytes(b"x")
     with pytest.raises(export.ExportError, match=r"does not know: extra\.bin"):
@@ -53,7 +102,7 @@ def test_other_weights_are_found_even_with_matching_hashes(bundle):
     onnx.save(model, path)
     manifest = json.loads((bundle / "manifest.json").read_text())
     manifest["files"] = manifests.hashes(bundle)
-    (bundle / "manifest.json").write_text(json.dumps(manifest))
+    manifests.write(bundle, manifest)
     with pytest.raises(export.ExportError, match="'decode' in onnx: output 'image' differs"):
         export.verify(bundle)
 
@@ -61,11 +110,11 @@ def test_other_weights_are_found_even_with_matching_hashes(bundle):
 def test_a_manifest_that_leaves_checks_out_is_refused(bundle):
     manifest = json.loads((bundle / "manifest.json").read_text())
     for key, value in (("formats", []), ("signatures", {}), ("files", {}), ("signatures", {"decode": {}})):
-        (bundle / "manifest.json").write_text(json.dumps({**manifest, key: value}))
+        manifests.write(bundle, {**manifest, key: value})
         with pytest.raises(export.ExportError, match="damaged"):
             export.verify(bundle)
     fewer = {name: entry for name, entry in manifest["files"].items() if name != "onnx/decode.onnx"}
-    (bundle / "manifest.json").write_text(json.dumps({**manifest, "files": fewer}))
+    manifests.write(bundle, {**manifest, "files": fewer})
     with pytest.raises(export.ExportError, match=r"does not know: onnx/decode\.onnx"):
         export.verify(bundle)
     (bundle / "onnx" / "decode.onnx").unlink()
@@ -77,13 +126,13 @@ def test_a_manifest_that_leaves_checks_out_is_refused(bundle):
 def test_files_that_do_not_load_are_named(bundle, name):
     (bundle / name).write_bytes(b"garbage")
     manifest = json.loads((bundle / "manifest.json").read_text())
-    (bundle / "manifest.json").write_text(json.dumps({**manifest, "files": manifests.hashes(bundle)}))
+    manifests.write(bundle, {**manifest, "files": manifests.hashes(bundle)})
     with pytest.raises(export.ExportError, match=r"ONNX Runtime refuses|SavedModel does not load"):
         export.verify(bundle)
 
 
 @pytest.mark.parametrize(
-    "text, message", [("{", "damaged"), ('{"format": 99}', "not of format 1"), ('{"format": 1}', "damaged")]
+    "text, message", [("{", "damaged"), ('{"format": 99}', "not of format 2"), ('{"format": 2}', "damaged")]
 )
 def test_a_damaged_manifest(bundle, text, message):
     (bundle / "manifest.json").write_text(text)

@@ -14,7 +14,18 @@ import export
 
 
 def test_help_is_there_for_every_command_with_an_example(cli):
-    for command in ([], ["list"], ["info"], ["train"], ["evaluate"], ["sample"], ["export"], ["verify"]):
+    for command in (
+        [],
+        ["list"],
+        ["info"],
+        ["train"],
+        ["evaluate"],
+        ["sample"],
+        ["export"],
+        ["lint"],
+        ["verify"],
+        ["serve"],
+    ):
         result = cli(*command, "--help")
         assert result.code == 0
         assert "Example: zoo " in result.out

@@ -7,7 +7,6 @@ Shapes: x is [batch, height, width, channels], in [0, 1] at every public method;
 """
 
 import functools
-import math
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,7 @@ from zoo.ebm.samplers.base import Sampler
 from zoo.errors import ZooError, a_kind
 from zoo.model import VERB_BATCH, GenerativeModel
 from zoo.random import Seed
-from zoo.signature import COUNT, SEED, TEMPERATURE, NamedTensor, Signature, image_tensor, label_tensor
+from zoo.signature import COUNT, FIRST, SEED, TEMPERATURE, NamedTensor, Signature, image_tensor, label_tensor
 from zoo.validation import check_count, check_positive, check_seed
 
 _START, _CHAIN = 0, 1  # purposes of noise
@@ -181,7 +180,7 @@ class EnergyModel(GenerativeModel):
     def _noise(self, n: tf.Tensor, seed: Seed, first: Seed) -> tf.Tensor:
         """Returns n images of noise, rows `first` and on of those of a seed."""
         shape = tf.stack([tf.cast(n, tf.int32), *self.image_shape])
-        how = shape, random.fold_in(seed, _START), 0, random.as_seed(first) * math.prod(self.image_shape)
+        how = shape, random.fold_in(seed, _START), 0, first
         wide = self.start_deviation
         noise = random.uniform(*how) if wide is None else 0.5 + wide * random.normal(*how)
         return tf.ensure_shape(noise, [None, *self.image_shape])
@@ -288,11 +287,13 @@ class EnergyModel(GenerativeModel):
         signatures = (
             Signature("energy", self._energy, (image,), (energy,), description="How unlikely an image is."),
             Signature("score", self._score, (image,), (score,), description="Where it grows more likely."),
-            Signature("sample", self._sample, (SEED, *count, TEMPERATURE, *how), (drawn,), description="New images."),
+            Signature(
+                "sample", self._sample, (SEED, *count, TEMPERATURE, *how, FIRST), (drawn,), description="New images."
+            ),
             Signature(
                 "restore",
                 self._restore,
-                (seen_tensor(self.image_shape), known, _NOISE_LEVEL, SEED, _HEAT, *how),
+                (seen_tensor(self.image_shape), known, _NOISE_LEVEL, SEED, _HEAT, *how, FIRST),
                 (restored,),
                 description="What is likely, given what was seen.",
             ),
@@ -310,6 +311,7 @@ class EnergyModel(GenerativeModel):
         seed: tf.Tensor,
         temperature: tf.Tensor,
         steps: tf.Tensor,
+        first: tf.Tensor,
         step_size: tf.Tensor | None = None,
         **images: tf.Tensor,
     ) -> dict[str, tf.Tensor]:
@@ -317,7 +319,7 @@ class EnergyModel(GenerativeModel):
         size = tf.constant(self._default_step_size) if step_size is None else step_size
         label = images.get("label")
         count = images["n"] if label is None else tf.shape(label)[0]
-        return {"image": self._images_of_chains(seed, count, temperature, steps, size, 0, label)}
+        return {"image": self._images_of_chains(seed, count, temperature, steps, size, first, label)}
 
     def _restore(
         self,
@@ -327,7 +329,8 @@ class EnergyModel(GenerativeModel):
         seed: tf.Tensor,
         temperature: tf.Tensor,
         steps: tf.Tensor,
+        first: tf.Tensor,
         step_size: tf.Tensor | None = None,
     ) -> dict[str, tf.Tensor]:
         size = tf.constant(self._default_step_size) if step_size is None else step_size
-        return {"restored": self._restored(image, mask, noise_level, seed, temperature, steps, size)}
+        return {"restored": self._restored(image, mask, noise_level, seed, temperature, steps, size, first)}

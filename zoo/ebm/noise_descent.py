@@ -64,7 +64,7 @@ def restored_images(
     low: float,
     renewal: tf.Tensor,
     seed: Seed,
-    skip: Seed = 0,
+    first: Seed = 0,
 ) -> tf.Tensor:
     """Returns images drawn among those that what was seen may come from.
 
@@ -78,14 +78,14 @@ def restored_images(
         low: The level before the last step.
         renewal: How much of the noise is drawn anew at each step, from 0, nothing, to 1, all that can be.
         seed: Decides the noise.
-        skip: Numbers to leave out of it, those of rows before.
+        first: The number of the first row, a multiple of 4, for rows that come in batches.
     """
     axes = [1, 2, 3]
     whole = tf.reduce_all(mask > 0, axis=axes)
     top = tf.where(whole, tf.maximum(noise_level, low), high)
 
     def noise(index: Any, purpose: int) -> tf.Tensor:
-        return random.normal(tf.shape(images), random.fold_in(random.fold_in(seed, index), purpose), skip=skip)
+        return random.normal(tf.shape(images), random.fold_in(random.fold_in(seed, index), purpose), first=first)
 
     def seen(position: tf.Tensor, level: tf.Tensor, index: Any) -> tf.Tensor:
         """Returns positions at a level, known pixels as they were seen where that had less noise."""

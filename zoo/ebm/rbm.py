@@ -27,7 +27,7 @@ from zoo.errors import ZooError
 from zoo.metrics.likelihood import LogLikelihood
 from zoo.model import VERB_BATCH, GenerativeModel
 from zoo.random import Seed
-from zoo.signature import COUNT, SEED, TEMPERATURE, NamedTensor, Signature, image_tensor
+from zoo.signature import COUNT, FIRST, SEED, TEMPERATURE, NamedTensor, Signature, image_tensor
 from zoo.validation import check_count, check_sizes
 
 STEPS = NamedTensor("steps", (), "int64", (1, 10**6), "steps of the chain", examples=(2, 20), default=1000)
@@ -296,7 +296,9 @@ class RBM(GenerativeModel):
         signatures = (
             Signature("energy", self._energy, (image,), (energy,), description="How unlikely an image is."),
             Signature("reconstruct", self._reconstruct, (image,), (copy,), description="Mean image of a step."),
-            Signature("sample", self._sample, (SEED, COUNT, TEMPERATURE, STEPS), (drawn,), description="New images."),
+            Signature(
+                "sample", self._sample, (SEED, COUNT, TEMPERATURE, STEPS, FIRST), (drawn,), description="New images."
+            ),
         )
         return {signature.name: signature for signature in signatures}
 
@@ -306,8 +308,10 @@ class RBM(GenerativeModel):
     def _reconstruct(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"reconstruction": self.call(image)}
 
-    def _sample(self, seed: tf.Tensor, n: tf.Tensor, temperature: tf.Tensor, steps: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"image": self._images_of_chain(seed, n, temperature, steps)}
+    def _sample(
+        self, seed: tf.Tensor, n: tf.Tensor, temperature: tf.Tensor, steps: tf.Tensor, first: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        return {"image": self._images_of_chain(seed, n, temperature, steps, first)}
 
     def get_config(self) -> dict:
         """Returns the arguments of the constructor."""

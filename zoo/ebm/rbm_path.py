@@ -51,5 +51,4 @@ class RBMPath:
 
 def drawn(probabilities: tf.Tensor, seed: Seed, first: Seed = 0) -> tf.Tensor:
     """Returns binary units [batch, units], 1 with these probabilities; `first` is the number of the first row."""
-    skip = random.as_seed(first) * int(probabilities.shape[-1] or 0)
-    return tf.cast(random.uniform(tf.shape(probabilities), seed, skip=skip) < probabilities, tf.float32)
+    return tf.cast(random.uniform(tf.shape(probabilities), seed, first=first) < probabilities, tf.float32)

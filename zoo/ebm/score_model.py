@@ -15,7 +15,6 @@ in units of pixels, [batch].
 import copy
 import dataclasses
 import functools
-import math
 from typing import Any
 
 import keras
@@ -30,7 +29,7 @@ from zoo.errors import ZooError
 from zoo.model import VERB_BATCH, GenerativeModel
 from zoo.networks.inputs import check_takes_levels, known_output, known_shape
 from zoo.random import Seed
-from zoo.signature import COUNT, SEED, TEMPERATURE, NamedTensor, Signature, image_tensor
+from zoo.signature import COUNT, FIRST, SEED, TEMPERATURE, NamedTensor, Signature, image_tensor
 from zoo.validation import as_array, check_count, check_positive, check_seed
 
 _LEVEL, _NOISE, _START, _CHAIN = range(4)  # purposes of noise
@@ -206,12 +205,9 @@ class ScoreModel(GenerativeModel):
         """Returns rows `first` to `first + n` of the images of a seed."""
         low, high = self.noise_levels
         shape = tf.stack([tf.cast(n, tf.int32), *self.image_shape])
-        noise = random.normal(shape, random.fold_in(seed, _START), skip=self._skip(first))
+        noise = random.normal(shape, random.fold_in(seed, _START), first=first)
         start = tf.ensure_shape(_CENTRE + high * temperature * noise, [None, *self.image_shape])
         return pixels_of(drawn_images(self.denoised, start, steps, high, low))
-
-    def _skip(self, first: Seed) -> tf.Tensor:
-        return random.as_seed(first) * math.prod(self.image_shape)
 
     def restore(
         self,
@@ -268,7 +264,7 @@ class ScoreModel(GenerativeModel):
     ) -> tf.Tensor:
         """Returns rows `first` and on of restored images."""
         low, high = self.noise_levels
-        how = steps, high, low, temperature, random.fold_in(seed, _CHAIN), self._skip(first)
+        how = steps, high, low, temperature, random.fold_in(seed, _CHAIN), first
         return pixels_of(restored_images(self.denoised, images, mask, noise_level, *how))
 
     # Export.
@@ -285,13 +281,15 @@ class ScoreModel(GenerativeModel):
         anomaly = NamedTensor("anomaly_score", ("batch",), description="in nats, up to a constant")
         known = NamedTensor("mask", ("batch", *self.image_shape[:2], 1), "float32", (0, 1), "1 where a pixel is known")
         steps = dataclasses.replace(_STEPS, default=self.sample_steps)
-        seen = (seen_tensor(self.image_shape), known, _SEEN_NOISE, SEED, _HEAT, steps)
+        seen = (seen_tensor(self.image_shape), known, _SEEN_NOISE, SEED, _HEAT, steps, FIRST)
         restored = image_tensor("restored", self.image_shape)
         signatures = (
             Signature("denoise", self._denoise, (noisy, _LEVELS), (denoised,), description="The mean of clean images."),
             Signature("score", self._score, (noisy, _LEVELS), (score,), description="Where images grow more likely."),
             Signature("anomaly_score", self._anomaly, (image,), (anomaly,), description="How unlikely an image is."),
-            Signature("sample", self._sample, (SEED, COUNT, TEMPERATURE, steps), (drawn,), description="New images."),
+            Signature(
+                "sample", self._sample, (SEED, COUNT, TEMPERATURE, steps, FIRST), (drawn,), description="New images."
+            ),
             Signature("restore", self._restore, seen, (restored,), description="What is likely, given what was seen."),
         )
         return {signature.name: signature for signature in signatures}
@@ -314,8 +312,10 @@ class ScoreModel(GenerativeModel):
         start = tf.zeros([], tf.int64), tf.zeros(tf.shape(image)[:1])
         return {"anomaly_score": tf.while_loop(lambda place, _: place < _JUDGED, add, start)[1] / _JUDGED}
 
-    def _sample(self, seed: tf.Tensor, n: tf.Tensor, temperature: tf.Tensor, steps: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"image": self._drawn(seed, n, temperature, steps)}
+    def _sample(
+        self, seed: tf.Tensor, n: tf.Tensor, temperature: tf.Tensor, steps: tf.Tensor, first: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        return {"image": self._drawn(seed, n, temperature, steps, first)}
 
     def _restore(
         self,
@@ -325,8 +325,9 @@ class ScoreModel(GenerativeModel):
         seed: tf.Tensor,
         temperature: tf.Tensor,
         steps: tf.Tensor,
+        first: tf.Tensor,
     ) -> dict[str, tf.Tensor]:
-        return {"restored": self._restored(image, mask, noise_level, seed, temperature, steps)}
+        return {"restored": self._restored(image, mask, noise_level, seed, temperature, steps, first)}
 
     # Serialization.
 

@@ -29,7 +29,7 @@ from zoo.gan.losses import LOSSES
 from zoo.gan.penalties import PENALTIES, Penalty
 from zoo.networks.inputs import check_takes_one, known_output, known_shape
 from zoo.paths import check_ends, spherical
-from zoo.signature import COUNT, SEED, TEMPERATURE, NamedTensor, Signature, image_tensor, label_tensor
+from zoo.signature import COUNT, FIRST, SEED, TEMPERATURE, NamedTensor, Signature, image_tensor, label_tensor
 from zoo.validation import check_choice, check_count, check_latents, check_list, check_positive, check_seed
 
 _TRIED, _FAR = 4, 3.0  # latents to check the range of the generator with
@@ -279,7 +279,7 @@ class GAN(Game):
             label, count = (label_tensor(self.num_classes),), (label_tensor(self.num_classes, "n"),)
         signatures = (
             Signature("generate", self._generate_signature, (latent, *label), (image,), description="Latent to image."),
-            Signature("sample", self._sample, (SEED, *count, TEMPERATURE), (drawn,), description="New images."),
+            Signature("sample", self._sample, (SEED, *count, TEMPERATURE, FIRST), (drawn,), description="New images."),
             Signature("discriminate", self._discriminate, (image, *label), (logit,), description="How real they look."),
         )
         return {signature.name: self._guarded(signature) for signature in signatures}
@@ -294,11 +294,16 @@ class GAN(Game):
         return {"image": self.images_of(latent, label)}
 
     def _sample(
-        self, seed: tf.Tensor, temperature: tf.Tensor, n: tf.Tensor | None = None, label: tf.Tensor | None = None
+        self,
+        seed: tf.Tensor,
+        temperature: tf.Tensor,
+        first: tf.Tensor,
+        n: tf.Tensor | None = None,
+        label: tf.Tensor | None = None,
     ) -> dict[str, tf.Tensor]:
         count = n if label is None else tf.shape(label)[0]
         assert count is not None  # one of the two is an input of every model
-        latents = random.normal(tf.stack([tf.cast(count, tf.int32), self.latent_size]), seed)
+        latents = random.normal(tf.stack([tf.cast(count, tf.int32), self.latent_size]), seed, first=first)
         return {"image": self.images_of(temperature * tf.ensure_shape(latents, [None, self.latent_size]), label)}
 
     def _discriminate(self, image: tf.Tensor, label: tf.Tensor | None = None) -> dict[str, tf.Tensor]:

@@ -26,7 +26,7 @@ from zoo.errors import ZooError
 from zoo.networks.inputs import known_shape
 from zoo.paths import straight
 from zoo.sampling import draw
-from zoo.signature import COUNT, SEED, TEMPERATURE, NamedTensor, Signature, image_tensor
+from zoo.signature import COUNT, FIRST, SEED, TEMPERATURE, NamedTensor, Signature, image_tensor
 from zoo.vae.corruptions import CORRUPTIONS, check_corruption
 from zoo.vae.latent_density import fit_density
 from zoo.vae.likelihoods import Likelihood
@@ -296,7 +296,7 @@ class Autoencoder(VectorLatents):
         ]
         if self.density_is_fitted:
             drawn = (image_tensor("image", self.image_shape, "n"),)
-            inputs = (SEED, COUNT, TEMPERATURE)
+            inputs = (SEED, COUNT, TEMPERATURE, FIRST)
             signatures.append(Signature("sample", self._sample, inputs, drawn, description="New images."))
         return {signature.name: signature for signature in signatures}
 
@@ -309,8 +309,8 @@ class Autoencoder(VectorLatents):
     def _reconstruct(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"reconstruction": self.call(image)}
 
-    def _sample(self, seed: tf.Tensor, n: tf.Tensor, temperature: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"image": self.mean_image(draw(self.latent_density(), seed, tf.reshape(n, [1]), temperature))}
+    def _sample(self, seed: tf.Tensor, n: tf.Tensor, temperature: tf.Tensor, first: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"image": self.mean_image(draw(self.latent_density(), seed, tf.reshape(n, [1]), temperature, first))}
 
     def get_config(self) -> dict:
         """Returns the arguments of the constructor, serialized."""

@@ -23,7 +23,7 @@ from zoo.metrics.likelihood import LogLikelihood, Weights, importance_weighted
 from zoo.model import VERB_BATCH
 from zoo.networks import pixelcnn
 from zoo.networks.inputs import known_shape
-from zoo.signature import COUNT, SEED, TEMPERATURE, NamedTensor, Signature, image_tensor
+from zoo.signature import COUNT, FIRST, SEED, TEMPERATURE, NamedTensor, Signature, image_tensor
 from zoo.vae import code_prior
 from zoo.vae.assembled import AssembledModel
 from zoo.vae.tensors import nats
@@ -250,10 +250,10 @@ class CodeModel(AssembledModel):
         ]
         return self.run_in_batches("decode", code=np.concatenate(parts))["image"]
 
-    def _noise(self, n: random.Seed, seed: random.Seed) -> tf.Tensor:
+    def _noise(self, n: random.Seed, seed: random.Seed, first: random.Seed = 0) -> tf.Tensor:
         """Returns what draws are made of, [n, places]; the first do not depend on how many are asked for."""
         places = self.grid_shape[0] * self.grid_shape[1]
-        noise = random.uniform(tf.stack([tf.cast(n, tf.int32), places]), seed)
+        noise = random.uniform(tf.stack([tf.cast(n, tf.int32), places]), seed, first=first)
         return tf.ensure_shape(noise, [None, places])
 
     def log_likelihood(
@@ -305,7 +305,7 @@ class CodeModel(AssembledModel):
 
     def _sample_signature(self) -> Signature:
         drawn = (image_tensor("image", self.image_shape, "n"),)
-        return Signature("sample", self._sample, (SEED, COUNT, TEMPERATURE), drawn, description="New images.")
+        return Signature("sample", self._sample, (SEED, COUNT, TEMPERATURE, FIRST), drawn, description="New images.")
 
     def _elbo_signature(self, image: NamedTensor) -> Signature:
         # An input that has no effect would be none: codes are deterministic.
@@ -329,6 +329,6 @@ class CodeModel(AssembledModel):
     def _elbo(self, image: tf.Tensor, seed: random.Seed = 0) -> dict[str, tf.Tensor]:
         return self.elbo(image, seed)
 
-    def _sample(self, seed: tf.Tensor, n: tf.Tensor, temperature: tf.Tensor) -> dict[str, tf.Tensor]:
-        codes = code_prior.draw_codes(self.prior_network, self._noise(n, seed), temperature)
+    def _sample(self, seed: tf.Tensor, n: tf.Tensor, temperature: tf.Tensor, first: tf.Tensor) -> dict[str, tf.Tensor]:
+        codes = code_prior.draw_codes(self.prior_network, self._noise(n, seed, first), temperature)
         return {"image": self.mean_image(codes)}

@@ -222,16 +222,18 @@ class HierarchicalVAE(LatentVariableModel):
             "scale": _joined([posterior.scale for posterior in posteriors]),
         }
 
-    def draw_latents(self, n: random.Seed, seed: random.Seed, temperature: float | tf.Tensor = 1.0) -> tf.Tensor:
-        """Draws latents [n, latent_size] from the priors, down the hierarchy."""
-        return self._latents_of(self._noise(n, seed), temperature)
+    def draw_latents(
+        self, n: random.Seed, seed: random.Seed, temperature: float | tf.Tensor = 1.0, first: random.Seed = 0
+    ) -> tf.Tensor:
+        """Draws latents [n, latent_size] from the priors, down the hierarchy: rows `first` and on."""
+        return self._latents_of(self._noise(n, seed, first), temperature)
 
-    def _noise(self, n: random.Seed, seed: random.Seed) -> list[tf.Tensor]:
+    def _noise(self, n: random.Seed, seed: random.Seed, first: random.Seed = 0) -> list[tf.Tensor]:
         """Returns what draws are made of, one [n, height, width, channels] a level."""
         rows = tf.reshape(tf.cast(n, tf.int32), [1])
         shapes = [level.latent_shape for level in self.levels]
         drawn = [
-            random.normal(tf.concat([rows, shape], axis=0), random.fold_in(seed, index))
+            random.normal(tf.concat([rows, shape], axis=0), random.fold_in(seed, index), first=first)
             for index, shape in enumerate(shapes)
         ]
         return [tf.ensure_shape(noise, [None, *shape]) for noise, shape in zip(drawn, shapes, strict=True)]

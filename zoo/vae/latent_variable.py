@@ -16,7 +16,7 @@ from zoo import random
 from zoo.callbacks import with_callback
 from zoo.metrics.likelihood import LogLikelihood, Weights, importance_weighted
 from zoo.networks.inputs import widest
-from zoo.signature import COUNT, SEED, TEMPERATURE, NamedTensor, Signature, image_tensor, label_tensor
+from zoo.signature import COUNT, FIRST, SEED, TEMPERATURE, NamedTensor, Signature, image_tensor, label_tensor
 from zoo.vae.collapse import PosteriorCollapseWarning
 from zoo.vae.tensors import nats
 from zoo.vae.vector_latents import VectorLatents
@@ -111,8 +111,10 @@ class LatentVariableModel(VectorLatents):
         """The sizes of the parts of a latent that can collapse on their own: levels, or all of it."""
         return [self.latent_size]
 
-    def draw_latents(self, n: random.Seed, seed: random.Seed, temperature: float | tf.Tensor = 1.0) -> tf.Tensor:
-        """Draws latents [n, latent_size] from the prior."""
+    def draw_latents(
+        self, n: random.Seed, seed: random.Seed, temperature: float | tf.Tensor = 1.0, first: random.Seed = 0
+    ) -> tf.Tensor:
+        """Draws latents [n, latent_size] from the prior: rows `first`, a multiple of 4, and on of those of a seed."""
         raise NotImplementedError
 
     def mean_image(self, latents: tf.Tensor, labels: tf.Tensor | None = None) -> tf.Tensor:
@@ -264,7 +266,7 @@ class LatentVariableModel(VectorLatents):
                 Signature(
                     "reconstruct", self._reconstruct, (image, *label), (copy,), description="Image to mean image."
                 ),
-                Signature("sample", self._sample, (SEED, *count, TEMPERATURE), drawn, description="New images."),
+                Signature("sample", self._sample, (SEED, *count, TEMPERATURE, FIRST), drawn, description="New images."),
                 Signature("elbo", self._elbo, (image, SEED, *label), terms, description="Bound on the log-likelihood."),
             )
         }
@@ -282,12 +284,13 @@ class LatentVariableModel(VectorLatents):
         self,
         seed: tf.Tensor,
         temperature: tf.Tensor,
+        first: tf.Tensor,
         n: tf.Tensor | None = None,
         label: tf.Tensor | None = None,
     ) -> dict[str, tf.Tensor]:
         count = n if label is None else tf.shape(label)[0]
         assert count is not None  # one of the two is an input of every model
-        return {"image": self.mean_image(self.draw_latents(count, seed, temperature), label)}
+        return {"image": self.mean_image(self.draw_latents(count, seed, temperature, first), label)}
 
     def _elbo(self, image: tf.Tensor, seed: tf.Tensor, label: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
         return self.elbo(image, seed, labels=label)

@@ -140,7 +140,10 @@ def test_exported_functions_give_nan_for_a_label_that_is_no_class():
     """They cannot say so in words."""
     model = conditional("projection")
     image = model.signatures()["sample"].function(
-        seed=tf.constant(0, tf.int64), temperature=tf.constant(1.0), label=tf.constant([0, 7, -1], tf.int64)
+        seed=tf.constant(0, tf.int64),
+        temperature=tf.constant(1.0),
+        first=tf.constant(0, tf.int64),
+        label=tf.constant([0, 7, -1], tf.int64),
     )["image"]
     np.testing.assert_array_equal(np.isnan(image).all(axis=(1, 2, 3)), [False, True, True])
     logit = model.signatures()["discriminate"].function(

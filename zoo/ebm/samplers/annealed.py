@@ -67,8 +67,7 @@ class AnnealedLangevin(Sampler):
         dtype, shape = state.position.dtype, tf.shape(state.position)
         values, gradient = energy_and_gradient(self.energy_at(energy, index), state.position)
         step_size = tf.cast(self.step_size * tf.square(self._level(index) / self.levels[-1]), dtype)
-        skip = random.as_seed(first) * tf.cast(tf.reduce_prod(shape[1:]), tf.int64)
-        noise = tf.cast(random.normal(shape, seed, skip=skip), dtype)
+        noise = tf.cast(random.normal(shape, seed, first=first), dtype)
         position = state.position - step_size * gradient + tf.sqrt(2 * step_size) * noise
         if self.bounds is not None:
             position = tf.clip_by_value(position, *self.bounds)

@@ -65,6 +65,5 @@ class UnadjustedLangevin(Sampler):
         gradient = state.gradient
         if self.gradient_clip is not None:
             gradient = tf.clip_by_value(gradient, -self.gradient_clip, self.gradient_clip)
-        skip = random.as_seed(first) * tf.cast(tf.reduce_prod(shape[1:]), tf.int64)
-        noise = tf.cast(random.normal(shape, seed, skip=skip), dtype)
+        noise = tf.cast(random.normal(shape, seed, first=first), dtype)
         return self._moved(state, state.position - step_size * gradient + scale * noise, energy)

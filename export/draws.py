@@ -1,0 +1,95 @@
+"""Whether draws of a format are spread as those of the model, and of different seeds independent of each other.
+
+All rows of a call are given the same input, so that they are independent draws of one distribution. They are compared
+by the mean and a few random projections of each output. Needs NumPy alone.
+"""
+
+import math
+
+import numpy as np
+
+from export.errors import ExportError
+from export.inputs import draw_inputs
+from zoo.signature import Signature
+
+ROWS = 512
+_PROJECTIONS = 4
+_ROUNDING = 1e-4  # as the difference that signatures allow, of the largest value
+_CHANCE = 1e-7  # of an alarm without cause, at each comparison
+_SEEDS = (20, 21)  # of the model, and of the format
+
+Arrays = dict[str, np.ndarray]
+
+
+def draws_inputs(signature: Signature, of_model: bool) -> Arrays:
+    """Returns inputs for `ROWS` draws of one distribution, with a seed of the model's or of a format's own."""
+    inputs = draw_inputs(signature.inputs, 1, 0)
+    for spec in signature.inputs:
+        if spec.shape and isinstance(spec.shape[0], str):
+            inputs[spec.name] = np.repeat(inputs[spec.name], ROWS, axis=0)
+    changed = {"n": ROWS, "seed": _SEEDS[0] if of_model else _SEEDS[1]}
+    return {**inputs, **{key: np.array(value, np.int64) for key, value in changed.items() if key in inputs}}
+
+
+def statistics_of(outputs: Arrays) -> np.ndarray:
+    """Returns what draws are compared by, float64 [rows, statistics]."""
+    found = []
+    for name in sorted(outputs):
+        rows = outputs[name].reshape(len(outputs[name]), -1).astype(np.float64)
+        directions = np.random.default_rng(rows.shape[1]).normal(size=(rows.shape[1], _PROJECTIONS))
+        found += [rows.mean(axis=1, keepdims=True), rows @ directions / math.sqrt(rows.shape[1])]
+    return np.concatenate(found, axis=1)
+
+
+def check_draws(signature: Signature, of_model: np.ndarray, of_format: np.ndarray, where: str) -> None:
+    """Compares draws by two-sample tests of Kolmogorov and Smirnov, and by correlations of ranks.
+
+    Args:
+        signature: What was run.
+        of_model: `statistics_of` draws of the model.
+        of_format: Those of draws of a format, for another seed.
+        where: The format's name in messages.
+
+    Raises:
+        ExportError: They are spread otherwise, or depend on each other, beyond chance.
+    """
+    label = f"signature '{signature.name}' in {where}"
+    count = len(of_model)
+    # Massart's bound for distances of distribution functions, and one of the kind of Hoeffding's for correlations.
+    furthest = math.sqrt(math.log(2 / _CHANCE) / count)
+    closest = math.sqrt(2 * math.log(2 / _CHANCE) / count)
+    for ours, theirs in zip(of_model.T, of_format.T, strict=True):
+        scale = max(np.abs(ours).max(), np.abs(theirs).max(), 1e-30)
+        ours, theirs = ours / scale, theirs / scale
+        middle = np.median(ours)
+        distance = max(_distance(ours, theirs), _distance(np.abs(ours - middle), np.abs(theirs - middle)))
+        if distance > furthest:
+            raise ExportError(
+                f"{label}: draws are spread otherwise than those of the model (distance of distribution functions "
+                f"{distance:.2f}, at most {furthest:.2f} by chance, {count} draws)."
+            )
+        correlation = _correlation(ours, theirs)
+        if abs(correlation) > closest:
+            raise ExportError(
+                f"{label}: draws for different seeds depend on each other (correlation {correlation:.2f}, at most "
+                f"{closest:.2f} by chance, {count} draws)."
+            )
+
+
+def _distance(first: np.ndarray, second: np.ndarray) -> float:
+    """Returns the largest difference of two empirical distribution functions, where values may differ by rounding."""
+    places = np.concatenate([first, second])
+
+    def share_below(values: np.ndarray, shift: float) -> np.ndarray:
+        return np.searchsorted(np.sort(values), places + shift, side="right") / len(values)
+
+    more = share_below(first, -_ROUNDING) - share_below(second, _ROUNDING)
+    less = share_below(second, -_ROUNDING) - share_below(first, _ROUNDING)
+    return float(max(more.max(), less.max()))
+
+
+def _correlation(first: np.ndarray, second: np.ndarray) -> float:
+    if min(np.ptp(first), np.ptp(second)) <= _ROUNDING:
+        return 0.0  # an output that no noise reaches
+    ranks = [np.argsort(np.argsort(values)) - (len(values) - 1) / 2 for values in (first, second)]
+    return float(np.dot(*ranks) / np.dot(ranks[0], ranks[0]))

@@ -1,0 +1,135 @@
+"""What keeps a signature from being exported to ONNX: which op, of which layer, and what to do about it."""
+
+import contextlib
+import dataclasses
+import logging
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import keras
+
+from zoo.signature import Signature
+
+Layers = frozenset[str]  # names of layers
+Refusal = tuple[str, str, str]  # a handler's: op, node and reason
+
+_DRAWN = (
+    "Draw with zoo.random from a seed that is an input; without one no two runs can be compared. Noise for training "
+    "alone belongs behind `if training`."
+)
+_PYTHON = "It runs Python, which is not in the file. Write it in TensorFlow ops."
+_SOLVED = "Solve it before the export where it is of weights, or write it as products and sums."
+_TEXT = "Do it before the model: a bundle takes numbers alone."
+_REMEDIES = {
+    "EagerPyFunc": _PYTHON,
+    "PyFunc": _PYTHON,
+    "PyFuncStateless": _PYTHON,
+    **dict.fromkeys(("MatrixInverse", "MatrixSolve", "Qr", "SelfAdjointEigV2", "Svd", "Eig", "Lu"), _SOLVED),
+    **dict.fromkeys(("AsString", "LookupTableFindV2", "RegexReplace", "StringSplitV2", "UnicodeDecode"), _TEXT),
+}
+# What the ops that draw without a seed become in ONNX.
+_STATEFUL = ("Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike")
+
+
+@dataclasses.dataclass(frozen=True)
+class Obstacle:
+    """What keeps a signature from being exported to ONNX.
+
+    Attributes:
+        signature: The signature.
+        op: The type of the TensorFlow op, or of what it becomes in ONNX.
+        layers: The layers that it comes from, innermost names; empty for ops outside any.
+        nodes: Names of the nodes in the graph.
+        reason: What is wrong.
+        remedy: What can be done about it.
+    """
+
+    signature: str
+    op: str
+    layers: tuple[str, ...]
+    nodes: tuple[str, ...]
+    reason: str
+    remedy: str
+
+    def __str__(self) -> str:
+        where = f"layer {', '.join(self.layers)}" if self.layers else f"node {', '.join(self.nodes[:3])}"
+        return f"signature '{self.signature}', {where}: {self.op} {self.reason}. {self.remedy}".rstrip()
+
+
+def obstacles_of(
+    signature: Signature, errors: Iterable[str], refused: Iterable[Refusal], nodes: Iterable[Any], layers: Layers
+) -> list[Obstacle]:
+    """Returns what keeps a signature from being exported.
+
+    Args:
+        signature: The signature.
+        errors: What tf2onnx logged as errors.
+        refused: What handlers of ours did not convert.
+        nodes: What was made: nodes of tf2onnx's graph.
+        layers: Names of layers, to say where an op comes from.
+    """
+    found: dict[tuple[str, str, str], list[str]] = {}
+
+    def add(op: str, node: str, reason: str, remedy: str) -> None:
+        found.setdefault((op, reason, remedy), []).append(node)
+
+    named = set()
+    for op, node, reason in refused:
+        named.add(node)
+        add(op, node, f"is not converted here ({reason.rstrip('.')})", "Use other ops.")
+    for error in errors:
+        if unknown := re.search(r"Tensorflow op \[(.*): (\w+)\] is not supported", error):
+            node, op = unknown.groups()
+            remedy = _REMEDIES.get(op, f"Use other ops, or add a handler: export.register_op('{op}', handler).")
+            add(op, node, "has no counterpart in ONNX", remedy)
+        elif failed := re.search(r"Failed to convert node '(.*?)'.*?OP=(\w+)", error, re.DOTALL):
+            node, op = failed.groups()
+            if node not in named:
+                add(op, node, "is not converted by tf2onnx, which failed at it", "Use other ops.")
+        elif not error.startswith("Unsupported ops"):
+            add("tf2onnx", signature.name, f"says: {error.strip().splitlines()[0]}", "")
+    for node in nodes:
+        if node.type in _STATEFUL:
+            add(node.type, node.name, "draws random numbers without a seed", _DRAWN)
+    return [
+        Obstacle(signature.name, op, _layers_of(where, layers), tuple(where), reason, remedy)
+        for (op, reason, remedy), where in found.items()
+    ]
+
+
+def _layers_of(nodes: Iterable[str], layers: Layers) -> tuple[str, ...]:
+    """Returns the innermost layer in the name of each node, which TensorFlow numbers anew in every trace."""
+    found = []
+    for node in nodes:
+        scopes = [re.sub(r"_\d+$", "", scope) if scope not in layers else scope for scope in node.split("/")[:-1]]
+        inside = [scope for scope in scopes if scope in layers]
+        found += inside[-1:]
+    return tuple(dict.fromkeys(found))
+
+
+def layer_names(model: keras.Model) -> Layers:
+    """Returns the names of all layers inside a model."""
+    return Layers(layer.name for layer in model._flatten_layers(include_self=False))
+
+
+@contextlib.contextmanager
+def collected_errors() -> Iterator[list[str]]:
+    """Collects what tf2onnx logs as errors, and keeps its log off the terminal."""
+    errors: list[str] = []
+
+    class Collector(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            errors.append(record.getMessage())
+
+    logger, collector = logging.getLogger("tf2onnx"), Collector(logging.ERROR)
+    before = logger.level, logger.propagate
+    logger.addHandler(collector)
+    logger.propagate = False
+    logger.setLevel(logging.ERROR)
+    try:
+        yield errors
+    finally:
+        logger.removeHandler(collector)
+        logger.setLevel(before[0])
+        logger.propagate = before[1]

@@ -1,0 +1,202 @@
+"""The web application: routes, what goes wrong, and the answers."""
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import anyio
+import onnxruntime
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, Response
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from export.errors import ExportError
+from export.pictures import to_png
+from export.runtime import Bundle
+from export.serving import openapi, protocol
+from export.serving.engine import Engine
+from export.serving.errors import RequestError
+from export.serving.images import image_output
+from export.serving.limits import Limits
+from export.session import run_session
+
+_REFUSALS = {
+    400: "The request is not of the protocol.",
+    406: "A picture is asked for, and the outputs are none.",
+    408: "The body took too long to arrive.",
+    413: "The body is too large, or asks for too many rows.",
+    415: "The body is compressed.",
+    422: "The tensors are not those that the signature takes.",
+    500: "The graph fails on these inputs.",
+    503: "Too many requests are in progress.",
+    504: "The request took too long, and was stopped.",
+}
+
+
+def create_app(directory: str | Path, limits: Limits | None = None) -> FastAPI:
+    """Returns an ASGI application that serves a bundle, all of whose signatures are loaded.
+
+    Args:
+        directory: A folder written by `export.save`.
+        limits: What to allow, by default `Limits()`.
+
+    Raises:
+        ExportError: It is no bundle, has no ONNX files, or one is missing or altered.
+    """
+    # Without spinning: cores that ONNX Runtime keeps busy between requests are those that read and write them.
+    bundle, engine = Bundle(directory, spinning=False), Engine(limits or Limits())
+    for name in bundle.signatures:
+        bundle.session(name)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        engine.close()
+
+    kind = bundle.manifest["model"]["class"]
+    app = FastAPI(
+        title=f"{kind} over KServe v2",
+        version=protocol.VERSION,
+        description="Each signature of the bundle is a model of the Open Inference Protocol (KServe v2).",
+        lifespan=lifespan,
+        redoc_url=None,
+    )
+    for name in bundle.signatures:
+        _add_signature(app, bundle, engine, name)
+    _add_server(app, bundle)
+    _add_errors(app, list(bundle.signatures))
+    return app
+
+
+def _add_server(app: FastAPI, bundle: Bundle) -> None:
+    known = openapi.ServerMetadata(
+        name="genzoo",
+        version=bundle.manifest.get("versions", {}).get("genzoo", "unknown"),
+        extensions=["binary_tensor_data"],
+        models=list(bundle.signatures),
+    )
+
+    @app.get("/v2", tags=["server"])
+    async def server_metadata() -> openapi.ServerMetadata:
+        """The server, and the models it has."""
+        return known
+
+    @app.get("/v2/health/live", tags=["server"])
+    async def live() -> openapi.Health:
+        """Whether the server answers."""
+        return openapi.Health()
+
+    @app.get("/v2/health/ready", tags=["server"])
+    async def ready() -> openapi.Readiness:
+        """Whether all signatures are loaded; the server does not listen before."""
+        return openapi.Readiness(name="genzoo")
+
+
+def _add_signature(app: FastAPI, bundle: Bundle, engine: Engine, name: str) -> None:
+    signature, session = bundle.signatures[name], bundle.session(name)
+    limits, picture, described = engine.limits, image_output(signature), openapi.metadata(signature)
+
+    def answer(body: bytes, header_length: str | None, as_picture: bool, options: onnxruntime.RunOptions) -> Response:
+        request = protocol.parse(body, header_length, signature, limits.max_rows)
+        outputs = run_session(session, request.inputs, name, options)
+        if as_picture and picture:
+            return Response(to_png(outputs[picture]), media_type="image/png")
+        content, json_length = protocol.respond(request, outputs, signature)
+        if json_length is None:
+            return Response(content, media_type="application/json")
+        headers = {protocol.HEADER_LENGTH: str(json_length)}
+        return Response(content, headers=headers, media_type="application/octet-stream")
+
+    async def infer(request: Request) -> Response:
+        end = time.monotonic() + limits.timeout
+        as_picture = _accepts_png(request.headers.get("accept", ""))
+        if as_picture and not picture:
+            raise RequestError(406, f"the outputs of '{name}' are no pictures. Leave image/png out of Accept.")
+        with engine.admit():
+            body = await _body(request, limits)
+        header_length = request.headers.get(protocol.HEADER_LENGTH)
+        return await engine.run(
+            lambda options: answer(body, header_length, as_picture, options), end - time.monotonic()
+        )
+
+    async def metadata() -> openapi.ModelMetadata:
+        return described
+
+    async def ready() -> openapi.Readiness:
+        return openapi.Readiness(name=name)
+
+    for path in (f"/v2/models/{name}", f"/v2/models/{name}/versions/{protocol.VERSION}"):
+        shown = {"include_in_schema": path.endswith(name), "tags": [name]}
+        app.add_api_route(
+            f"{path}/infer",
+            infer,
+            methods=["POST"],
+            response_class=Response,
+            summary=f"Run {name}",
+            description=openapi.summary(signature),
+            openapi_extra=openapi.inference(signature, limits.max_rows),
+            responses=openapi.answers(signature, _REFUSALS),
+            **shown,
+        )
+        app.add_api_route(path, metadata, summary=f"The tensors of {name}", **shown)
+        app.add_api_route(f"{path}/ready", ready, summary=f"Whether {name} is loaded", **shown)
+
+
+def _accepts_png(accept: str) -> bool:
+    return any(part.split(";")[0].strip().lower() == "image/png" for part in accept.split(","))
+
+
+async def _body(request: Request, limits: Limits) -> bytes:
+    """Returns the body of a request, of which no more is read than is allowed.
+
+    Raises:
+        RequestError: It is compressed, too large, or too slow to arrive.
+    """
+    closing = {"Connection": "close"}  # what is not read would be taken for the next request
+    too_large = RequestError(
+        413, f"the body is larger than {limits.max_body} bytes, the most allowed here. Send fewer rows.", closing
+    )
+    encoding, length = request.headers.get("content-encoding", "identity"), request.headers.get("content-length", "")
+    if encoding.lower() != "identity":
+        raise RequestError(415, f"the body is compressed ({encoding[:20]}). Send it as it is.", closing)
+    if length.isdecimal() and (len(length) > 18 or int(length) > limits.max_body):
+        raise too_large
+
+    chunks, size = [], 0
+    try:
+        with anyio.fail_after(limits.timeout):
+            async for chunk in request.stream():
+                size += len(chunk)
+                if size > limits.max_body:
+                    raise too_large
+                chunks.append(chunk)
+    except TimeoutError:
+        message = f"the body did not arrive within {limits.timeout:g} s. Send less, or over a faster connection."
+        raise RequestError(408, message, closing) from None
+    except ClientDisconnect:
+        raise RequestError(400, "the connection ended before the body did. Send all of it.") from None
+    return b"".join(chunks)
+
+
+def _add_errors(app: FastAPI, names: list[str]) -> None:
+    @app.exception_handler(RequestError)
+    async def refused(_: Request, error: RequestError) -> JSONResponse:
+        return JSONResponse({"error": str(error)}, error.status, error.headers)
+
+    @app.exception_handler(ExportError)
+    async def failed(_: Request, error: ExportError) -> JSONResponse:
+        return JSONResponse({"error": str(error)}, 500)
+
+    @app.exception_handler(Exception)
+    async def broken(_: Request, error: Exception) -> JSONResponse:
+        message = f"the server failed ({type(error).__name__}); its log says where. Please report it."
+        return JSONResponse({"error": message}, 500)
+
+    @app.exception_handler(HTTPException)
+    async def no_route(request: Request, error: HTTPException) -> JSONResponse:
+        message = f"{request.method} {request.url.path}: {error.detail}. See the OpenAPI page at /docs."
+        if error.status_code == 404:
+            message += f" Models, each of version {protocol.VERSION}: {', '.join(names)}."
+        return JSONResponse({"error": message}, error.status_code, error.headers)

@@ -1,0 +1,95 @@
+"""Runs requests in threads, so that the event loop stays alive; bounded in number and in time."""
+
+import asyncio
+import contextlib
+import math
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Generic, TypeVar
+
+import onnxruntime
+
+from export.serving.errors import RequestError
+from export.serving.limits import Limits
+
+Result = TypeVar("Result")
+
+
+class Engine:
+    """A pool of threads with a bound on what waits for them.
+
+    Args:
+        limits: Of the server.
+    """
+
+    def __init__(self, limits: Limits):
+        self.limits = limits
+        self._pool = ThreadPoolExecutor(limits.threads, "inference")
+        self._arriving = 0
+        self._jobs: set[_Job[Any]] = set()  # waiting or running, with those that nobody waits for any more
+
+    @contextlib.contextmanager
+    def admit(self) -> Iterator[None]:
+        """Holds a place for a request while its body arrives.
+
+        Raises:
+            RequestError: 503, all places are taken.
+        """
+        if self._arriving + len(self._jobs) >= self.limits.concurrency:
+            message = f"{self.limits.concurrency} requests are in progress, as many as allowed. Come again in a second."
+            raise RequestError(503, message, {"Retry-After": "1"})
+        self._arriving += 1
+        try:
+            yield
+        finally:
+            self._arriving -= 1
+
+    async def run(self, work: Callable[[onnxruntime.RunOptions], Result], seconds: float) -> Result:
+        """Returns what the work returns, which is stopped between two nodes of its graph when time is up.
+
+        Args:
+            work: Takes the options to run a session with.
+            seconds: How long to wait for it.
+
+        Raises:
+            RequestError: 503 where no thread was free in time, and 504 where it takes longer.
+        """
+        job = _Job(work)
+        self._jobs.add(job)
+        future = asyncio.get_running_loop().run_in_executor(self._pool, job)
+        future.add_done_callback(lambda done: self._leave(job, done))
+        done, _ = await asyncio.wait((future,), timeout=max(0, seconds))
+        if done:
+            return future.result()
+        job.stop()
+        limit = f"{self.limits.timeout:g} s"
+        if job.started:
+            raise RequestError(504, f"the request took longer than {limit}, and was stopped. Ask for less at once.")
+        again = {"Retry-After": str(math.ceil(self.limits.timeout))}
+        raise RequestError(503, f"no thread was free for {limit}. Come again later.", again)
+
+    def close(self) -> None:
+        """Stops what still runs, and waits for its threads."""
+        for job in self._jobs:
+            job.stop()
+        self._pool.shutdown(cancel_futures=True)
+
+    def _leave(self, job: "_Job[Any]", done: asyncio.Future) -> None:
+        self._jobs.discard(job)
+        if not done.cancelled():
+            done.exception()  # where nobody waits any more, the error of having been stopped is nobody's concern
+
+
+class _Job(Generic[Result]):
+    def __init__(self, work: Callable[[onnxruntime.RunOptions], Result]):
+        self._work, self._options = work, onnxruntime.RunOptions()
+        self._stopped = self.started = False
+
+    def __call__(self) -> Result:
+        self.started = True
+        if self._stopped:
+            raise RequestError(503, "nobody waits for this request any more.")
+        return self._work(self._options)
+
+    def stop(self) -> None:
+        self._stopped = self._options.terminate = True

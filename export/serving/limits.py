@@ -1,0 +1,33 @@
+"""What one server allows, so that no request takes it down."""
+
+from dataclasses import dataclass, fields
+
+from export.errors import ExportError
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The limits of a server; a request beyond one is refused with a message that names it.
+
+    Args:
+        max_rows: The most rows of a request: the size of its first free axis, or of what it asks to draw.
+        max_body: The largest body of a request, in bytes.
+        timeout: Seconds from the arrival of a request to its answer.
+        concurrency: Requests in progress, running and waiting; one more is asked to come again.
+        threads: Requests that run at once. The others wait.
+
+    Raises:
+        ExportError: One is not positive.
+    """
+
+    max_rows: int = 1024
+    max_body: int = 64 * 2**20
+    timeout: float = 60.0
+    concurrency: int = 32
+    threads: int = 2
+
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if not 0 < value < float("inf"):
+                raise ExportError(f"{each.name} is {value}, expected a positive number.")

@@ -1,0 +1,53 @@
+"""Draws of a format are those of the model in distribution, and seeds are independent: both tests can fail."""
+
+import numpy as np
+import pytest
+
+from export.draws import ROWS, check_draws, draws_inputs, statistics_of
+from export.errors import ExportError
+from zoo.signature import COUNT, SEED, TEMPERATURE, NamedTensor, Signature, image_tensor
+
+DRAWS = Signature("sample", lambda **_: {}, (SEED, COUNT, TEMPERATURE), (image_tensor("image", (4, 4, 1), "n"),))
+
+
+def images(seed: int, spread: float = 1.0, shift: float = 0.0) -> dict[str, np.ndarray]:
+    return {"image": shift + spread * np.random.default_rng(seed).normal(size=(ROWS, 4, 4, 1)).astype(np.float32)}
+
+
+def checked(first: dict, second: dict) -> None:
+    check_draws(DRAWS, statistics_of(first), statistics_of(second), "onnx")
+
+
+def test_inputs_are_one_row_many_times():
+    image, label = image_tensor("image", (4, 4, 1)), NamedTensor("label", ("batch",), "int64", (0, 9))
+    signature = Signature("elbo", lambda **_: {}, (image, SEED, label), (NamedTensor("elbo", ("batch",)),))
+    ours, theirs = draws_inputs(signature, True), draws_inputs(signature, False)
+    assert ours["image"].shape == (ROWS, 4, 4, 1)
+    assert not np.ptp(ours["image"], axis=0).any()
+    np.testing.assert_array_equal(ours["image"], theirs["image"])
+    assert ours["seed"] != theirs["seed"]
+    assert int(draws_inputs(DRAWS, True)["n"]) == ROWS
+
+
+def test_draws_of_one_distribution_pass_for_any_seeds():
+    for seed in range(50):
+        checked(images(2 * seed), images(2 * seed + 1))
+
+
+def test_what_no_noise_reaches_passes():
+    fixed = {"image": np.full((ROWS, 4, 4, 1), 0.3, np.float32)}
+    checked(fixed, {"image": fixed["image"] + np.float32(3e-8)})
+
+
+@pytest.mark.parametrize("other", [{"spread": 2.0}, {"shift": 1.0}, {"spread": 0.0}])
+def test_another_spread_is_found(other):
+    with pytest.raises(ExportError, match="spread otherwise than those of the model"):
+        checked(images(0), images(1, **other))
+
+
+@pytest.mark.parametrize("share", [0.7, -1.0])
+def test_draws_that_follow_each_other_are_found(share):
+    first, second = images(0)["image"], images(1)["image"]
+    mixed = share * first + np.sqrt(1 - share**2) * second
+    with pytest.raises(ExportError, match="depend on each other"):
+        checked({"image": first}, {"image": mixed})
