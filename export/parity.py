@@ -26,7 +26,7 @@ class Reference:
 
     Attributes:
         cases: Inputs and outputs, at two batch sizes.
-        draws: Statistics of draws, of signatures that draw; see `export.draws`.
+        draws: Statistics of draws, of signatures that draw rows; see `export.draws`.
     """
 
     cases: list[tuple[Arrays, Arrays]]
@@ -45,11 +45,18 @@ def reference(signature: Signature, run: Runner) -> Reference:
         outputs = {name: np.asarray(value) for name, value in run(**inputs).items()}
         check_outputs(signature, outputs, inputs, "the model")
         pairs.append((inputs, outputs))
-    return Reference(pairs, _draws(run, draws_inputs(signature, True)) if signature.stochastic else None)
+    if not (signature.stochastic and _drawn_in_rows(signature)):
+        return Reference(pairs)
+    return Reference(pairs, _draws(signature, run, draws_inputs(signature, True)))
 
 
-def _draws(run: Runner, inputs: Arrays) -> np.ndarray:
-    return statistics_of({name: np.asarray(value) for name, value in run(**inputs).items()})
+def _drawn_in_rows(signature: Signature) -> list[str]:
+    return [spec.name for spec in signature.outputs if spec.shape and isinstance(spec.shape[0], str)]
+
+
+def _draws(signature: Signature, run: Runner, inputs: Arrays) -> np.ndarray:
+    outputs = run(**inputs)
+    return statistics_of({name: np.asarray(outputs[name]) for name in _drawn_in_rows(signature)})
 
 
 def check_outputs(
@@ -111,7 +118,7 @@ def compare(signature: Signature, expected: Reference, run: Runner, where: str) 
     if signature.stochastic:
         _check_seeds(signature, expected.cases[-1][0], run, where)
     if expected.draws is not None:
-        check_draws(signature, expected.draws, _draws(run, draws_inputs(signature, False)), where)
+        check_draws(signature, expected.draws, _draws(signature, run, draws_inputs(signature, False)), where)
     return worst
 
 
