@@ -47,7 +47,7 @@ def _tested() -> dict[str, str]:
     dtypes: dict[str, dict[str, None]] = {}
     for case in CASES:
         for op in (case.op, *case.also):
-            dtypes.setdefault(op, {}).update(dict.fromkeys(case.dtypes))
+            dtypes.setdefault(op, {}).update(dict.fromkeys(case.compared))
     return {op: ", ".join(found) for op, found in dtypes.items()}
 
 

@@ -1,7 +1,7 @@
 """What the cases of ops share: what to draw, what to convert, and how near ONNX Runtime has to come to TensorFlow."""
 
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,9 +58,10 @@ class Case:
         function: From tensors to a tensor, or to several.
         inputs: What it takes.
         name: What tells it from other cases of the op.
-        dtypes: Those that it is run in.
+        dtypes: Those that it is run in, but for what `lacks` leaves out.
         eps: How far off a value may be, in units of the dtype's rounding.
         also: Other ops that it is there for.
+        lacks: The ONNX op that it becomes and that ONNX Runtime has no float64 kernel for: it is run in float32 alone.
         scale: Of what size, besides the value itself: by default that of the largest value, as is right for sums.
     """
 
@@ -72,44 +73,99 @@ class Case:
     eps: float = 8.0
     scale: float | None = None
     also: tuple[str, ...] = ()
+    lacks: str = ""
 
     def __str__(self) -> str:
         return f"{self.op}-{self.name}" if self.name else self.op
 
+    @property
+    def compared(self) -> tuple[str, ...]:
+        """The dtypes that it is run in."""
+        return tuple(dtype for dtype in self.dtypes if dtype != "float64" or not self.lacks)
 
-def compare(case: Case, dtype: str) -> None:
-    """Converts a case and compares, at two batch sizes.
+
+def compare(cases: Sequence[Case], dtype: str) -> None:
+    """Converts cases, all to one graph as most of the time goes with any graph, and compares at two batch sizes.
 
     Raises:
-        AssertionError: The values differ, or TensorFlow does not use the op.
+        AssertionError: Values differ, or a case has not the ops that it is there for.
     """
-    generator = np.random.default_rng(zlib.crc32(f"{case}".encode()))
-    names = dict.fromkeys(size for given in case.inputs for size in given.shape if isinstance(size, str))
-    sizes = {name: int(generator.integers(1, 7)) for name in names}
-    inputs = {f"x{place}": given for place, given in enumerate(case.inputs)}
-    specs = tuple(
-        NamedTensor(
-            name,
-            tuple(sizes[size] if size in sizes and size != FREE else size for size in given.shape),
-            given.dtype or dtype,
-        )
-        for name, given in inputs.items()
-    )
-    function = tf.function(lambda **values: _named(case.function(*values.values())), autograph=False)
-    traced = function.get_concrete_function(**{spec.name: tf.TensorSpec(spec.free_shape, spec.dtype) for spec in specs})
-    assert {case.op, *case.also} <= ops_of(traced), f"{case.op}, {case.also} are not all in {sorted(ops_of(traced))}"
-    outputs = tuple(
-        NamedTensor(name, tuple(f"{name}{axis}" for axis in range(value.shape.rank)), value.dtype.name)
-        for name, value in traced.structured_outputs.items()
-    )
-    model = onnx.convert(Signature("test", lambda **values: _named(case.function(*values.values())), specs, outputs))
+    drawn = [_Drawn(case, dtype, f"case{place}") for place, case in enumerate(cases)]
+    added: dict[str, set[str]] = {}
+
+    def function(**values: tf.Tensor) -> dict[str, tf.Tensor]:
+        graph, found = tf.compat.v1.get_default_graph(), {}
+        for each in drawn:
+            before = len(graph.get_operations())
+            found |= each.outputs([values[spec.name] for spec in each.specs])
+            added[each.prefix] = ops_of(graph, (node.node_def for node in graph.get_operations()[before:]))
+        return found
+
+    inputs = tuple(spec for each in drawn for spec in each.specs)
+    outputs = tuple(spec for each in drawn for spec in each.results)
+    model = onnx.convert(Signature("test", function, inputs, outputs))
     session = open_session(model.SerializeToString(), "test")
-    for batch in BATCHES:
-        sizes[FREE] = batch
-        values = {spec.name: inputs[spec.name].draw(generator, sizes, spec.dtype) for spec in specs}
-        expected = function(**{name: tf.constant(value) for name, value in values.items()})
-        for name, got in run_session(session, values, "test").items():
-            assert_near(got, expected[name].numpy(), case, dtype)
+    made = {node.op_type for node in model.graph.node}
+    wrong = []
+    for each in drawn:
+        missing = {each.case.op, *each.case.also} - added[each.prefix]
+        if missing:
+            wrong.append(f"{each.case}: {missing} not among {sorted(added[each.prefix])}")
+        if each.case.lacks and each.case.lacks not in made:
+            wrong.append(f"{each.case}: no ONNX op {each.case.lacks}")
+    for batch in range(len(BATCHES)):
+        values = {name: value for each in drawn for name, value in each.values[batch].items()}
+        found = run_session(session, values, "test")
+        for each in drawn:
+            for name, expected in each.expected[batch].items():
+                try:
+                    assert_near(found[name], expected, each.case, dtype)
+                except AssertionError as error:
+                    wrong.append(f"{each.case}: {error}")
+    assert not wrong, "\n".join(wrong)
+
+
+class _Drawn:
+    """What is drawn for a case, and what TensorFlow makes of it without a graph.
+
+    Args:
+        case: The case.
+        dtype: That under test.
+        prefix: Of the names of its inputs and outputs.
+    """
+
+    def __init__(self, case: Case, dtype: str, prefix: str):
+        self.case, self.prefix = case, prefix
+        generator = np.random.default_rng(zlib.crc32(f"{case}".encode()))
+        names = dict.fromkeys(size for given in case.inputs for size in given.shape if isinstance(size, str))
+        sizes = {name: int(generator.integers(1, 7)) for name in names if name != FREE}
+        self.specs = [
+            NamedTensor(
+                f"{prefix}_x{place}", tuple(sizes.get(size, size) for size in given.shape), given.dtype or dtype
+            )
+            for place, given in enumerate(case.inputs)
+        ]
+        self.values = [
+            {
+                spec.name: given.draw(generator, {**sizes, FREE: batch}, spec.dtype)
+                for spec, given in zip(self.specs, case.inputs, strict=True)
+            }
+            for batch in BATCHES
+        ]
+        self.expected = [
+            {name: value.numpy() for name, value in self.outputs(list(map(tf.constant, values.values()))).items()}
+            for values in self.values
+        ]
+        self.results = [
+            NamedTensor(name, tuple(f"{name}_{axis}" for axis in range(value.ndim)), value.dtype.name)
+            for name, value in self.expected[0].items()
+        ]
+
+    def outputs(self, values: Sequence[tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Returns what the case makes of tensors, by name."""
+        made = self.case.function(*values)
+        made = made if isinstance(made, list | tuple) else [made]
+        return {f"{self.prefix}_y{place}": value for place, value in enumerate(made)}
 
 
 def assert_near(got: np.ndarray, expected: np.ndarray, case: Case, dtype: str) -> None:
@@ -124,10 +180,17 @@ def assert_near(got: np.ndarray, expected: np.ndarray, case: Case, dtype: str) -
     np.testing.assert_allclose(got, expected, rtol=unit, atol=unit * scale)
 
 
-def ops_of(traced: Any) -> set[str]:
-    """Returns the ops of a traced function and of those that it calls."""
-    graph = traced.graph.as_graph_def()
-    return {node.op for nodes in (graph.node, *(each.node_def for each in graph.library.function)) for node in nodes}
+def ops_of(graph: tf.Graph, nodes: Iterable[Any]) -> set[str]:
+    """Returns the ops of nodes and of the functions that they call."""
+    library = {each.signature.name: each.node_def for each in graph.as_graph_def().library.function}
+    found, left = set(), list(nodes)
+    while left:
+        node = left.pop()
+        found.add(node.op)
+        for attribute in node.attr.values():
+            for called in (attribute.func, *attribute.list.func):
+                left += library.pop(called.name, [])
+    return found
 
 
 def gradient(function: Callable[..., tf.Tensor], *, of: int | None = None) -> Callable[..., Any]:
@@ -145,8 +208,3 @@ def gradient(function: Callable[..., tf.Tensor], *, of: int | None = None) -> Ca
         return [tf.convert_to_tensor(value) for value in tape.gradient(total, values[:of])]
 
     return gradients
-
-
-def _named(values: Any) -> dict[str, tf.Tensor]:
-    values = values if isinstance(values, list | tuple) else [values]
-    return {f"y{place}": value for place, value in enumerate(values)}

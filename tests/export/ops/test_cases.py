@@ -1,9 +1,9 @@
-"""Every case of an op, in ONNX Runtime against TensorFlow, at two batch sizes."""
+"""Every case of an op, in ONNX Runtime against TensorFlow, at two batch sizes; many cases a graph, to save time."""
 
 from pathlib import Path
 
 import pytest
-from op_cases import CASES
+from op_cases import CASES, MODULES
 from op_cases.comparison import compare
 from op_table import table
 
@@ -12,11 +12,22 @@ from export.ops import handlers
 DOCS = Path(__file__).parents[3] / "docs"
 
 
-@pytest.mark.parametrize(
-    ("case", "dtype"), [pytest.param(case, dtype, id=f"{case}-{dtype}") for case in CASES for dtype in case.dtypes]
-)
-def test_case(case, dtype):
-    compare(case, dtype)
+TOGETHER = 12
+
+
+def groups():
+    """Cases of one module and one dtype."""
+    for module in MODULES:
+        for dtype in dict.fromkeys(dtype for case in module.CASES for dtype in case.compared):
+            cases = [case for case in module.CASES if dtype in case.compared]
+            for start in range(0, len(cases), TOGETHER):
+                name = f"{module.__name__.split('.')[-1]}-{dtype}-{start}"
+                yield pytest.param(cases[start : start + TOGETHER], dtype, id=name)
+
+
+@pytest.mark.parametrize(("cases", "dtype"), groups())
+def test_cases(cases, dtype):
+    compare(cases, dtype)
 
 
 def test_names_tell_cases_apart():
