@@ -5,8 +5,11 @@ A handler is a function `(graph, node) -> None` that replaces one TensorFlow nod
 `register`.
 """
 
+import inspect
 from collections.abc import Callable
 from typing import Any
+
+from tensorflow.python.framework import op_def_registry
 
 from export.errors import ExportError
 from export.ops.activations import (
@@ -185,16 +188,29 @@ def handlers() -> dict[str, Handler]:
     return dict(_HANDLERS)
 
 
-def register(op: str, handler: Handler) -> None:
-    """Adds a handler for a TensorFlow op, for every export from now on.
+def register(op: str, handler: Handler, replace: bool = False) -> None:
+    """Adds a handler for a TensorFlow op, for every export from now on, before tf2onnx's own if it has one.
+
+    docs/ops.md has an example.
 
     Args:
-        op: The op's type, for example "Erfc".
-        handler: Replaces a node of that type in a tf2onnx graph.
+        op: The op's type, as TensorFlow spells it and as the message of a failed export names it.
+        handler: Replaces a node of that type in a tf2onnx graph, called with the graph and the node.
+        replace: Whether it may take the place of a handler here.
 
     Raises:
-        ExportError: There is one for this op already.
+        ExportError: TensorFlow has no such op, what is given is no such function, or there is a handler already.
     """
-    if op in _HANDLERS:
-        raise ExportError(f"there is a handler for {op} already.")
+    if not isinstance(op, str) or op_def_registry.get(op) is None:
+        raise ExportError(
+            f"TensorFlow has no op {op!r}. The message of a failed export names ops as they are meant here."
+        )
+    try:
+        inspect.signature(handler).bind(None, None)
+    except (TypeError, ValueError) as error:
+        raise ExportError(
+            f"the handler for {op} is called as handler(graph, node), which {handler!r} does not take."
+        ) from error
+    if op in _HANDLERS and not replace:
+        raise ExportError(f"there is a handler for {op} already. To use this one in its place, pass replace=True.")
     _HANDLERS[op] = handler

@@ -7,6 +7,7 @@ from op_cases import CASES, MODULES
 from op_cases.comparison import compare
 from op_table import table
 
+import export
 from export.ops import handlers
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -28,6 +29,20 @@ def groups():
 @pytest.mark.parametrize(("cases", "dtype"), groups())
 def test_cases(cases, dtype):
     compare(cases, dtype)
+
+
+LACKS = {case.lacks: case for case in CASES if case.lacks}
+
+
+@pytest.mark.parametrize("op", LACKS)
+def test_onnx_runtime_has_no_float64_kernel(op):
+    with pytest.raises(export.ExportError, match=f"implementation for {op}\\(|{op} operator does not support double"):
+        compare([LACKS[op]], "float64")
+
+
+def test_cases_run_in_both_dtypes_unless_they_say_what_is_lacking():
+    alone = [str(case) for case in CASES if {"float32", "float64"} & set(case.dtypes) == {"float32"}]
+    assert alone == ["ResizeBilinear"]  # TensorFlow's gives float32 of float64, and tf2onnx's does not convert that
 
 
 def test_names_tell_cases_apart():

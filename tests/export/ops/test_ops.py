@@ -1,8 +1,12 @@
 """What handlers refuse, what random draws are made of, and handlers of users."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tensorflow as tf
+from op_cases.comparison import Case, Input, compare
 
 import export
 from export import onnx
@@ -11,6 +15,7 @@ from export.ops.build import Builder
 from export.session import open_session
 from zoo.signature import NamedTensor, Signature
 
+DOCS = Path(__file__).parents[3] / "docs"
 IMAGES = NamedTensor("x", ("batch", "rows", "columns", 3))
 SQUARE = NamedTensor("x", ("size", "size"))
 
@@ -87,19 +92,62 @@ def test_words_of_random_bits_are_those_of_tensorflow():
         np.testing.assert_array_equal(session.run(None, inputs)[0], expected)
 
 
-def test_users_register_their_own_handler(monkeypatch):
-    monkeypatch.setattr("export.ops._HANDLERS", dict(handlers()))
+@pytest.fixture
+def own_handlers(monkeypatch):
+    """Forgets what a test registers."""
+    monkeypatch.setattr("export.ops._HANDLERS", handlers())
+
+
+@pytest.mark.usefixtures("own_handlers")
+def test_users_register_the_handler_of_the_page_of_ops():
+    (example,) = re.findall(r"```python\n(.*?)```", (DOCS / "ops.md").read_text(encoding="utf-8"), re.DOTALL)
+    case = Case("Cross", tf.linalg.cross, (Input(("batch", "rows", 3)), Input(("batch", "rows", 3))))
+    with pytest.raises(export.ExportError, match=r"Cross has no counterpart.*export.register_op\('Cross', handler\)"):
+        compare([case], "float32")
+    exec(example, {})
+    for dtype in case.compared:
+        compare([case], dtype)
+
+
+@pytest.mark.usefixtures("own_handlers")
+def test_a_handler_of_the_user_may_replace_one_that_is_there():
+    def pretend(graph, node):
+        build = Builder(graph, node)
+        build.replace(build.op("Neg", build.inputs[0]))
+
+    with pytest.raises(export.ExportError, match=r"a handler for Erfc already.*replace=True"):
+        export.register_op("Erfc", pretend)
+    export.register_op("Erfc", pretend, replace=True)
     x, y = NamedTensor("x", ("batch",)), NamedTensor("y", ("batch",))
+    (found,) = converted(tf.math.erfc, [x], y).run(None, {"x": np.ones(2, np.float32)})
+    np.testing.assert_array_equal(found, [-1, -1])
+
+
+@pytest.mark.usefixtures("own_handlers")
+@pytest.mark.parametrize(
+    ("op", "handler", "message"),
+    [
+        ("Besseli0e", handlers()["Erfc"], "TensorFlow has no op 'Besseli0e'"),
+        (None, handlers()["Erfc"], "TensorFlow has no op None"),
+        ("BesselI0e", "Exp", r"called as handler\(graph, node\), which 'Exp' does not take"),
+        ("BesselI0e", abs, r"called as handler\(graph, node\)"),
+    ],
+)
+def test_what_cannot_be_a_handler_is_refused(op, handler, message):
+    with pytest.raises(export.ExportError, match=message):
+        export.register_op(op, handler)
+    assert op not in handlers()
+
+
+@pytest.mark.usefixtures("own_handlers")
+def test_a_handler_that_raises_or_leaves_its_node_fails_the_export():
+    def refuse(_graph, node):
+        raise export.ExportError(f"{node.name}: only on Sundays.")
+
+    x, y = NamedTensor("x", ("batch",)), NamedTensor("y", ("batch",))
+    export.register_op("BesselI0e", refuse)
+    with pytest.raises(export.ExportError, match=r"BesselI0e is not converted here \(only on Sundays\)"):
+        converted(tf.math.bessel_i0e, [x], y)
+    export.register_op("BesselI0e", lambda *_: None, replace=True)
     with pytest.raises(export.ExportError, match="BesselI0e"):
         converted(tf.math.bessel_i0e, [x], y)
-
-    def pretend(graph, node):
-        """Stands for a real one: i0e(0) = 1."""
-        build = Builder(graph, node)
-        build.replace(build.op("Exp", build.inputs[0]))
-
-    export.register_op("BesselI0e", pretend)
-    session = converted(tf.math.bessel_i0e, [x], y)
-    np.testing.assert_allclose(session.run(None, {"x": np.zeros(2, np.float32)})[0], 1)
-    with pytest.raises(export.ExportError, match="already"):
-        export.register_op("BesselI0e", pretend)
