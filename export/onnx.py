@@ -17,6 +17,7 @@ from onnx import numpy_helper, version_converter
 from tf2onnx import tf_loader
 from tf2onnx.tfonnx import process_tf_graph
 
+from export.dilations import keep_apart
 from export.errors import ExportError
 from export.manifest import describe
 from export.obstacles import Layers, Obstacle, Refusal, collected_errors, obstacles_of
@@ -180,6 +181,7 @@ def _as_onnx(signature: Signature, traced: Any, layers: Layers, opset: int) -> t
     refused: list[Refusal] = []
     with collected_errors() as errors, tf.device("/cpu:0"):
         frozen = tf_loader.from_function(traced, inputs, outputs)
+        keep_apart(frozen)
         with tf.Graph().as_default() as tf_graph:
             tf.import_graph_def(frozen, name="")
             graph = process_tf_graph(

@@ -46,6 +46,7 @@ from export.ops.elementwise import (
     xlogy,
 )
 from export.ops.indexing import (
+    bucketize,
     invert_permutation,
     one_hot,
     scatter_nd,
@@ -85,6 +86,7 @@ from export.ops.reductions import (
     softmax_cross_entropy,
     sparse_softmax_cross_entropy,
 )
+from export.ops.resizing import resize_bilinear_grad, resize_nearest_grad
 from export.ops.shapes import (
     broadcast_args,
     broadcast_gradient_args,
@@ -102,6 +104,7 @@ _HANDLERS: dict[str, Handler] = {
     "BiasAddGrad": bias_add_grad,
     "BroadcastArgs": broadcast_args,
     "BroadcastGradientArgs": broadcast_gradient_args,
+    "Bucketize": bucketize,
     "Cholesky": cholesky,
     "ConcatOffset": concat_offset,
     "Cumprod": cumprod,
@@ -141,6 +144,8 @@ _HANDLERS: dict[str, Handler] = {
     "ReciprocalGrad": reciprocal_grad,
     "Relu6Grad": relu6_grad,
     "ReluGrad": relu_grad,
+    "ResizeBilinearGrad": resize_bilinear_grad,
+    "ResizeNearestNeighborGrad": resize_nearest_grad,
     "RsqrtGrad": rsqrt_grad,
     "ScatterNd": scatter_nd,
     "Select": select,

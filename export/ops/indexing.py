@@ -62,6 +62,21 @@ def one_hot(graph: Any, node: Any) -> None:
     build.replace(hot)
 
 
+def bucketize(graph: Any, node: Any) -> None:
+    """Bucketize: how many of the boundaries, which are float32, each value is not below."""
+    build = Builder(graph, node)
+    values, boundaries = build.inputs[0], np.float32(node.get_attr_value("boundaries"))
+    if graph.get_dtype(values) == TensorProto.DOUBLE:
+        boundaries = boundaries.astype(np.float64)
+    else:
+        values = build.cast(values, TensorProto.FLOAT)
+    below = build.op(
+        "Less", build.op("Unsqueeze", values, build.vector(-1)), build.constant(boundaries, boundaries.dtype)
+    )
+    counted = build.cast(build.op("Not", below), TensorProto.INT32)
+    build.replace(build.op("ReduceSum", counted, build.vector(-1), keepdims=0))
+
+
 def invert_permutation(graph: Any, node: Any) -> None:
     """InvertPermutation: where each number is."""
     build = Builder(graph, node)

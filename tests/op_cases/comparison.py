@@ -105,7 +105,7 @@ def compare(cases: Sequence[Case], dtype: str) -> None:
     outputs = tuple(spec for each in drawn for spec in each.results)
     model = onnx.convert(Signature("test", function, inputs, outputs))
     session = open_session(model.SerializeToString(), "test")
-    made = {node.op_type for node in model.graph.node}
+    made = {node.op_type for node in onnx._nodes(model.graph)}
     wrong = []
     for each in drawn:
         missing = {each.case.op, *each.case.also} - added[each.prefix]

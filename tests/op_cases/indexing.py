@@ -1,5 +1,6 @@
 """Values taken from places, put to them, and sorted."""
 
+import numpy as np
 import tensorflow as tf
 
 from op_cases.comparison import Case, Input, gradient
@@ -72,6 +73,19 @@ CASES = [
     Case("TopKV2", lambda x: tf.argsort(x, 1), [THREE], "argsort"),
     Case("OneHot", lambda x: tf.one_hot(x, 5), [Input(("batch", 9), -2, 7)], dtypes=INTEGER),
     Case("OneHot", lambda x: tf.one_hot(x, 5, 2.0, -1.0, axis=1), [Input(("batch", 9), 0, 5)], "other axis", INTEGER),
+    *(
+        Case(
+            "Bucketize",
+            lambda x: tf.raw_ops.Bucketize(input=x, boundaries=[-1.0, 0.0, 0.1, 2.0]),
+            [Input(low=-3, high=4, edges=edges)],
+            name,
+            dtypes,
+        )
+        for name, edges, dtypes in (
+            ("", (0.1, -0.0, 2.0, np.nan, np.inf), ("float32", "float64")),
+            ("of integers", (), ("int32", "int64")),
+        )
+    ),
     Case("InvertPermutation", lambda x: tf.math.invert_permutation(tf.argsort(x)), [Input(("batch",))]),
     Case("Where", lambda x: tf.where(x > 0), [THREE]),
     Case("Select", lambda x: tf.raw_ops.Select(condition=x > 0, x=x, y=-x), [THREE]),

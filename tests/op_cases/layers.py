@@ -1,5 +1,6 @@
 """Layers of Keras, and their gradients with respect to what they are given."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -72,8 +73,7 @@ def convolutions() -> list[Case]:
             found.append(layer("Conv1DTranspose", "Conv2DBackpropInput", "Conv2D", LINES, 4, 3, **options))
             backward = "DepthwiseConv2dNativeBackpropInput"
             found.append(layer("DepthwiseConv2D", "DepthwiseConv2dNative", backward, IMAGES, 3, **options))
-            if "dilation_rate" not in more:
-                found.append(layer("Conv1D", "Conv2D", "Conv2DBackpropInput", LINES, 4, 3, **options))
+            found.append(layer("Conv1D", "Conv2D", "Conv2DBackpropInput", LINES, 4, 3, **options))
         options = {"padding": padding, "strides": 2, "lacks": "Conv"}
         found.append(
             layer("DepthwiseConv2D", "DepthwiseConv2dNative", backward, IMAGES, 3, depth_multiplier=3, **options)
@@ -85,6 +85,23 @@ def convolutions() -> list[Case]:
         found.append(layer("Conv3DTranspose", "Conv3DBackpropInputV2", "Conv3D", VOLUMES, 4, 3, **options))
     found.append(layer("Conv1D", "Conv2D", "Conv2DBackpropInput", LINES, 4, 3, padding="causal", lacks="Conv"))
     return found
+
+
+def resizing(
+    op: str, arguments: Callable[..., dict[str, Any]], dtypes: tuple[str, ...] = ("float32", "float64")
+) -> list[Case]:
+    """A gradient of resizing to more pixels and to fewer."""
+    return [
+        Case(
+            op,
+            lambda g, x: getattr(tf.raw_ops, op)(**arguments(g, x), half_pixel_centers=True),
+            [Input(("batch", *of, 3)), Input(("batch", *to, 3))],
+            f"of {of} to {to}",
+            dtypes,
+            eps=64,
+        )
+        for of, to in (((7, 6), (3, 5)), ((4, 3), (5, 8)))
+    ]
 
 
 EMBEDDING = Layer("Embedding", 7, 3)
@@ -116,8 +133,34 @@ CASES = [
     layer("GroupQueryAttention", "Einsum", "Einsum", (TOKENS[0], Input(("batch", 4, 8))), 3, 4, 2),
     layer("UpSampling1D", "Reshape", "Sum", LINES, 2),
     layer("UpSampling2D", "Reshape", "Sum", IMAGES, 2),
-    Case("ResizeBilinear", Layer("UpSampling2D", 2, interpolation="bilinear"), IMAGES, dtypes=("float32",), eps=64),
-    Case("ResizeNearestNeighbor", Layer("Resizing", 14, 11, interpolation="nearest"), IMAGES, lacks="Resize"),
+    # Of float64 TensorFlow's is float32, which tf2onnx does not convert, and the gradient is as good as float32.
+    Case(
+        "ResizeBilinear",
+        gradient(Layer("UpSampling2D", (2, 3), interpolation="bilinear")),
+        IMAGES,
+        dtypes=("float32",),
+        eps=64,
+        also=("ResizeBilinearGrad",),
+    ),
+    *resizing("ResizeBilinearGrad", lambda g, x: {"grads": g, "original_image": x}, ("float32",)),
+    *resizing("ResizeNearestNeighborGrad", lambda g, x: {"grads": g, "size": x.shape[1:3]}),
+    layer(
+        "Resizing",
+        "ResizeNearestNeighbor",
+        "ResizeNearestNeighborGrad",
+        IMAGES,
+        14,
+        11,
+        interpolation="nearest",
+        lacks="Resize",
+    ),
+    Case("AvgPool3D", Layer("AveragePooling3D", 2, padding="same"), VOLUMES, dtypes=("float32",)),
+    Case("MaxPool3D", Layer("MaxPooling3D", 2, padding="same"), VOLUMES, dtypes=("float32",)),
+    Case("Bucketize", Layer("Discretization", bin_boundaries=[-0.5, 0.0, 1.0]), IMAGES, "Discretization"),
+    layer("UpSampling3D", "Reshape", "Sum", VOLUMES, 2),
+    layer("ZeroPadding3D", "Pad", "Slice", VOLUMES, 1),
+    layer("Cropping3D", "StridedSlice", "StridedSliceGrad", VOLUMES, 1),
+    layer("GlobalAveragePooling3D", "Mean", "DynamicStitch", VOLUMES),
     layer("ZeroPadding2D", "Pad", "Slice", IMAGES, 1),
     layer("ZeroPadding1D", "Pad", "Slice", LINES, 1),
     layer("Cropping2D", "StridedSlice", "StridedSliceGrad", IMAGES, 1),

@@ -54,6 +54,17 @@ def noisy(x: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     return tf.while_loop(lambda i, _: i < 3, step, (0, x))[1]
 
 
+def dilated(x: tf.Tensor) -> tf.Tensor:
+    """Steps down the gradient of a dilated convolution, which TensorFlow writes as three ops."""
+    kernel = tf.reshape(tf.range(12, dtype=x.dtype) / 12 - 0.5, [3, 1, 4])
+
+    def step(i: tf.Tensor, state: tf.Tensor) -> tuple:
+        convolved = lambda state: tf.nn.conv1d(state[..., None], kernel, 1, "SAME", dilations=2)  # noqa: E731
+        return i + 1, state - 0.1 * gradient(convolved)(state)[0]
+
+    return tf.while_loop(lambda i, _: i < 2, step, (0, x))[1]
+
+
 def branch(x: tf.Tensor) -> tf.Tensor:
     """One of two."""
     return tf.cond(tf.reduce_sum(x) > 0, lambda: x * 2, lambda: x - 1)
@@ -64,6 +75,7 @@ CASES = [
     Case("StatelessWhile", until_small, [ROWS], "until small"),
     Case("StatelessWhile", nested, [ROWS], "nested"),
     Case("StatelessWhile", descent, [ROWS, WEIGHTS], "gradient inside", eps=32),
+    Case("StatelessWhile", dilated, [Input(("batch", 8))], "gradient of a dilated convolution", lacks="Conv"),
     Case("StatelessWhile", noisy, [ROWS, SEED], "noise"),
     Case("StatelessWhile", lambda x: tf.map_fn(tf.reduce_sum, x), [ROWS], "map_fn"),
     Case("StatelessIf", branch, [ROWS]),
