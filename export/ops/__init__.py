@@ -26,6 +26,7 @@ from export.ops.activations import (
     sqrt_grad,
     tanh_grad,
 )
+from export.ops.bits import left_shift, right_shift
 from export.ops.convolution import depthwise_gradient
 from export.ops.cumulative import cumprod, cumulative_logsumexp
 from export.ops.elementwise import (
@@ -124,6 +125,7 @@ _HANDLERS: dict[str, Handler] = {
     "InvertPermutation": invert_permutation,
     "L2Loss": l2_loss,
     "LeakyReluGrad": leaky_relu_grad,
+    "LeftShift": left_shift,
     "Lgamma": lgamma,
     "LinSpace": linspace,
     "Log": log,
@@ -146,6 +148,7 @@ _HANDLERS: dict[str, Handler] = {
     "ReluGrad": relu_grad,
     "ResizeBilinearGrad": resize_bilinear_grad,
     "ResizeNearestNeighborGrad": resize_nearest_grad,
+    "RightShift": right_shift,
     "RsqrtGrad": rsqrt_grad,
     "ScatterNd": scatter_nd,
     "Select": select,

@@ -106,5 +106,22 @@ CASES = [
     two("RealDiv"),
     two("SquaredDifference", scale=None),
     two("Sub", scale=None, edges=()),
+    *(two(op, 0, 2**31 - 1, (), dtypes=INTEGERS) for op in ("BitwiseAnd", "BitwiseOr", "BitwiseXor")),
+    *(
+        Case(
+            op,
+            lambda x, count, op=op: getattr(tf.raw_ops, op)(
+                x=x, y=tf.math.mod(tf.cast(count, x.dtype), 8 * x.dtype.size)
+            ),
+            [Input(("batch", "rows", 9), -(2**31), 2**31 - 1), Input(("rows", 1), 0, 64, dtype="int32")],
+            dtypes=(*INTEGERS, "uint32", "uint64"),
+        )
+        for op in ("LeftShift", "RightShift")
+    ),
+    *(
+        Case(op, lambda x, y, op=op: getattr(tf.raw_ops, op)(x=x > 0, y=y > 0), [Input(), Input(("rows", 1))])
+        for op in ("LogicalAnd", "LogicalOr")
+    ),
+    Case("LogicalNot", lambda x: tf.logical_not(x > 0)),
     two("TruncateDiv", edges=WHOLE, dtypes=INTEGERS),
 ]

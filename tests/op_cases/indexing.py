@@ -66,7 +66,22 @@ CASES = [
         for kind in ("Sum", "Prod", "Max", "Min")
         for name, places in (("", SEGMENTS), ("of pairs, some left out", Input(("batch", 3), -2, 5, dtype="int32")))
     ),
-    Case("SegmentSum", lambda x, places: tf.math.segment_sum(x, tf.sort(places)), [Input(("batch", 3)), SEGMENTS]),
+    *(
+        Case(
+            f"Segment{kind}",
+            lambda x, places, kind=kind: getattr(tf.math, f"segment_{kind.lower()}")(x, tf.sort(places)),
+            [Input(("batch", 3)), SEGMENTS],
+        )
+        for kind in ("Sum", "Prod")
+    ),
+    *(
+        Case(
+            f"TensorScatter{kind}",
+            lambda x, kind=kind: getattr(tf, f"tensor_scatter_nd_{kind.lower()}")(x, [[0]], x[:1] * 2 - 1),
+            [THREE],
+        )
+        for kind in ("Max", "Min", "Sub")
+    ),
     Case("TopKV2", lambda x: tf.math.top_k(x, 2), [THREE]),
     Case("TopKV2", lambda x: tf.sort(x, 1), [Input(("batch", 9), 0, 2**31 - 1)], "of integers", ("int32",)),
     Case("TopKV2", gradient(lambda x: tf.sort(x, 1)), [THREE], "gradient of sort"),

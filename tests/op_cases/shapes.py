@@ -89,6 +89,17 @@ CASES = [
     slope("ExpandDims", lambda x: tf.expand_dims(x, 1)),
     slope("Squeeze", lambda x: tf.squeeze(x[:, :1] * 2, 1)),
     slope("StopGradient", lambda x: tf.stop_gradient(x) * x),
+    Case("Shape", lambda x: tf.raw_ops.Shape(input=x)),
+    Case("Identity", tf.identity),
+    Case("IdentityN", lambda x: tf.raw_ops.IdentityN(input=[x, x * 2])),
+    slope("ConcatV2", lambda x, y: tf.concat([x, y], 0), given=(THREE[0], Input((2, 5, 3)))),
+    slope("ConcatV2", lambda x, y: tf.concat([x, y], -1), "gradient, last axis", (THREE[0], Input(("batch", 5, 2)))),
+    slope("BiasAdd", lambda x, y: tf.nn.bias_add(x, y), given=(THREE[0], Input((3,)))),
+    slope(
+        "ClipByValue",
+        lambda x: tf.raw_ops.ClipByValue(t=x, clip_value_min=x[0, 0, 0] * 0 - 1, clip_value_max=x[0, 0, 0] * 0 + 1),
+    ),
+    slope("Maximum", lambda x: tf.clip_by_value(x, -1, 1), "gradient of clipping"),
     Case("PreventGradient", lambda x: tf.raw_ops.PreventGradient(input=x)),
     Case("Snapshot", lambda x: tf.raw_ops.Snapshot(input=x)),
     Case("AddN", lambda x: tf.add_n([x, x * 2, x])),
@@ -97,6 +108,7 @@ CASES = [
     Case("EnsureShape", lambda x: tf.ensure_shape(x, [None, 5, 3]), THREE),
     slope("SpaceToDepth", lambda x: tf.nn.space_to_depth(x, 2), given=IMAGES),
     slope("DepthToSpace", lambda x: tf.nn.depth_to_space(x, 2), given=IMAGES),
+    slope("BatchToSpaceND", lambda x: tf.batch_to_space(tf.space_to_batch(x, [2], [[1, 2]]), [2], [[0, 1]])),
     slope("SpaceToBatchND", lambda x: tf.space_to_batch(x, [2, 2], [[0, 0], [1, 1]]), given=IMAGES),
     *(
         Case(
