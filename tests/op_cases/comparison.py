@@ -20,7 +20,7 @@ class Input:
     """A tensor to draw.
 
     Args:
-        shape: "batch" is a free axis; another string is a size drawn once a case, from 1 to 6, and known when the
+        shape: "batch" is a free axis; another string is a size drawn once a case, from 2 to 6, and known when the
             graph is made; an int is itself.
         low: The smallest value.
         high: The largest, which integers do not reach.
@@ -138,7 +138,7 @@ class _Drawn:
         self.case, self.prefix = case, prefix
         generator = np.random.default_rng(zlib.crc32(f"{case}".encode()))
         names = dict.fromkeys(size for given in case.inputs for size in given.shape if isinstance(size, str))
-        sizes = {name: int(generator.integers(1, 7)) for name in names if name != FREE}
+        sizes = {name: int(generator.integers(2, 7)) for name in names if name != FREE}
         self.specs = [
             NamedTensor(
                 f"{prefix}_x{place}", tuple(sizes.get(size, size) for size in given.shape), given.dtype or dtype
