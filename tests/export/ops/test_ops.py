@@ -40,6 +40,8 @@ def slope(x, function):
     [
         ("AvgPoolGrad", lambda x: slope(x, lambda x: tf.nn.avg_pool2d(x, 2, 2, "SAME")), IMAGES),
         ("MaxPoolGrad", lambda x: slope(x, lambda x: tf.nn.max_pool2d(x, 2, 2, "SAME")), IMAGES),
+        ("ResizeBilinearGrad", lambda x: slope(x, lambda x: tf.image.resize(x, [4, 4])), IMAGES),
+        ("ResizeNearestNeighborGrad", lambda x: slope(x, lambda x: tf.image.resize(x, [4, 4], "nearest")), IMAGES),
         ("MatrixTriangularSolve", lambda x: tf.linalg.triangular_solve(x, x), SQUARE),
         ("Cholesky", tf.linalg.cholesky, SQUARE),
         ("diag_part", lambda x: tf.linalg.diag(tf.linalg.diag_part(x)), NamedTensor("x", ("rows", "columns"))),
