@@ -25,6 +25,7 @@ _REMEDIES = {
     "EagerPyFunc": _PYTHON,
     "PyFunc": _PYTHON,
     "PyFuncStateless": _PYTHON,
+    "StatefulPartitionedCall": "It is compiled by XLA, as Keras does with convolutions in groups: use others.",
     **dict.fromkeys(("MatrixInverse", "MatrixSolve", "Qr", "SelfAdjointEigV2", "Svd", "Eig", "Lu"), _SOLVED),
     **dict.fromkeys(("AsString", "LookupTableFindV2", "RegexReplace", "StringSplitV2", "UnicodeDecode"), _TEXT),
 }

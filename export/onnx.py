@@ -18,6 +18,7 @@ from tf2onnx import tf_loader
 from tf2onnx.tfonnx import process_tf_graph
 
 from export.compaction import compact
+from export.dilations import keep_apart
 from export.errors import ExportError
 from export.manifest import describe
 from export.obstacles import Layers, Obstacle, Refusal, collected_errors, obstacles_of
@@ -182,6 +183,7 @@ def _as_onnx(signature: Signature, traced: Any, layers: Layers, opset: int) -> t
     refused: list[Refusal] = []
     with collected_errors() as errors, tf.device("/cpu:0"):
         frozen = tf_loader.from_function(traced, inputs, outputs)
+        keep_apart(frozen)
         with tf.Graph().as_default() as tf_graph:
             tf.import_graph_def(frozen, name="")
             graph = process_tf_graph(

@@ -5,8 +5,11 @@ A handler is a function `(graph, node) -> None` that replaces one TensorFlow nod
 `register`.
 """
 
+import inspect
 from collections.abc import Callable
 from typing import Any
+
+from tensorflow.python.framework import op_def_registry
 
 from export.errors import ExportError
 from export.ops.activations import (
@@ -23,11 +26,68 @@ from export.ops.activations import (
     sqrt_grad,
     tanh_grad,
 )
+from export.ops.bits import left_shift, right_shift
 from export.ops.convolution import depthwise_gradient
-from export.ops.elementwise import expm1, log1p, mul_no_nan
-from export.ops.linear_algebra import matrix_triangular_solve
+from export.ops.cumulative import cumprod, cumulative_logsumexp
+from export.ops.elementwise import (
+    expm1,
+    floor_div,
+    floor_mod,
+    log,
+    log1p,
+    maximum,
+    minimum,
+    mul_no_nan,
+    reciprocal,
+    select,
+    selu,
+    truncate_mod,
+    xdivy,
+    xlog1py,
+    xlogy,
+)
+from export.ops.indexing import (
+    bucketize,
+    invert_permutation,
+    one_hot,
+    scatter_nd,
+    top_k,
+    unsorted_segment_max,
+    unsorted_segment_min,
+    unsorted_segment_prod,
+    unsorted_segment_sum,
+)
+from export.ops.linear_algebra import (
+    cholesky,
+    matrix_diag,
+    matrix_diag_part,
+    matrix_set_diag,
+    matrix_triangular_solve,
+)
 from export.ops.pooling import avg_pool_grad, max_pool_grad
-from export.ops.random import stateless_random_uniform_full_int
+from export.ops.random import (
+    categorical,
+    get_algorithm,
+    get_key_counter,
+    get_key_counter_algorithm,
+    normal,
+    truncated_normal,
+    uniform,
+    uniform_full_int,
+    uniform_int,
+)
+from export.ops.reductions import (
+    bias_add_grad,
+    euclidean_norm,
+    identity,
+    l2_loss,
+    linspace,
+    mirror_pad_grad,
+    rank,
+    softmax_cross_entropy,
+    sparse_softmax_cross_entropy,
+)
+from export.ops.resizing import resize_bilinear_grad, resize_nearest_grad
 from export.ops.shapes import (
     broadcast_args,
     broadcast_gradient_args,
@@ -36,37 +96,98 @@ from export.ops.shapes import (
     shape_n,
     strided_slice_grad,
 )
+from export.ops.special import digamma, erf, erfc, lgamma
 
 Handler = Callable[[Any, Any], None]
 
 _HANDLERS: dict[str, Handler] = {
     "AvgPoolGrad": avg_pool_grad,
+    "BiasAddGrad": bias_add_grad,
     "BroadcastArgs": broadcast_args,
     "BroadcastGradientArgs": broadcast_gradient_args,
+    "Bucketize": bucketize,
+    "Cholesky": cholesky,
     "ConcatOffset": concat_offset,
+    "Cumprod": cumprod,
+    "CumulativeLogsumexp": cumulative_logsumexp,
     "DepthwiseConv2dNativeBackpropInput": depthwise_gradient,
+    "Digamma": digamma,
     "DynamicStitch": dynamic_stitch,
     "EluGrad": elu_grad,
+    "Erf": erf,
+    "Erfc": erfc,
+    "EuclideanNorm": euclidean_norm,
     "Expm1": expm1,
+    "FloorDiv": floor_div,
+    "FloorMod": floor_mod,
+    "Inv": reciprocal,
     "InvGrad": reciprocal_grad,
+    "InvertPermutation": invert_permutation,
+    "L2Loss": l2_loss,
     "LeakyReluGrad": leaky_relu_grad,
+    "LeftShift": left_shift,
+    "Lgamma": lgamma,
+    "LinSpace": linspace,
+    "Log": log,
     "Log1p": log1p,
+    "MatrixDiagPartV3": matrix_diag_part,
+    "MatrixDiagV3": matrix_diag,
+    "MatrixSetDiagV3": matrix_set_diag,
     "MatrixTriangularSolve": matrix_triangular_solve,
     "MaxPoolGrad": max_pool_grad,
+    "Maximum": maximum,
+    "Minimum": minimum,
+    "MirrorPadGrad": mirror_pad_grad,
+    "Mod": truncate_mod,
     "MulNoNan": mul_no_nan,
+    "OneHot": one_hot,
+    "PreventGradient": identity,
+    "Rank": rank,
     "ReciprocalGrad": reciprocal_grad,
     "Relu6Grad": relu6_grad,
     "ReluGrad": relu_grad,
+    "ResizeBilinearGrad": resize_bilinear_grad,
+    "ResizeNearestNeighborGrad": resize_nearest_grad,
+    "RightShift": right_shift,
     "RsqrtGrad": rsqrt_grad,
+    "ScatterNd": scatter_nd,
+    "Select": select,
+    "SelectV2": select,
+    "Selu": selu,
     "SeluGrad": selu_grad,
     "ShapeN": shape_n,
     "SigmoidGrad": sigmoid_grad,
+    "Snapshot": identity,
+    "SoftmaxCrossEntropyWithLogits": softmax_cross_entropy,
     "SoftplusGrad": softplus_grad,
     "SoftsignGrad": softsign_grad,
+    "SparseSoftmaxCrossEntropyWithLogits": sparse_softmax_cross_entropy,
     "SqrtGrad": sqrt_grad,
-    "StatelessRandomUniformFullIntV2": stateless_random_uniform_full_int,
+    "StatelessMultinomial": categorical,
+    "StatelessRandomGetAlg": get_algorithm,
+    "StatelessRandomGetKeyCounter": get_key_counter,
+    "StatelessRandomGetKeyCounterAlg": get_key_counter_algorithm,
+    "StatelessRandomNormal": normal,
+    "StatelessRandomNormalV2": normal,
+    "StatelessRandomUniform": uniform,
+    "StatelessRandomUniformFullInt": uniform_full_int,
+    "StatelessRandomUniformFullIntV2": uniform_full_int,
+    "StatelessRandomUniformInt": uniform_int,
+    "StatelessRandomUniformIntV2": uniform_int,
+    "StatelessRandomUniformV2": uniform,
+    "StatelessTruncatedNormal": truncated_normal,
+    "StatelessTruncatedNormalV2": truncated_normal,
     "StridedSliceGrad": strided_slice_grad,
     "TanhGrad": tanh_grad,
+    "TopKV2": top_k,
+    "TruncateMod": truncate_mod,
+    "UnsortedSegmentMax": unsorted_segment_max,
+    "UnsortedSegmentMin": unsorted_segment_min,
+    "UnsortedSegmentProd": unsorted_segment_prod,
+    "UnsortedSegmentSum": unsorted_segment_sum,
+    "Xdivy": xdivy,
+    "Xlog1py": xlog1py,
+    "Xlogy": xlogy,
 }
 
 
@@ -75,16 +196,29 @@ def handlers() -> dict[str, Handler]:
     return dict(_HANDLERS)
 
 
-def register(op: str, handler: Handler) -> None:
-    """Adds a handler for a TensorFlow op, for every export from now on.
+def register(op: str, handler: Handler, replace: bool = False) -> None:
+    """Adds a handler for a TensorFlow op, for every export from now on, before tf2onnx's own if it has one.
+
+    docs/ops.md has an example.
 
     Args:
-        op: The op's type, for example "Erfc".
-        handler: Replaces a node of that type in a tf2onnx graph.
+        op: The op's type, as TensorFlow spells it and as the message of a failed export names it.
+        handler: Replaces a node of that type in a tf2onnx graph, called with the graph and the node.
+        replace: Whether it may take the place of a handler here.
 
     Raises:
-        ExportError: There is one for this op already.
+        ExportError: TensorFlow has no such op, what is given is no such function, or there is a handler already.
     """
-    if op in _HANDLERS:
-        raise ExportError(f"there is a handler for {op} already.")
+    if not isinstance(op, str) or op_def_registry.get(op) is None:
+        raise ExportError(
+            f"TensorFlow has no op {op!r}. The message of a failed export names ops as they are meant here."
+        )
+    try:
+        inspect.signature(handler).bind(None, None)
+    except (TypeError, ValueError) as error:
+        raise ExportError(
+            f"the handler for {op} is called as handler(graph, node), which {handler!r} does not take."
+        ) from error
+    if op in _HANDLERS and not replace:
+        raise ExportError(f"there is a handler for {op} already. To use this one in its place, pass replace=True.")
     _HANDLERS[op] = handler

@@ -1,5 +1,6 @@
 """Short names for building ONNX nodes inside a tf2onnx graph."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,14 +18,44 @@ class Builder:
     def __init__(self, graph: Any, node: Any):
         self.graph, self.node = graph, node
         self.inputs = list(node.input)
+        self._constants: dict[tuple, str] = {}
 
     def constant(self, values: Any, dtype: Any) -> str:
-        """Returns the name of a constant tensor."""
-        return self.graph.make_const(utils.make_name(f"{self.node.name}_const"), np.array(values, dtype)).output[0]
+        """Returns the name of a constant tensor, the same one for the same values."""
+        array = np.array(values, dtype)
+        key = (array.dtype.str, array.shape, array.tobytes())
+        if key not in self._constants:
+            made = self.graph.make_const(utils.make_name(f"{self.node.name}_const"), array)
+            self._constants[key] = made.output[0]
+        return self._constants[key]
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The dtype of the first output."""
+        return np.dtype(utils.map_onnx_to_numpy_type(self.node.output_dtypes[0]))
+
+    def number(self, value: float) -> str:
+        """Returns the name of a constant scalar of the first output's dtype."""
+        return self.constant(value, self.dtype)
+
+    def vector(self, *values: int) -> str:
+        """Returns the name of a constant vector of int64."""
+        return self.constant(list(values), np.int64)
 
     def op(self, op: str, *inputs: str, **attributes: Any) -> str:
         """Adds an ONNX node with one output and returns the output's name."""
         return self.graph.make_node(op, list(inputs), attr=attributes).output[0]
+
+    def choose(self, comparison: str, value: str, bound: float, chosen: str, other: str) -> str:
+        """Returns `chosen` where the comparison of a value with a bound holds, else `other`."""
+        return self.op("Where", self.op(comparison, value, self.number(bound)), chosen, other)
+
+    def polynomial(self, value: str, coefficients: Sequence[float]) -> str:
+        """Returns the sum of coefficients times powers of a value, of which the first is 1, by Horner's rule."""
+        *rest, total = (self.number(coefficient) for coefficient in coefficients)
+        for coefficient in reversed(rest):
+            total = self.op("Add", self.op("Mul", total, value), coefficient)
+        return total
 
     def cast(self, value: str, dtype: int) -> str:
         """Converts to an ONNX element type."""

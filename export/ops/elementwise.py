@@ -1,11 +1,16 @@
-"""Functions of single values, accurate to the last digits where the plain formula is not."""
+"""Functions of single values: accurate to the last digits where the plain formula is not, exact for integers."""
 
 from typing import Any
 
-import numpy as np
-from tf2onnx import utils
-
 from export.ops.build import Builder
+
+_SELU_SCALE, _SELU_ALPHA = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717
+
+
+def log(graph: Any, node: Any) -> None:
+    """Log: in its own dtype, where tf2onnx rounds float64 to float32."""
+    build = Builder(graph, node)
+    build.replace(build.op("Log", *build.inputs))
 
 
 def log1p(graph: Any, node: Any) -> None:
@@ -14,42 +19,129 @@ def log1p(graph: Any, node: Any) -> None:
     Where u = 1 the result is x, and where u is infinite it is log(u).
     """
     build = Builder(graph, node)
-    (x,), dtype = build.inputs, _dtype(node)
-    one = build.constant(1, dtype)
-    u = build.op("Add", one, x)
-    log_u, difference = build.op("Log", u), build.op("Sub", u, one)
-    is_one = build.op("Equal", u, one)
-    safe = build.op("Where", is_one, one, difference)
-    small = build.op("Where", is_one, x, build.op("Div", build.op("Mul", x, log_u), safe))
-    build.replace(build.op("Where", build.op("Equal", u, x), log_u, small))
+    build.replace(_log1p(build, build.inputs[0]))
 
 
 def expm1(graph: Any, node: Any) -> None:
     """Expm1: exp(x) - 1, as 2 sinh(x/2) exp(x/2) for small |x|."""
     build = Builder(graph, node)
-    (x,), dtype = build.inputs, _dtype(node)
-    half = build.op("Mul", x, build.constant(0.5, dtype))
-    clipped = build.op("Min", build.op("Max", half, build.constant(-0.5, dtype)), build.constant(0.5, dtype))
+    (x,), one = build.inputs, build.number(1)
+    half = build.op("Mul", x, build.number(0.5))
+    clipped = build.op("Min", build.op("Max", half, build.number(-0.5)), build.number(0.5))
     # sinh(y) = y (1 + y^2/6 (1 + y^2/20 (1 + y^2/42 (1 + y^2/72 (1 + y^2/110))))), exact for |y| <= 1/2.
-    square = build.op("Mul", clipped, clipped)
-    one, series = build.constant(1, dtype), build.constant(1, dtype)
+    square, series = build.op("Mul", clipped, clipped), build.number(1)
     for divisor in (156, 110, 72, 42, 20, 6):
-        term = build.op("Mul", build.op("Div", square, build.constant(divisor, dtype)), series)
+        term = build.op("Mul", build.op("Div", square, build.number(divisor)), series)
         series = build.op("Add", one, term)
     sinh = build.op("Mul", clipped, series)
-    small = build.op("Mul", build.op("Mul", build.constant(2, dtype), sinh), build.op("Exp", clipped))
+    small = build.op("Mul", build.op("Mul", build.number(2), sinh), build.op("Exp", clipped))
     large = build.op("Sub", build.op("Exp", x), one)
-    is_small = build.op("LessOrEqual", build.op("Abs", half), build.constant(0.5, dtype))
-    build.replace(build.op("Where", is_small, small, large))
+    build.replace(build.choose("LessOrEqual", build.op("Abs", half), 0.5, small, large))
 
 
 def mul_no_nan(graph: Any, node: Any) -> None:
-    """MulNoNan: x * y, but 0 where y is 0, even if x is infinite or NaN."""
+    """MulNoNan: x y, but 0 where y is 0, even if x is infinite or NaN."""
     build = Builder(graph, node)
-    (x, y), zero = build.inputs, build.constant(0, _dtype(node))
-    product = build.op("Mul", x, y)
-    build.replace(build.op("Where", build.op("Equal", y, zero), build.op("Mul", y, y), product))
+    x, y = build.inputs
+    # y y, not 0, has the shape that x y has where only y is as large.
+    build.replace(build.choose("Equal", y, 0, build.op("Mul", y, y), build.op("Mul", x, y)))
 
 
-def _dtype(node: Any) -> np.dtype:
-    return np.dtype(utils.map_onnx_to_numpy_type(node.output_dtypes[0]))
+def xlogy(graph: Any, node: Any) -> None:
+    """Xlogy: x log(y), but 0 where x is 0."""
+    build = Builder(graph, node)
+    x, y = build.inputs
+    build.replace(build.choose("Equal", x, 0, build.number(0), build.op("Mul", x, build.op("Log", y))))
+
+
+def xlog1py(graph: Any, node: Any) -> None:
+    """Xlog1py: x log(1 + y), but 0 where x is 0."""
+    build = Builder(graph, node)
+    x, y = build.inputs
+    build.replace(build.choose("Equal", x, 0, build.number(0), build.op("Mul", x, _log1p(build, y))))
+
+
+def xdivy(graph: Any, node: Any) -> None:
+    """Xdivy: x / y, but 0 where x is 0."""
+    build = Builder(graph, node)
+    x, y = build.inputs
+    build.replace(build.choose("Equal", x, 0, build.number(0), build.op("Div", x, y)))
+
+
+def floor_div(graph: Any, node: Any) -> None:
+    """FloorDiv: the quotient rounded down; tf2onnx rounds negative integers up."""
+    build = Builder(graph, node)
+    x, y = build.inputs
+    if build.dtype.kind == "f":
+        build.replace(build.op("Floor", build.op("Div", x, y)))
+    else:
+        build.replace(build.op("Div", build.op("Sub", x, build.op("Mod", x, y)), y))
+
+
+def floor_mod(graph: Any, node: Any) -> None:
+    """FloorMod: what floor division leaves, with the sign of y; tf2onnx's has that of x for integers."""
+    build = Builder(graph, node)
+    x, y = build.inputs
+    if build.dtype.kind != "f":
+        build.replace(build.op("Mod", x, y))
+        return
+    rest, zero = build.op("Mod", x, y, fmod=1), build.number(0)
+    differ = build.op("Xor", build.op("Less", rest, zero), build.op("Less", y, zero))
+    moved = build.op("Where", differ, build.op("Add", rest, y), rest)
+    build.replace(build.choose("Equal", rest, 0, rest, moved))
+
+
+def truncate_mod(graph: Any, node: Any) -> None:
+    """TruncateMod and Mod: what a division rounded to zero leaves, with the sign of x, as in C."""
+    build = Builder(graph, node)
+    build.replace(build.op("Mod", *build.inputs, fmod=1))
+
+
+def maximum(graph: Any, node: Any) -> None:
+    """Maximum: in its own dtype, where tf2onnx rounds integers to float32."""
+    build = Builder(graph, node)
+    build.replace(build.op("Max", *build.inputs))
+
+
+def minimum(graph: Any, node: Any) -> None:
+    """Minimum: in its own dtype, where tf2onnx rounds integers to float32."""
+    build = Builder(graph, node)
+    build.replace(build.op("Min", *build.inputs))
+
+
+def select(graph: Any, node: Any) -> None:
+    """Select and SelectV2 (condition, x, y): x where the condition holds, else y, whatever the other one is."""
+    build = Builder(graph, node)
+    condition, x, y = build.inputs
+    if node.type == "Select" and len(graph.get_shape(node.input[0])) == 1:
+        # A vector chooses among the entries of the first axis.
+        ones = [1] * (len(graph.get_shape(node.input[1])) - 1)
+        condition = build.op("Reshape", condition, build.vector(-1, *ones))
+    build.replace(build.op("Where", condition, x, y))
+
+
+def reciprocal(graph: Any, node: Any) -> None:
+    """Inv: 1 / x."""
+    build = Builder(graph, node)
+    build.replace(build.op("Reciprocal", *build.inputs))
+
+
+def selu(graph: Any, node: Any) -> None:
+    """Selu (Klambauer et al. 2017): scale x, or scale alpha (exp(x) - 1) below 0. ONNX keeps both as float32."""
+    build = Builder(graph, node)
+    (x,) = build.inputs
+    if build.dtype.itemsize < 8:
+        build.replace(build.op("Selu", x, alpha=_SELU_ALPHA, gamma=_SELU_SCALE))
+        return
+    below = build.op("Mul", build.op("Elu", x, alpha=1.0), build.number(_SELU_ALPHA))
+    build.replace(build.op("Mul", build.number(_SELU_SCALE), build.choose("Less", x, 0, below, x)))
+
+
+def _log1p(build: Builder, x: str) -> str:
+    one = build.number(1)
+    u = build.op("Add", one, x)
+    log_u, difference = build.op("Log", u), build.op("Sub", u, one)
+    is_one = build.op("Equal", u, one)
+    safe = build.op("Where", is_one, one, difference)
+    small = build.op("Where", is_one, x, build.op("Div", build.op("Mul", x, log_u), safe))
+    return build.op("Where", build.op("Equal", u, x), log_u, small)

@@ -1,4 +1,4 @@
-"""Linear equations, which Normal distributions with full covariances ask for."""
+"""Linear equations, factors and diagonals, which Normal distributions with full covariances ask for."""
 
 from typing import Any
 
@@ -26,6 +26,81 @@ def matrix_triangular_solve(graph: Any, node: Any) -> None:
     solver.replace(solver.solve(matrix, right, shape[-1], lower != adjoint))
 
 
+def cholesky(graph: Any, node: Any) -> None:
+    """Cholesky: L with L L^T = A, column by column; NaN where A is not positive definite.
+
+    Raises:
+        ExportError: The size of A is not known when the graph is made.
+    """
+    shape = graph.get_shape(node.input[0])
+    if not shape or shape[-1] < 1:
+        raise ExportError(f"{node.name}: a Cholesky factor is exported where its size is known only, not {shape}.")
+    build, size, factor = _Substitution(graph, node), shape[-1], ""
+    swapped = [*range(len(shape) - 2), len(shape) - 1, len(shape) - 2]
+    for column in range(size):
+        below = build.part(build.part(build.inputs[0], -1, column, column + 1), -2, column, size)
+        if factor:
+            known = build.part(factor, -2, column, size)
+            row = build.op("Transpose", build.part(known, -2, 0, 1), perm=swapped)
+            below = build.op("Sub", below, build.op("MatMul", known, row))
+        below = build.op("Div", below, build.op("Sqrt", build.part(below, -2, 0, 1)))
+        below = build.op("Pad", below, build.vector(column, 0), "", build.vector(-2))
+        factor = build.op("Concat", factor, below, axis=-1) if factor else below
+    build.replace(factor)
+
+
+def matrix_diag(graph: Any, node: Any) -> None:
+    """MatrixDiagV3 (diagonal, ...): square matrices with zeros beside the main diagonal."""
+    build = _Diagonal(graph, node, 1, node.output[0])
+    diagonal = build.inputs[0]
+    eye = build.eye(diagonal)
+    build.replace(build.op("Where", eye, build.op("Unsqueeze", diagonal, build.vector(-2)), build.inputs[4]))
+
+
+def matrix_diag_part(graph: Any, node: Any) -> None:
+    """MatrixDiagPartV3 (matrix, ...): the main diagonal of square matrices."""
+    build = _Diagonal(graph, node, 1, node.input[0])
+    (matrix, *_), zero = build.inputs, build.number(0)
+    beside = build.op("Where", build.eye(matrix), matrix, zero)
+    build.replace(build.op("ReduceSum", beside, build.vector(-1), keepdims=0))
+
+
+def matrix_set_diag(graph: Any, node: Any) -> None:
+    """MatrixSetDiagV3 (matrix, diagonal, ...): square matrices with another main diagonal."""
+    build = _Diagonal(graph, node, 2, node.input[0])
+    matrix, diagonal, _ = build.inputs
+    build.replace(build.op("Where", build.eye(matrix), build.op("Unsqueeze", diagonal, build.vector(-2)), matrix))
+
+
+class _Diagonal(Builder):
+    """Builds what main diagonals have in common.
+
+    Args:
+        graph: tf2onnx's graph.
+        node: The node to replace.
+        offset: The input that says which diagonal.
+        matrices: The tensor whose last two axes have to be of one size.
+
+    Raises:
+        ExportError: Another diagonal is meant, or matrices that are not square, or of unknown size.
+    """
+
+    def __init__(self, graph: Any, node: Any, offset: int, matrices: str):
+        super().__init__(graph, node)
+        place = node.inputs[offset]
+        if not place.is_const() or (place.get_tensor_value(as_list=False) != 0).any():
+            raise ExportError(f"{node.name}: only main diagonals are exported.")
+        shape = graph.get_shape(matrices)
+        if not shape or shape[-1] < 0 or shape[-1] != shape[-2]:
+            raise ExportError(f"{node.name}: diagonals are exported of square matrices of known size, not {shape}.")
+
+    def eye(self, value: str) -> str:
+        """Returns where the diagonal is, bool [size, size], `size` being that of a value's last axis."""
+        size = self.op("Reshape", self.op("Shape", value, start=-1), self.vector())
+        place = self.op("Range", self.constant(0, np.int64), size, self.constant(1, np.int64))
+        return self.op("Equal", self.op("Unsqueeze", place, self.vector(1)), place)
+
+
 class _Substitution(Builder):
     """Forward substitution for a lower triangle, and from the last row on, backward, for an upper one."""
 
@@ -34,16 +109,17 @@ class _Substitution(Builder):
         order = range(size) if lower else range(size - 1, -1, -1)
         solved = ""
         for row in order:
-            rest = self._part(right, -2, row, row + 1)
-            line = self._part(matrix, -2, row, row + 1)
+            rest = self.part(right, -2, row, row + 1)
+            line = self.part(matrix, -2, row, row + 1)
             if solved:
-                known = self._part(line, -1, 0, row) if lower else self._part(line, -1, row + 1, size)
+                known = self.part(line, -1, 0, row) if lower else self.part(line, -1, row + 1, size)
                 rest = self.op("Sub", rest, self.op("MatMul", known, solved))
-            found = self.op("Div", rest, self._part(line, -1, row, row + 1))
+            found = self.op("Div", rest, self.part(line, -1, row, row + 1))
             together = [solved, found] if lower else [found, solved]
             solved = self.op("Concat", *together, axis=-2) if solved else found
         return solved
 
-    def _part(self, value: str, axis: int, start: int, end: int) -> str:
+    def part(self, value: str, axis: int, start: int, end: int) -> str:
+        """Returns a range of an axis."""
         bounds = [self.constant([bound], np.int64) for bound in (start, end, axis)]
         return self.op("Slice", value, *bounds)

@@ -83,7 +83,6 @@ class _Pooling(Builder):
         self.window, self.strides = (list(node.get_attr_value(name))[1:3] for name in ("ksize", "strides"))
         padding = node.get_attr_value("padding")
         self.same = padding in (b"SAME", "SAME")
-        self.dtype = utils.map_onnx_to_numpy_type(node.output_dtypes[0])
 
     def sizes(self, value: str) -> tuple[int, int, int]:
         """Returns height, width and channels of images."""

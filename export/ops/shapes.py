@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 from onnx import TensorProto
+from tf2onnx.handler import tf_op
 
 from export.errors import ExportError
 from export.ops.build import Builder
@@ -106,20 +107,14 @@ def concat_offset(graph: Any, node: Any) -> None:
 
 
 def strided_slice_grad(graph: Any, node: Any) -> None:
-    """StridedSliceGrad (shape, begin, end, strides, g): g with zeros around.
-
-    Raises:
-        ExportError: Strides are not 1, or axes were added or dropped.
-    """
+    """StridedSliceGrad (shape, begin, end, strides, g): g with zeros around it, or scattered where it has gaps."""
     build = Builder(graph, node)
     shape, begin, _, _, g = build.inputs
-    strides = node.inputs[3]
-    if not strides.is_const() or (strides.get_tensor_value(as_list=False) != 1).any():
-        raise ExportError(f"{node.name}: gradients of slices are exported for strides of 1 only.")
-    if any(node.get_attr_value(name, 0) for name in ("shrink_axis_mask", "new_axis_mask", "ellipsis_mask")):
-        raise ExportError(
-            f"{node.name}: gradients of slices that add or drop axes are not exported. Slice with ranges."
-        )
+    strides, masks = node.inputs[3], ("shrink_axis_mask", "new_axis_mask", "ellipsis_mask")
+    is_range = strides.is_const() and (strides.get_tensor_value(as_list=False) == 1).all()
+    if not is_range or any(node.get_attr_value(name, 0) for name in masks):
+        _scattered_slice_grad(build)
+        return
     rank = len(graph.get_shape(node.input[4]))
     given = (graph.get_shape(node.input[1]) or [rank])[0]
     shape, begin = build.cast(shape, TensorProto.INT64), build.cast(begin, TensorProto.INT64)
@@ -133,3 +128,32 @@ def strided_slice_grad(graph: Any, node: Any) -> None:
     begin = build.op("Where", open_axes, zeros, begin)
     after = build.op("Sub", build.op("Sub", shape, begin), build.op("Shape", g))
     build.replace(build.op("Pad", g, build.op("Concat", begin, after, axis=0)))
+
+
+def _scattered_slice_grad(build: Builder) -> None:
+    """Puts g to the places that the slice takes, which tf2onnx's own handler finds in a tensor of their numbers."""
+    node, graph = build.node, build.graph
+    shape, begin, end, strides, g = build.inputs
+    shape = build.cast(shape, TensorProto.INT64)
+    count = build.op("ReduceProd", shape, keepdims=0)
+    places = build.op("Range", build.constant(0, np.int64), count, build.constant(1, np.int64))
+    places = build.op("Reshape", places, shape)
+    graph.set_shape(places, node.output_shapes[0])
+    graph.set_dtype(places, TensorProto.INT64)
+    names = ("begin_mask", "end_mask", "shrink_axis_mask", "new_axis_mask", "ellipsis_mask")
+    masks = {name: node.get_attr_value(name, 0) for name in names}
+    sliced = graph.make_node(
+        "StridedSlice",
+        [places, begin, end, strides],
+        attr=masks,
+        shapes=[graph.get_shape(g)],
+        dtypes=[TensorProto.INT64],
+        skip_conversion=False,
+    )
+    taken = sliced.output[0]
+    found: Any = tf_op.find_effective_op("StridedSlice")
+    found[0](graph, sliced)
+    flat = build.vector(-1)
+    zeros = build.op("Expand", build.number(0), build.op("Reshape", count, build.vector(1)))
+    taken, values = build.op("Reshape", taken, flat), build.op("Reshape", g, flat)
+    build.replace(build.op("Reshape", build.op("ScatterElements", zeros, taken, values, axis=0), shape))

@@ -1,143 +1,155 @@
-"""Every handler against TensorFlow, on random shapes and values with a free batch axis."""
+"""What handlers refuse, what random draws are made of, and handlers of users."""
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from op_cases.comparison import Case, Input, compare
 
 import export
 from export import onnx
 from export.ops import handlers
+from export.ops.build import Builder
 from export.session import open_session
 from zoo.signature import NamedTensor, Signature
 
-WIDE = np.concatenate([[0, -0.0, 1e-30, 1e-8, -1e-8, 1e-4, 0.7, -0.7], np.linspace(-0.99, 80, 57)])
-ELEMENTWISE = {
-    "Log1p": (lambda x: tf.math.log1p(x), WIDE),
-    "Expm1": (lambda x: tf.math.expm1(x), np.concatenate([WIDE, [-50, -3, -1.01, -1.0, 1.0, 1.01]])),
-    "MulNoNan": (lambda x: tf.math.multiply_no_nan(1 / x, x), np.array([0.0, 0.5, 2.0])),
-}
+DOCS = Path(__file__).parents[3] / "docs"
+IMAGES = NamedTensor("x", ("batch", "rows", "columns", 3))
+SQUARE = NamedTensor("x", ("size", "size"))
 
 
-def run(function, inputs: dict[str, np.ndarray], specs, output: NamedTensor) -> np.ndarray:
-    """Converts a function and runs it in ONNX Runtime."""
-    signature = Signature("test", function, specs, (output,))
-    model = onnx.convert(signature)
-    onnx.check(model, "test")
-    return open_session(model.SerializeToString(), "test").run(None, inputs)[0]
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("op", ELEMENTWISE)
-def test_elementwise(op, dtype):
-    function, values = ELEMENTWISE[op]
-    values = values.astype(dtype)
-    spec = NamedTensor("x", ("batch",), dtype)
-    got = run(lambda x: {"y": function(x)}, {"x": values}, (spec,), NamedTensor("y", ("batch",), dtype))
-    expected = function(tf.constant(values)).numpy()
-    np.testing.assert_allclose(got, expected, rtol=8 * np.finfo(dtype).eps)
-
-
-@pytest.mark.parametrize("shapes", [((3, 1), (4,)), ((1,), (2, 5)), ((2, 3), (2, 3))])
-def test_shapes(shapes):
-    def function(x, y):
-        first, second = tf.raw_ops.ShapeN(input=[x, y])
-        shape = tf.raw_ops.BroadcastArgs(s0=first, s1=second)
-        return {"z": tf.broadcast_to(x, shape) + y}
-
-    specs = tuple(
-        NamedTensor(name, tuple(f"{name}{axis}" for axis in range(len(shape))))
-        for name, shape in zip("xy", shapes, strict=True)
+def converted(function, inputs: list[NamedTensor], output: NamedTensor):
+    """A session of a function."""
+    model = onnx.convert(
+        Signature("test", lambda **given: {output.name: function(*given.values())}, tuple(inputs), (output,))
     )
-    values = {
-        name: np.random.default_rng(0).random(shape, np.float32) for name, shape in zip("xy", shapes, strict=True)
-    }
-    rank = max(map(len, shapes))
-    got = run(function, values, specs, NamedTensor("z", tuple(f"z{axis}" for axis in range(rank))))
-    np.testing.assert_allclose(got, values["x"] + values["y"])
+    return open_session(model.SerializeToString(), "test")
 
 
-@pytest.mark.parametrize("lower", [True, False])
-@pytest.mark.parametrize("adjoint", [True, False])
-@pytest.mark.parametrize("batch", [((), ()), ((5,), (5,)), ((4, 1), (3,))])
-def test_triangular_systems(lower, adjoint, batch):
-    generator, size = np.random.default_rng(0), 6
-    shapes = {"a": (*batch[0], size, size), "b": (*batch[1], size, 2)}
-    values = {name: generator.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
-    values["a"] += 3 * np.eye(size, dtype=np.float32)
-
-    def function(a, b):
-        return {"x": tf.raw_ops.MatrixTriangularSolve(matrix=a, rhs=b, lower=lower, adjoint=adjoint)}
-
-    specs = tuple(
-        NamedTensor(name, (*(f"{name}{axis}" for axis in range(len(shape) - 2)), *shape[-2:]))
-        for name, shape in shapes.items()
-    )
-    rank = max(map(len, batch))
-    got = run(function, values, specs, NamedTensor("x", (*(f"x{axis}" for axis in range(rank)), size, 2)))
-    triangle = np.tril(values["a"]) if lower else np.triu(values["a"])
-    triangle = np.swapaxes(triangle, -1, -2) if adjoint else triangle
-    np.testing.assert_allclose(triangle @ got, np.broadcast_to(values["b"], got.shape), atol=1e-5)
+def slope(x, function):
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        total = tf.reduce_sum(tf.square(function(x)))
+    return tape.gradient(total, x)
 
 
-def test_a_triangular_system_of_unknown_size_is_refused():
-    specs = (NamedTensor("a", ("size", "size")), NamedTensor("b", ("size", "columns")))
-    with pytest.raises(export.ExportError, match="MatrixTriangularSolve"):
-        run(lambda a, b: {"x": tf.linalg.triangular_solve(a, b)}, {}, specs, NamedTensor("x", ("size", "columns")))
+@pytest.mark.parametrize(
+    ("op", "function", "given"),
+    [
+        ("AvgPoolGrad", lambda x: slope(x, lambda x: tf.nn.avg_pool2d(x, 2, 2, "SAME")), IMAGES),
+        ("MaxPoolGrad", lambda x: slope(x, lambda x: tf.nn.max_pool2d(x, 2, 2, "SAME")), IMAGES),
+        ("ResizeBilinearGrad", lambda x: slope(x, lambda x: tf.image.resize(x, [4, 4])), IMAGES),
+        ("ResizeNearestNeighborGrad", lambda x: slope(x, lambda x: tf.image.resize(x, [4, 4], "nearest")), IMAGES),
+        ("MatrixTriangularSolve", lambda x: tf.linalg.triangular_solve(x, x), SQUARE),
+        ("Cholesky", tf.linalg.cholesky, SQUARE),
+        ("diag_part", lambda x: tf.linalg.diag(tf.linalg.diag_part(x)), NamedTensor("x", ("rows", "columns"))),
+        ("MirrorPadGrad", lambda x: slope(x, lambda x: tf.pad(x, [[1, 1], [0, 0]], "REFLECT")), SQUARE),
+        ("Cumprod", lambda x: tf.math.cumprod(x, tf.cast(x[0, 0], tf.int32)), SQUARE),
+    ],
+)
+def test_what_has_to_be_known_when_the_graph_is_made(op, function, given):
+    output = NamedTensor("y", tuple(f"y{axis}" for axis in range(len(given.shape))))
+    with pytest.raises(export.ExportError, match=op):
+        converted(function, [given], output)
 
 
-@pytest.mark.parametrize("dtype", ["uint32", "int32"])
-def test_random_bits_are_those_of_tensorflow(dtype):
+def test_random_numbers_of_half_precision_are_refused():
+    def function(seed):
+        return tf.random.stateless_uniform([3], seed, dtype=tf.float16)
+
+    with pytest.raises(export.ExportError, match="StatelessRandomUniformV2"):
+        converted(function, [NamedTensor("seed", (2,), "int64")], NamedTensor("y", (3,), "float16"))
+
+
+@pytest.mark.parametrize("draw", ["normal", "truncated_normal"])
+def test_many_draws_are_those_of_tensorflow(draw):
+    function = getattr(tf.random, f"stateless_{draw}")
+    seed = NamedTensor("seed", (2,), "int64"), NamedTensor("n", (), "int32")
+    session = converted(lambda seed, n: function([n], seed), list(seed), NamedTensor("y", ("n",)))
+    for n in (0, 1, 5, 20_001):
+        given = {"seed": np.array([-(2**40), n], np.int64), "n": np.array(n, np.int32)}
+        expected = function([n], given["seed"]).numpy()
+        np.testing.assert_allclose(session.run(None, given)[0], expected, rtol=1e-5, atol=2e-6)
+
+
+def test_words_of_random_bits_are_those_of_tensorflow():
     def function(key, counter, n):
-        shape = tf.stack([tf.cast(n, tf.int32), 3])
-        return {
-            "words": tf.raw_ops.StatelessRandomUniformFullIntV2(
-                shape=shape,
-                key=tf.cast(tf.reshape(key, [1]), tf.uint64),
-                counter=tf.cast(counter, tf.uint64),
-                alg=1,
-                dtype=dtype,
-            )
-        }
+        key, counter = tf.cast(tf.reshape(key, [1]), tf.uint64), tf.cast(counter, tf.uint64)
+        return tf.raw_ops.StatelessRandomUniformFullIntV2(
+            shape=tf.stack([n, 3]), key=key, counter=counter, alg=1, dtype=tf.uint32
+        )
 
-    specs = (NamedTensor("key", (), "int64"), NamedTensor("counter", (2,), "int64"), NamedTensor("n", (), "int64"))
-    signature = Signature("bits", function, specs, (NamedTensor("words", ("n", 3), dtype),))
-    session = open_session(onnx.convert(signature).SerializeToString(), "bits")
+    given = [NamedTensor("key", (), "int64"), NamedTensor("counter", (2,), "int64"), NamedTensor("n", (), "int32")]
+    session = converted(function, given, NamedTensor("words", ("n", 3), "uint32"))
     generator = np.random.default_rng(0)
     for n in (1, 2, 3, 5, 1001):
-        key = np.array(generator.integers(-(2**63), 2**63 - 1), np.int64)
-        counter = generator.integers(0, 2**62, 2)
-        inputs = {"key": key, "counter": counter, "n": np.array(n, np.int64)}
-        expected = function(**{name: tf.constant(value) for name, value in inputs.items()})["words"].numpy()
+        inputs = {
+            "key": np.array(generator.integers(-(2**63), 2**63 - 1), np.int64),
+            "counter": generator.integers(0, 2**62, 2),
+            "n": np.array(n, np.int32),
+        }
+        expected = function(**{name: tf.constant(value) for name, value in inputs.items()}).numpy()
         np.testing.assert_array_equal(session.run(None, inputs)[0], expected)
 
 
-def test_every_handler_is_tested():
-    tested = {*ELEMENTWISE, "MatrixTriangularSolve", "ShapeN", "BroadcastArgs", "StatelessRandomUniformFullIntV2"}
-    text = (Path(__file__).parent / "test_gradients.py").read_text(encoding="utf-8")
-    pooling = {"AvgPoolGrad", "MaxPoolGrad"}  # whose names are made there
-    assert set(handlers()) == tested | pooling | {op for op in handlers() if f'"{op}"' in text}
+@pytest.fixture
+def own_handlers(monkeypatch):
+    """Forgets what a test registers."""
+    monkeypatch.setattr("export.ops._HANDLERS", handlers())
 
 
-def test_users_register_their_own_handler(monkeypatch):
-    monkeypatch.setattr("export.ops._HANDLERS", dict(handlers()))
-    spec, output = NamedTensor("x", ("batch",)), NamedTensor("y", ("batch",))
+@pytest.mark.usefixtures("own_handlers")
+def test_users_register_the_handler_of_the_page_of_ops():
+    (example,) = re.findall(r"```python\n(.*?)```", (DOCS / "ops.md").read_text(encoding="utf-8"), re.DOTALL)
+    case = Case("Cross", tf.linalg.cross, (Input(("batch", "rows", 3)), Input(("batch", "rows", 3))))
+    with pytest.raises(export.ExportError, match=r"Cross has no counterpart.*export.register_op\('Cross', handler\)"):
+        compare([case], "float32")
+    exec(example, {})
+    for dtype in case.compared:
+        compare([case], dtype)
 
-    def function(x):
-        return {"y": tf.math.bessel_i0e(x)}
 
-    with pytest.raises(export.ExportError, match="BesselI0e"):
-        run(function, {"x": np.ones(2, np.float32)}, (spec,), output)
-
+@pytest.mark.usefixtures("own_handlers")
+def test_a_handler_of_the_user_may_replace_one_that_is_there():
     def pretend(graph, node):
-        """Stands for a real one: i0e(0) = 1."""
-        from export.ops.build import Builder
-
         build = Builder(graph, node)
-        build.replace(build.op("Exp", build.inputs[0]))
+        build.replace(build.op("Neg", build.inputs[0]))
 
-    export.register_op("BesselI0e", pretend)
-    np.testing.assert_allclose(run(function, {"x": np.zeros(2, np.float32)}, (spec,), output), 1)
-    with pytest.raises(export.ExportError, match="already"):
-        export.register_op("BesselI0e", pretend)
+    with pytest.raises(export.ExportError, match=r"a handler for Erfc already.*replace=True"):
+        export.register_op("Erfc", pretend)
+    export.register_op("Erfc", pretend, replace=True)
+    x, y = NamedTensor("x", ("batch",)), NamedTensor("y", ("batch",))
+    (found,) = converted(tf.math.erfc, [x], y).run(None, {"x": np.ones(2, np.float32)})
+    np.testing.assert_array_equal(found, [-1, -1])
+
+
+@pytest.mark.usefixtures("own_handlers")
+@pytest.mark.parametrize(
+    ("op", "handler", "message"),
+    [
+        ("Besseli0e", handlers()["Erfc"], "TensorFlow has no op 'Besseli0e'"),
+        (None, handlers()["Erfc"], "TensorFlow has no op None"),
+        ("BesselI0e", "Exp", r"called as handler\(graph, node\), which 'Exp' does not take"),
+        ("BesselI0e", abs, r"called as handler\(graph, node\)"),
+    ],
+)
+def test_what_cannot_be_a_handler_is_refused(op, handler, message):
+    with pytest.raises(export.ExportError, match=message):
+        export.register_op(op, handler)
+    assert op not in handlers()
+
+
+@pytest.mark.usefixtures("own_handlers")
+def test_a_handler_that_raises_or_leaves_its_node_fails_the_export():
+    def refuse(_graph, node):
+        raise export.ExportError(f"{node.name}: only on Sundays.")
+
+    x, y = NamedTensor("x", ("batch",)), NamedTensor("y", ("batch",))
+    export.register_op("BesselI0e", refuse)
+    with pytest.raises(export.ExportError, match=r"BesselI0e is not converted here \(only on Sundays\)"):
+        converted(tf.math.bessel_i0e, [x], y)
+    export.register_op("BesselI0e", lambda *_: None, replace=True)
+    with pytest.raises(export.ExportError, match="BesselI0e"):
+        converted(tf.math.bessel_i0e, [x], y)
