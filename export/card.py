@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from export.reduced_card import reduction_section, reduction_warning
+from export import reduced_card
 from zoo.signature import NamedTensor, Signature
 
 
@@ -25,11 +25,11 @@ def bundle_card(manifest: Mapping[str, Any], signatures: Mapping[str, Signature]
     reduction = manifest.get("reduction")
     return (
         f"# {name}\n\nA {manifest['model']['class']}, exported as {formats}.\n\n"
-        f"{reduction_warning(reduction) if reduction else ''}{preview}{notes}"
+        f"{reduced_card.warning(reduction) if reduction else ''}{preview}{notes}"
         f"## Signatures\n\n{table}\n\n"
         "A difference is |a - b| / (1 + |b|), the largest over all elements at two batch sizes, between a format and "
         "the Keras model.\n\n"
-        f"{reduction_section(reduction) if reduction else ''}"
+        f"{reduced_card.section(reduction) if reduction else ''}"
         f'## Use\n\n```python\nimport export\n\nbundle = export.load(".")\n{_example(signatures)}\n```\n'
     )
 

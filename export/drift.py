@@ -50,12 +50,17 @@ class Figure:
         chance = 2 * (self.standard_error or 0.0) if self.measure == "frechet_increase" else 0.0
         return self.value <= self.budget + chance
 
-    def __str__(self) -> str:
-        """The figure as a line."""
+    @property
+    def measured(self) -> str:
+        """What was measured, with its error, and the two figures that it compares."""
         error = "" if self.standard_error is None else f" +- {self.standard_error:.2g}"
-        least = "at least" if self.measure == "rank_correlation" else "at most"
-        change = "" if self.before is None else f" ({self.before:.6g} -> {self.after:.6g})"
-        return f"{self.measure} of {self.output} {self.value:.6g}{error}{change}, {least} {self.budget:.6g}"
+        change = "" if self.before is None else f" ({self.before:.5g} to {self.after:.5g})"
+        return f"{self.value:.4g}{error}{change}"
+
+    def __str__(self) -> str:
+        """The figure and its budget as a line."""
+        end = "least" if self.measure == "rank_correlation" else "most"
+        return f"{self.measure} of {self.output} {self.measured}, budget at {end} {self.budget:.4g}"
 
 
 def measured(signature: Signature, before: Arrays, after: Arrays, budget: Callable[[str], float]) -> list[Figure]:

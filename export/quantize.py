@@ -14,7 +14,7 @@ import onnx
 from onnx import helper, numpy_helper
 
 from export.errors import ExportError
-from export.weights import PRODUCTS, store_weights, weights_of
+from export.weights import PRODUCTS, read_by, store_weights, weights_of
 
 Arrays = dict[str, np.ndarray]
 
@@ -62,6 +62,7 @@ def _quantized(model: onnx.ModelProto, name: str, calibration: Sequence[Arrays])
         try:
             if calibration:
                 options |= {"op_types_to_quantize": list(PRODUCTS), "activation_type": QuantType.QUInt8}
+                options["nodes_to_exclude"] += _last_products(model.graph)
                 quantize_static(model, path, Reader(), **options)
             else:
                 quantize_dynamic(model, path, op_types_to_quantize=_DYNAMIC, **options)
@@ -72,6 +73,22 @@ def _quantized(model: onnx.ModelProto, name: str, calibration: Sequence[Arrays])
                 "(signatures, --signatures), or take float16."
             ) from error
         return onnx.load(path)
+
+
+def _last_products(graph: onnx.GraphProto) -> list[str]:
+    """Returns products that no other follows, whose results would be rounded to 256 levels by static quantization.
+
+    Logits of pixels range so far that a level of theirs is a visible step.
+    """
+    leads_on: set[str] = set()
+    found = []
+    for node in reversed(graph.node):
+        follows = any(name in leads_on for name in node.output)
+        if node.op_type in PRODUCTS and not follows:
+            found.append(node.name)
+        if node.op_type in PRODUCTS or follows:
+            leads_on |= read_by(node)
+    return found
 
 
 def _with_weights_of_two_axes(graph: onnx.GraphProto) -> list[str]:
