@@ -272,9 +272,7 @@ def export(
     allow_drift: Annotated[bool, typer.Option(help="Export beyond the budget too, and say so in the card.")] = False,
 ) -> None:
     """Export a model as a bundle of SavedModel and ONNX files, checked against each other."""
-    from recipes import reducing
-
-    kind = reducing.kind_of(precision, quantize)
+    kind = _kind_of_reduction(precision, quantize)
     given = {"--calibrate": calibrate, "--data": data, "--features": features, "--allow-drift": allow_drift}
     idle = [option for option, value in given.items() if value and kind is None]
     if idle:
@@ -282,9 +280,10 @@ def export(
     import_tensorflow_quietly()
     import export as exporting
     from recipes.models import open_model
+    from recipes.reducing import reduction_for
 
     opened = open_model(model, any_model=True)
-    reduction = kind and reducing.reduction_for(opened, model, kind, calibrate, data, features, allow_drift)
+    reduction = None if kind is None else reduction_for(opened, model, kind, calibrate, data, features, allow_drift)
     notes = f"Test figures: {headline(opened.figures)}." if opened.figures else ""
     chosen = [name.strip() for name in formats.split(",")]
     _warn(opened.warning)
@@ -362,6 +361,17 @@ def serve(
 
     limits = serving.Limits(max_rows, max_body, timeout, concurrency, threads)
     serving.serve(directory, host, port, limits, lambda url: print(url, flush=True))
+
+
+def _kind_of_reduction(precision: str, quantize: str | None) -> str | None:
+    """Returns the kind of reduction that options ask for, or None for float32."""
+    if precision not in ("float32", "float16"):
+        raise ZooError(f"precision is '{precision}', expected float32 or float16.")
+    if quantize not in (None, "int8"):
+        raise ZooError(f"quantize is '{quantize}', expected int8.")
+    if quantize and precision != "float32":
+        raise ZooError(f"--precision {precision} and --quantize {quantize} exclude each other. Give one of them.")
+    return quantize or (None if precision == "float32" else precision)
 
 
 def _print_parity(parity: dict[str, dict[str, float]]) -> None:

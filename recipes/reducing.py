@@ -9,21 +9,6 @@ from recipes.settings import ImageSettings
 from zoo.errors import ZooError
 
 
-def kind_of(precision: str, quantize: str | None) -> str | None:
-    """Returns the kind of reduction that options ask for, or None for float32.
-
-    Raises:
-        ZooError: There is no such kind, or both are asked for.
-    """
-    if precision not in ("float32", "float16"):
-        raise ZooError(f"precision is '{precision}', expected float32 or float16.")
-    if quantize not in (None, "int8"):
-        raise ZooError(f"quantize is '{quantize}', expected int8.")
-    if quantize and precision != "float32":
-        raise ZooError(f"--precision {precision} and --quantize {quantize} exclude each other. Give one of them.")
-    return quantize or (precision if precision != "float32" else None)
-
-
 def reduction_for(
     opened: OpenedModel,
     name: str,
