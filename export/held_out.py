@@ -86,11 +86,11 @@ def _by_name(rows: Rows, signatures: Mapping[str, Signature], most: int) -> Arra
     """Returns rows by the names of the inputs that they are for, the first `most` ones.
 
     Raises:
-        ExportError: They are for no input of the signatures, or an array does not fit.
+        ExportError: An array does not fit.
     """
     inputs = {spec.name: spec for each in signatures.values() for spec in each.inputs if spec.shape}
     if not isinstance(rows, Mapping):
-        rows = {next(iter(inputs)) if len(inputs) == 1 else "image": rows}
+        rows = {next(iter(inputs)) if "call" in signatures and len(inputs) == 1 else "image": rows}
     found = {name: np.asarray(array)[:most] for name, array in rows.items()}
     for name, array in found.items():
         spec = inputs.get(name)
@@ -117,7 +117,8 @@ def inputs_of(signature: Signature, rows: Arrays, codes: np.ndarray | None, seed
         seed: Decides what is drawn.
 
     Raises:
-        ExportError: It takes images, labels or, in models that are not of the zoo, anything, that is not among them.
+        ExportError: It takes images, labels or, in models that are not of the zoo, anything, that is not among them; or
+            a value is not as declared.
     """
     count = min(map(len, rows.values()))
     inputs = draw_inputs(signature.inputs, count, seed)
@@ -138,4 +139,7 @@ def inputs_of(signature: Signature, rows: Arrays, codes: np.ndarray | None, seed
                 f"names of inputs, such as held_out={{'{spec.name}': ...}}, {spec.dtype} {list(spec.shape)}; the same "
                 "of calibration."
             )
-    return inputs
+    try:
+        return signature.checked(inputs)
+    except ValueError as error:
+        raise ExportError(f"held-out or calibration data: {error}") from None

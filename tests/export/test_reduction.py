@@ -176,7 +176,7 @@ def test_budgets_can_be_set(tmp_path):
 
 
 def test_weights_that_loops_take_are_stored_in_fewer_bits():
-    kernel = tf.constant(np.random.default_rng(0).normal(size=(64, 64)) / 8, tf.float32)
+    kernel = tf.Variable(np.random.default_rng(0).normal(size=(64, 64)) / 8, dtype=tf.float32)
 
     def function(x):
         steps = tf.while_loop(lambda i, _: i < 3, lambda i, y: (i + 1, tf.tanh(y @ kernel)), (0, x))
@@ -242,6 +242,7 @@ ROWS = np.zeros((30, 8, 6, 1), np.float32)
         ("VAE", {"held_out": ROWS[:5]}, "held_out has 5 rows, expected at least 20"),
         ("VAE", {"held_out": {"image": ROWS, "label": np.zeros(3)}}, r"held_out has arrays of \[3, 30\] rows"),
         ("VAE", {"held_out": ROWS[:, :5]}, r"rows for 'image' have shape \[30, 5, 6, 1\]"),
+        ("VAE", {"held_out": ROWS + 255}, "held-out or calibration data: input 'image' of 'encode'"),
         ("VAE", {"calibration": ROWS}, "calibration is for int8"),
         ("VAE", {"budgets": {"pixels": 1.0}}, "no measure 'pixels'"),
         ("ConditionalVAE", {}, "held-out data for 'label', which 'encode' takes, are not given"),
