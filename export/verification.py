@@ -1,10 +1,9 @@
 """Checks a bundle again from what it holds: hashes, loading, values, seeds.
 
 Files in reduced precision are held to what they gave themselves at export, within the difference from the model that
-their manifest states: that is how far rounding has taken them, and so the most that the rounding of another processor
-can: on presets, with ONNX Runtime's optimizations on and off, which round in other places, it is 0 to 0.7 of that. That
-the stated difference is the one between the two references is checked too, and that the figures of drift are within
-their budgets, or drift was allowed. Drift itself needs held-out data, which no bundle holds.
+their manifest states: that is how far rounding has taken them, and more than the rounding of another processor does.
+That the stated difference is the one between the two references is checked too, and that the figures of drift are
+within their budgets, or drift was allowed. Drift itself needs held-out data, which no bundle holds.
 """
 
 import dataclasses
