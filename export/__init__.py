@@ -12,6 +12,7 @@ from typing import Any
 _WHERE = {
     "Bundle": ("export.runtime", "Bundle"),
     "ExportError": ("export.errors", "ExportError"),
+    "Reduction": ("export.reduction", "Reduction"),
     "check_exportable": ("export.lint", "check_exportable"),
     "load": ("export.runtime", "load"),
     "register_op": ("export.ops", "register"),

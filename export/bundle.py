@@ -4,6 +4,7 @@ manifest.json        signatures, versions, parity, SHA-256 of every file
 saved_model/         one endpoint a signature
 onnx/NAME.onnx       one file a signature, free batch axes
 reference.npz        inputs and the model's outputs, to check against later
+reference_reduced.npz  what ONNX files in reduced precision give for the same inputs, where they are
 card.md preview.png  for people
 """
 
@@ -25,6 +26,7 @@ from export.obstacles import layer_names
 from export.parity import reference
 from export.pictures import save_grid
 from export.precision import in_float32
+from export.reduction import Reduction
 from export.session import ONNX_FILE
 from export.signatures import signatures_of
 from export.verification import REFERENCE, compare_formats, save_reference
@@ -44,6 +46,7 @@ def save(
     signatures: Sequence[str] | None = None,
     opset: int = onnx.OPSET,
     licence: str = "",
+    reduction: Reduction | None = None,
 ) -> dict[str, Any]:
     """Exports a model as a bundle.
 
@@ -60,6 +63,8 @@ def save(
         signatures: Names of those to export; by default all.
         opset: Of the ONNX files. Seeded draws need 18, the default; newer ones are made by ONNX's own converter.
         licence: Of the weights, for the card and the metadata of ONNX files; an SPDX identifier where there is one.
+        reduction: Makes the ONNX files smaller, in half precision or eight bits, if too little is lost on held-out
+            data to matter; see `export.Reduction`. A SavedModel stays float32.
 
     Returns:
         The manifest.
@@ -67,7 +72,7 @@ def save(
     Raises:
         ExportError: An op has no ONNX counterpart, the checker or ONNX Runtime refuses a graph, a format
             differs from the model, there is no such format, opset or signature, or `directory` is there already. The
-            message names the op or tensor.
+            message names the op or tensor. Or a reduction drifts beyond its budget: the message names the measure.
 
     Warns:
         UserWarning: A stage of training that `sample` needs has not run, so that it is left out; the card says so too.
@@ -77,6 +82,8 @@ def save(
     _check_target(directory, overwrite)
     if "onnx" in formats:
         onnx.check_opset(opset)
+    elif reduction is not None:
+        raise ExportError(f"{reduction.kind} is for ONNX files, and a SavedModel stays float32: add onnx to formats.")
     model = in_float32(model)
     chosen = _chosen(signatures_of(model), signatures)
     unfitted = getattr(model, "unfitted", "")
@@ -87,7 +94,7 @@ def save(
     directory.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=directory.parent, prefix=".partial-"))
     try:
-        manifest = _write(model, chosen, temporary, formats, notes, opset, licence)
+        manifest = _write(model, chosen, temporary, formats, notes, opset, licence, reduction)
         temporary.chmod(0o755)
         if directory.exists():
             _swap(temporary, directory)
@@ -106,6 +113,7 @@ def _write(
     notes: str,
     opset: int,
     licence: str,
+    reduction: Reduction | None,
 ) -> dict[str, Any]:
     values = list(signatures.values())
     expected = {signature.name: reference(signature, _eager(signature)) for signature in values}
@@ -119,6 +127,15 @@ def _write(
     save_reference(folder / REFERENCE, expected)
     if "sample" in signatures and hasattr(model, "image_shape"):
         save_grid(model.sample(_PREVIEW_IMAGES, seed=0), folder / "preview.png")
+    parity = compare_formats(folder, values, expected, formats)
+    reduced = {}
+    if reduction is not None:
+        from export.gate import reduce_files
+
+        reducible = {signature.name: signature for signature in values if "onnx" in signature.formats}
+        reduced = {"reduction": reduce_files(folder, reducible, expected, reduction)}
+        for name, found in reduced["reduction"]["signatures"].items():
+            parity[name]["onnx"] = found.get("difference", parity[name]["onnx"])
     manifest = {
         "format": manifests.VERSION,
         "model": {"name": model.name, "class": type(model).__name__},
@@ -127,7 +144,8 @@ def _write(
         "license": licence,
         "versions": _versions(),
         "signatures": {signature.name: manifests.describe(signature) for signature in values},
-        "parity": compare_formats(folder, values, expected, formats),
+        "parity": parity,
+        **reduced,
         "files": manifests.hashes(folder),
     }
     (folder / "card.md").write_text(bundle_card(manifest, signatures, notes), encoding="utf-8")

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from export import reduced_card
 from zoo.signature import NamedTensor, Signature
 
 
@@ -21,11 +22,14 @@ def bundle_card(manifest: Mapping[str, Any], signatures: Mapping[str, Signature]
     notes = f"{notes}\n\n{licence}" if notes else licence
     rows = [_row(signature, manifest["parity"][signature.name]) for signature in signatures.values()]
     table = "\n".join(["| signature | inputs | outputs | largest difference |", "| --- | --- | --- | --- |", *rows])
+    reduction = manifest.get("reduction")
     return (
-        f"# {name}\n\nA {manifest['model']['class']}, exported as {formats}.\n\n{preview}{notes}"
+        f"# {name}\n\nA {manifest['model']['class']}, exported as {formats}.\n\n"
+        f"{reduced_card.warning(reduction) if reduction else ''}{preview}{notes}"
         f"## Signatures\n\n{table}\n\n"
         "A difference is |a - b| / (1 + |b|), the largest over all elements at two batch sizes, between a format and "
         "the Keras model.\n\n"
+        f"{reduced_card.section(reduction) if reduction else ''}"
         f'## Use\n\n```python\nimport export\n\nbundle = export.load(".")\n{_example(signatures)}\n```\n'
     )
 

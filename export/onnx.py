@@ -57,11 +57,16 @@ def write(
     model = at_opset(convert(signature, layers, min(opset, OPSET)), opset, signature.name)
     texts = {"signature": json.dumps({"name": signature.name, **describe(signature)}), **(properties or {})}
     onnx.helper.set_model_props(model, texts)
+    save(model, path, signature.name)
+
+
+def save(model: onnx.ModelProto, path: Path, name: str) -> None:
+    """Checks a model, and writes it; errors are those of `check`, and no file is left then."""
     if model.ByteSize() > EXTERNAL_ABOVE:
         onnx.save_model(model, path, save_as_external_data=True, location=f"{path.name}.data")
-        check(path, signature.name)
+        check(path, name)
     else:
-        check(model, signature.name)
+        check(model, name)
         path.write_bytes(model.SerializeToString())
 
 

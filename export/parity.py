@@ -33,8 +33,8 @@ class Reference:
     draws: np.ndarray | None = None
 
 
-def reference(signature: Signature, run: Runner) -> Reference:
-    """Returns what the model itself gives.
+def reference(signature: Signature, run: Runner, where: str = "the model") -> Reference:
+    """Returns what the model itself gives, or what `where` says, to compare with.
 
     Raises:
         ExportError: The model does not keep to what its signature declares.
@@ -43,7 +43,7 @@ def reference(signature: Signature, run: Runner) -> Reference:
     for seed, batch in enumerate(BATCHES):
         inputs = draw_inputs(signature.inputs, batch, seed)
         outputs = {name: np.asarray(value) for name, value in run(**inputs).items()}
-        check_outputs(signature, outputs, inputs, "the model")
+        check_outputs(signature, outputs, inputs, where)
         pairs.append((inputs, outputs))
     if not (signature.stochastic and _drawn_in_rows(signature)):
         return Reference(pairs)

@@ -1,18 +1,28 @@
-"""Checks a bundle again from what it holds: hashes, loading, values, seeds."""
+"""Checks a bundle again from what it holds: hashes, loading, values, seeds.
 
+Files in reduced precision are held to what they gave themselves at export, within the difference from the model that
+their manifest states: that is how far rounding has taken them, and more than the rounding of another processor does.
+That the stated difference is the one between the two references is checked too, and that the figures of drift are
+within their budgets, or drift was allowed. Drift itself needs held-out data, which no bundle holds.
+"""
+
+import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from export import drift
 from export import manifest as manifests
 from export.errors import ExportError
 from export.parity import Arrays, Reference, compare
 from export.session import ONNX_FILE, onnx_file, open_session, run_session
 from zoo.signature import Signature
 
-REFERENCE = "reference.npz"
+REFERENCE, REDUCED_REFERENCE = "reference.npz", "reference_reduced.npz"
 _DRAWS = "draws"
+_STATED = 1e-6  # what differences may be off by, of which two were rounded otherwise
 
 
 def save_reference(path: Path, references: dict[str, Reference]) -> None:
@@ -46,7 +56,7 @@ def verify(directory: str | Path) -> dict[str, dict[str, float]]:
     """Checks a bundle against its own manifest.
 
     Every file has its hash, no other file is there, each format loads, and each signature gives the values
-    that the model gave at export.
+    that the model gave at export; or, in reduced precision, those that its file gave then.
 
     Args:
         directory: A folder written by `export.save`.
@@ -68,12 +78,54 @@ def verify(directory: str | Path) -> dict[str, dict[str, float]]:
     if unchecked:
         raise ExportError(f"the manifest of {directory} lacks {', '.join(sorted(unchecked))}. Export the model again.")
     signatures = [manifests.restore(name, values) for name, values in manifest["signatures"].items()]
-    return compare_formats(directory, signatures, read_reference(directory / REFERENCE), manifest["formats"])
+    expected = read_reference(directory / REFERENCE)
+    reduced = _reduced(directory, manifest, {signature.name: signature for signature in signatures}, expected)
+    return compare_formats(directory, signatures, expected, manifest["formats"], reduced)
+
+
+def _reduced(
+    directory: Path, manifest: dict[str, Any], signatures: Mapping[str, Signature], expected: dict[str, Reference]
+) -> dict[str, tuple[Signature, Reference]]:
+    """Returns what reduced files are compared with, and with which tolerance, after checking what is stated of them."""
+    reduction = manifest.get("reduction")
+    if reduction is None:
+        return {}
+    given = read_reference(directory / REDUCED_REFERENCE)
+    found = {}
+    for name, entry in reduction["signatures"].items():
+        figures = [drift.recorded(values) for values in entry["drift"]]
+        exceeded = [str(figure) for figure in figures if not figure.within]
+        if exceeded and not reduction["drift_allowed"]:
+            raise ExportError(f"'{name}' drifts beyond its budget, which was not allowed: {exceeded[0]}.")
+        if "kept_float32" in entry:
+            continue
+        if name not in given:
+            raise ExportError(f"there are no reference values for reduced '{name}'. Export the model again.")
+        difference = largest_difference(given[name], expected[name])
+        if not abs(difference - entry["difference"]) <= _STATED * (1 + difference):
+            raise ExportError(
+                f"signature '{name}' in {reduction['kind']} differs from the model by {difference:.3g}, and its "
+                f"manifest states {entry['difference']:.3g}. Export the model again."
+            )
+        signature = signatures[name]
+        tolerance = max(signature.tolerance, difference)
+        found[name] = dataclasses.replace(signature, tolerance=tolerance), given[name]
+    return found
+
+
+def largest_difference(given: Reference, expected: Reference) -> float:
+    """Returns the largest difference |a - b| / (1 + |b|) of values that were given for the same inputs."""
+    return max(
+        float((np.abs(outputs[name].astype(np.float64) - value) / (1 + np.abs(value.astype(np.float64)))).max())
+        for (_, outputs), (_, values) in zip(given.cases, expected.cases, strict=True)
+        for name, value in values.items()
+    )
 
 
 def _expected_files(manifest: dict[str, Any]) -> set[str]:
     """Returns the files that the signatures and formats of a manifest call for."""
     files = {"saved_model/saved_model.pb"} if "saved_model" in manifest["formats"] else set()
+    files |= {REDUCED_REFERENCE} if manifest.get("reduction") else set()
     if "onnx" in manifest["formats"]:
         files |= {
             ONNX_FILE.format(name=name)
@@ -88,8 +140,16 @@ def compare_formats(
     signatures: list[Signature],
     expected: dict[str, Reference],
     formats: list[str],
+    reduced: Mapping[str, tuple[Signature, Reference]] | None = None,
 ) -> dict[str, dict[str, float]]:
     """Compares every format of every signature with reference values.
+
+    Args:
+        directory: The bundle.
+        signatures: What it holds.
+        expected: What the model gave, by signature.
+        formats: The formats to compare.
+        reduced: Of ONNX files in reduced precision, the signature with its tolerance, and what the file gave.
 
     Returns:
         The largest difference found, by signature and format.
@@ -103,8 +163,10 @@ def compare_formats(
         for name, run in runners.items():
             if name not in expected:
                 raise ExportError(f"there are no reference values for signature '{name}'. Export the model again.")
-            signature = next(s for s in signatures if s.name == name)
-            found[name][file_format] = compare(signature, expected[name], run, file_format)
+            pair = next(s for s in signatures if s.name == name), expected[name]
+            if file_format == "onnx":
+                pair = (reduced or {}).get(name, pair)
+            found[name][file_format] = compare(*pair, run, file_format)
     return found
 
 

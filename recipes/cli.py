@@ -257,13 +257,33 @@ def export(
     licence: Annotated[
         str, typer.Option("--license", help="Of the weights, for the card and ONNX files, such as MIT.")
     ] = "",
+    precision: Annotated[str, typer.Option(help="Of ONNX files: float32 or float16.")] = "float32",
+    quantize: Annotated[str | None, typer.Option(help="Of ONNX files: int8.")] = None,
+    calibrate: Annotated[
+        bool, typer.Option(help="With int8: measure ranges on training images, once, and not in each run.")
+    ] = False,
+    data: Annotated[
+        str | None,
+        typer.Option(help="What drift is measured on, of its training split what was held out; see zoo evaluate -h."),
+    ] = None,
+    features: Annotated[
+        str | None, typer.Option(help="What drift of samples is measured in; see zoo evaluate -h. none: in pixels.")
+    ] = None,
+    allow_drift: Annotated[bool, typer.Option(help="Export beyond the budget too, and say so in the card.")] = False,
 ) -> None:
     """Export a model as a bundle of SavedModel and ONNX files, checked against each other."""
+    kind = _kind_of_reduction(precision, quantize)
+    given = {"--calibrate": calibrate, "--data": data, "--features": features, "--allow-drift": allow_drift}
+    idle = [option for option, value in given.items() if value and kind is None]
+    if idle:
+        raise ZooError(f"{idle[0]} is for --precision float16 or --quantize int8. Add one of them, or leave it out.")
     import_tensorflow_quietly()
     import export as exporting
     from recipes.models import open_model
+    from recipes.reducing import reduction_for
 
     opened = open_model(model, any_model=True)
+    reduction = None if kind is None else reduction_for(opened, model, kind, calibrate, data, features, allow_drift)
     notes = f"Test figures: {headline(opened.figures)}." if opened.figures else ""
     chosen = [name.strip() for name in formats.split(",")]
     _warn(opened.warning)
@@ -277,10 +297,12 @@ def export(
             signatures=None if signatures is None else [name.strip() for name in signatures.split(",")],
             opset=opset,
             licence=licence,
+            reduction=reduction,
         )
     for each in caught:
         _warn(str(each.message))
     _print_parity(manifest["parity"])
+    _print_reduction(manifest)
     print(out)
 
 
@@ -316,8 +338,10 @@ def verify(directory: Annotated[Path, typer.Argument(help="A bundle made by zoo 
     """Check a bundle again: hashes, loading, values against the model's, seeds."""
     import_tensorflow_quietly()
     import export as exporting
+    from export import manifest as manifests
 
     _print_parity(exporting.verify(directory))
+    _print_reduction(manifests.read(directory))
     print(f"{directory}: all checks passed")
 
 
@@ -339,10 +363,32 @@ def serve(
     serving.serve(directory, host, port, limits, lambda url: print(url, flush=True))
 
 
+def _kind_of_reduction(precision: str, quantize: str | None) -> str | None:
+    """Returns the kind of reduction that options ask for, or None for float32."""
+    if precision not in ("float32", "float16"):
+        raise ZooError(f"precision is '{precision}', expected float32 or float16.")
+    if quantize not in (None, "int8"):
+        raise ZooError(f"quantize is '{quantize}', expected int8.")
+    if quantize and precision != "float32":
+        raise ZooError(f"--precision {precision} and --quantize {quantize} exclude each other. Give one of them.")
+    return quantize or (None if precision == "float32" else precision)
+
+
 def _print_parity(parity: dict[str, dict[str, float]]) -> None:
     for name, found in parity.items():
         differences = ", ".join(f"{key} {value:.1e}" for key, value in found.items())
         print(f"  {name:12} largest difference: {differences}")
+
+
+def _print_reduction(manifest: dict[str, Any]) -> None:
+    if "reduction" not in manifest:
+        return
+    from export.reduced_card import lines
+
+    reduction = manifest["reduction"]
+    print("\n".join(lines(reduction)))
+    if not reduction["within_budget"]:
+        _warn("drift is beyond the budget, which was allowed (--allow-drift); card.md says so.")
 
 
 if __name__ == "__main__":

@@ -20,13 +20,18 @@ NO_NETWORK = "none"  # what is named to have samples judged in none
 
 @dataclass(frozen=True)
 class OpenedModel:
-    """A model, with what is known of how it was made."""
+    """A model, with what is known of how it was made.
+
+    Training held out the first `validation` images, a tenth at most, of the first `train_images`.
+    """
 
     model: GenerativeModel
     data: str | None = None
     image: ImageSettings = field(default_factory=lambda: ImageSettings())
     figures: dict[str, Any] = field(default_factory=dict)
     warning: str = ""  # of a run that has not ended
+    validation: int = 1000
+    train_images: int | None = None
 
 
 def open_model(name: str, any_model: bool = False) -> OpenedModel:
@@ -43,7 +48,14 @@ def open_model(name: str, any_model: bool = False) -> OpenedModel:
     path = Path(name)
     if name in presets.registry() or (path / presets.METADATA).is_file():
         details = presets.metadata(name)
-        return OpenedModel(zoo.from_preset(name), details.get("data"), figures=details.get("figures", {}))
+        how = details.get("settings", {}).get("train", {})
+        return OpenedModel(
+            zoo.from_preset(name),
+            details.get("data"),
+            figures=details.get("figures", {}),
+            validation=how.get("validation", OpenedModel.validation),
+            train_images=how.get("images"),
+        )
     if path.is_dir():
         return _open_run(path)
     if path.is_file():
@@ -86,4 +98,7 @@ def _open_run(path: Path) -> OpenedModel:
     warning = (
         "" if ended else f"{path} is a run that has not ended; this is its last checkpoint. Go on with it: {go_on}"
     )
-    return OpenedModel(zoo.load_model(file), settings.data, settings.image, figures, warning)
+    how = settings.train
+    return OpenedModel(
+        zoo.load_model(file), settings.data, settings.image, figures, warning, how.validation, how.images
+    )

@@ -240,8 +240,7 @@ def _tensorboard(settings: Settings, folder: RunFolder) -> list[keras.callbacks.
 
 
 def _held_out(settings: Settings, data: Dataset) -> int:
-    """Returns how many training images are held out: a tenth at most."""
-    return min(settings.train.validation, max(1, len(data.train) // 10))
+    return data.held_out_count(settings.train.validation)
 
 
 def _steps_per_epoch(settings: Settings, data: Dataset) -> int:

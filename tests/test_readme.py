@@ -38,7 +38,7 @@ def run(language: str, text: str, folder: Path) -> None:
 
 
 def test_all_blocks_in_order(folder):
-    assert [language[0] for language, _ in BLOCKS] == list("bbpppppbpp")
+    assert [language[0] for language, _ in BLOCKS] == list("bbpppppbppp")
     for language, text in BLOCKS:
         run(language, text, folder)
     assert (folder / "samples.png").exists()

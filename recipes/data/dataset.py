@@ -25,6 +25,10 @@ class Dataset:
         """Height, width and channels."""
         return self.train.shape[1:]
 
+    def held_out_count(self, validation: int) -> int:
+        """Returns how many of the training images, the first ones, are held out: so many, and a tenth at most."""
+        return min(validation, max(1, len(self.train) // 10))
+
     def with_fewer_to_train_on(self, count: int) -> "Dataset":
         """Returns the same data with the first `count` training images."""
         labels = None if self.train_labels is None else self.train_labels[:count]

@@ -3,11 +3,12 @@
     python3 -m venv /tmp/torch && /tmp/torch/bin/pip install torch onnx onnxscript
     python tests/benchmarks/export_speed.py [/tmp/torch/bin/python]
 
-Three networks, at batches of 1, 16 and 128: `decode` of vae_mnist, `generate` of gan_mnist and `energy` of the network of
-ebm_mnist (with weights as drawn: they change nothing here). ONNX Runtime runs our file, and where torch's Python is given
-the same network as `torch.onnx` writes it; Keras runs `predict_on_batch`. All take turns in one process, and the median
-of the times of single calls counts. Then Langevin chains of 40 steps through the exported loop beside the same chain in
-TensorFlow, and whole commands: an export of vae_mnist with its checks, and a process that draws its first sample.
+Three networks, at batches of 1, 16 and 128: `decode` of vae_mnist, `generate` of gan_mnist and `energy` of the network
+of ebm_mnist (with weights as drawn: they change nothing here). ONNX Runtime runs our file, and where torch's Python is
+given the same network as `torch.onnx` writes it; Keras runs `predict_on_batch`. All take turns in one process, and the
+median of the times of single calls counts. Then Langevin chains of 40 steps through the exported loop beside the same
+chain in TensorFlow, and whole commands: an export of vae_mnist with its checks, and a process that draws its first
+sample.
 """
 
 import subprocess
@@ -41,11 +42,11 @@ def in_turns(calls: dict[str, Call], rounds: int = ROUNDS, repeats: int = CALLS)
     return {name: float(np.median(values)) for name, values in times.items()}
 
 
-def stated(title: str, medians: dict[str, float], other: str) -> None:
+def stated(title: str, medians: dict[str, float]) -> None:
     """Prints medians, and the first over each of the others."""
     name, ours = next(iter(medians.items()))
     ratios = ", ".join(f"{ours / value:.2f} of {key}" for key, value in medians.items() if key != name)
-    print(f"{title:22} {name} {ours:8.3f} ms: {ratios}{other}", flush=True)
+    print(f"{title:22} {name} {ours:8.3f} ms: {ratios}", flush=True)
 
 
 def networks(folder: Path, peer: str | None) -> None:
@@ -64,8 +65,8 @@ def networks(folder: Path, peer: str | None) -> None:
     )
     cases = {
         "decode": (vae, vae.decoder, "latent"),
-        "generate": (gan, gan.averaged_generator, "latent"),
-        "energy": (ebm, ebm.energy_network, "image"),
+        "generate": (gan, gan.generator, "latent"),
+        "energy": (ebm, ebm.energy, "image"),
     }
     if peer:
         subprocess.run([peer, PEER, folder], check=True, capture_output=True)
@@ -83,7 +84,9 @@ def networks(folder: Path, peer: str | None) -> None:
                 input_name = theirs.get_inputs()[0].name
                 first = np.moveaxis(values, -1, 1) if values.ndim == 4 else values
                 first = np.ascontiguousarray(first)
-                calls["torch.onnx"] = lambda first=first, name=input_name, theirs=theirs: theirs.run(None, {name: first})
+                calls["torch.onnx"] = lambda first=first, name=input_name, theirs=theirs: theirs.run(
+                    None, {name: first}
+                )
             stated(f"{name}, batch {batch}", in_turns(calls), "")
 
 
@@ -110,12 +113,12 @@ def chains(folder: Path) -> None:
             "TensorFlow": lambda plain=plain: plain()["image"].numpy(),
             "TensorFlow, jit": lambda jit=jit: jit()["image"].numpy(),
         }
-        stated(f"chain, batch {batch}", in_turns(calls, 4, 2), "")
+        stated(f"chain, batch {batch}", in_turns(calls, 4, 2))
 
 
 def commands(folder: Path) -> None:
     """Times whole processes."""
-    export = [sys.executable, "-m", "recipes.cli", "export", "vae_mnist", "--to", str(folder / "bundle")]
+    export = [sys.executable, "-m", "recipes.cli", "export", "vae_mnist", "-o", str(folder / "bundle")]
     for title, command, count in (
         ("export of vae_mnist", export, 1),
         ("first sample", [sys.executable, "-c", FIRST_SAMPLE, str(folder / "bundle")], 5),

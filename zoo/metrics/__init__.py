@@ -21,6 +21,7 @@ _WHERE = {
     "feature_network": "zoo.metrics.features",
     "fidelity_and_diversity": "zoo.metrics.neighbours",
     "frechet_distance": "zoo.metrics.frechet",
+    "frechet_increase": "zoo.metrics.frechet",
     "kernel_distance": "zoo.metrics.kernel",
 }
 

@@ -5,7 +5,8 @@ import pytest
 import scipy.linalg
 
 import zoo
-from zoo.metrics.frechet import frechet_distance
+from zoo.errors import ZooError
+from zoo.metrics.frechet import frechet_distance, frechet_increase
 from zoo.metrics.moments import Moments, parts_of
 
 GENERATOR = np.random.default_rng(0)
@@ -98,3 +99,15 @@ def test_real_moments_need_one_part_and_generated_ones_two():
     np.testing.assert_allclose(found.value, frechet_distance(FEATURES, FEATURES + 0.1).value)
     with pytest.raises(zoo.ZooError, match="at least two parts"):
         frechet_distance(FEATURES, one)
+
+
+def test_the_increase_of_pairs_is_the_difference_and_surer_than_it():
+    generator = np.random.default_rng(0)
+    real, before = generator.normal(size=(2, 500, 4))
+    after = before + 0.05 * generator.normal(size=before.shape) + 0.1
+    increase = frechet_increase(real, before, after)
+    first, second = frechet_distance(real, before), frechet_distance(real, after)
+    assert increase.value == pytest.approx(second.value - first.value)
+    assert 0 < increase.standard_error < second.standard_error
+    with pytest.raises(ZooError, match="500 and 400 rows are compared"):
+        frechet_increase(real, before, after[:400])

@@ -1,0 +1,137 @@
+"""Reduces the ONNX files of a bundle in the making, and lets them through only if little enough is lost.
+
+Every file is in float32 and at parity with the model when it gets here, so that what is measured is the loss of the
+reduction alone, in ONNX Runtime on the CPU and as `export.load` runs it.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import onnx
+
+from export import drift
+from export import onnx as writing
+from export.errors import ExportError
+from export.half import in_half
+from export.held_out import Inputs, Runner
+from export.parity import Reference, check_outputs, compare, reference
+from export.pictures import save_grid
+from export.quantize import in_int8
+from export.reduction import Reduction
+from export.session import CPU, ONNX_FILE, WEIGHTS_FILE, onnx_file
+from export.verification import REDUCED_REFERENCE, largest_difference, save_reference
+from zoo.signature import Signature
+
+_SAMPLES_SHOWN = 64
+
+
+def reduce_files(
+    folder: Path, signatures: Mapping[str, Signature], expected: Mapping[str, Reference], reduction: Reduction
+) -> dict[str, Any]:
+    """Replaces the ONNX files of a bundle by reduced ones, and saves what these give, to check against later.
+
+    Args:
+        folder: The bundle, with float32 files.
+        signatures: Those that have ONNX files, by name.
+        expected: What the model gives.
+        reduction: What to do, and what may be lost.
+
+    Returns:
+        What the manifest says of it.
+
+    Raises:
+        ExportError: A budget is exceeded, and drift is not allowed; or rows do not fit; or a file cannot be reduced,
+            or gives what is not as declared.
+    """
+    inputs = Inputs(folder, signatures, reduction)
+    found: dict[str, dict[str, Any]] = {}
+    references: dict[str, Reference] = {}
+    for name, signature in signatures.items():
+        found[name], gives = _reduced(folder, signature, expected[name], inputs, reduction)
+        if gives is not None:
+            references[name] = gives
+    if not references:
+        raise ExportError(
+            f"{reduction.kind} makes no file smaller ({found[next(iter(found))]['kept_float32']}): export in float32."
+        )
+    exceeded = [f"'{name}' {figure}" for name, each in found.items() for figure in _figures(each) if not figure.within]
+    if exceeded and not reduction.allow_drift:
+        raise ExportError(
+            f"{reduction.kind} drifts beyond its budget: {'; '.join(exceeded)}. Nothing was exported. Leave these "
+            "signatures out (signatures, --signatures), take a milder reduction, or allow it (allow_drift, "
+            "--allow-drift)."
+        )
+    save_reference(folder / REDUCED_REFERENCE, references)
+    return {
+        **reduction.describes,
+        "provider": CPU,
+        "rows": inputs.count,
+        "features": reduction.features.name if reduction.features else drift.COARSE_PIXELS,
+        "within_budget": not exceeded,
+        "drift_allowed": reduction.allow_drift,
+        "signatures": found,
+    }
+
+
+def _figures(entry: Mapping[str, Any]) -> list[drift.Figure]:
+    return [drift.recorded(values) for values in entry["drift"]]
+
+
+def _reduced(
+    folder: Path, signature: Signature, expected: Reference, inputs: Inputs, reduction: Reduction
+) -> tuple[dict[str, Any], Reference | None]:
+    """Reduces one file, and returns what was lost and gained, and what it gives; or why it is kept, and None."""
+    name, size = signature.name, _size(folder, signature.name)
+    before = Runner(onnx_file(folder, name), signature)
+    model = _converted(onnx.load(folder / ONNX_FILE.format(name=name)), signature, inputs, reduction)
+    if model is None or model.ByteSize() >= size:
+        reason = "it has no weights to reduce" if model is None else "the reduced file would be no smaller"
+        return {"kept_float32": reason, "float32_bytes": size, "bytes": size, "drift": []}, None
+    (folder / WEIGHTS_FILE.format(name=name)).unlink(missing_ok=True)
+    writing.save(model, folder / ONNX_FILE.format(name=name), name)
+    after = Runner(onnx_file(folder, name), signature)
+    where = f"the {reduction.kind} file"
+    gives = reference(signature, after.at_once, where)
+    compare(signature, gives, after.at_once, where)
+    given = inputs.to_measure(signature)
+    first, second = before(given), after(given)
+    check_outputs(signature, second, given, where)
+    figures = drift.measured(signature, first, second, reduction.budget)
+    if name == "sample" and "image" in inputs.held_out:
+        samples, others = (next(iter(each.values())) for each in (first, second))
+        features = reduction.features.features if reduction.features else drift.coarse_pixels
+        budget = reduction.budget("frechet_increase")
+        figures.append(drift.frechet_increase(inputs.held_out["image"], samples, others, features, budget))
+        save_grid(others[:_SAMPLES_SHOWN], folder / "preview.png")
+    return {
+        "float32_bytes": size,
+        "bytes": _size(folder, name),
+        "difference": largest_difference(gives, expected),
+        "drift": [{**dataclasses.asdict(figure), "within": figure.within} for figure in figures],
+    }, gives
+
+
+def _converted(
+    model: onnx.ModelProto, signature: Signature, inputs: Inputs, reduction: Reduction
+) -> onnx.ModelProto | None:
+    """Returns a reduced model with the texts of the one given, or None where there is nothing to reduce."""
+    if reduction.kind == "float16":
+        converted = onnx.ModelProto.FromString(model.SerializeToString())
+        if not in_half(converted):
+            return None
+    else:
+        converted = in_int8(model, signature.name, inputs.to_calibrate(signature))
+        if converted is None:
+            return None
+    converted.producer_name, converted.doc_string = model.producer_name, model.doc_string
+    onnx.helper.set_model_props(
+        converted, {**{entry.key: entry.value for entry in model.metadata_props}, "precision": reduction.kind}
+    )
+    return converted
+
+
+def _size(folder: Path, name: str) -> int:
+    files = (folder / pattern.format(name=name) for pattern in (ONNX_FILE, WEIGHTS_FILE))
+    return sum(file.stat().st_size for file in files if file.exists())

@@ -1,0 +1,145 @@
+"""Inputs of signatures from rows of real data, to measure with what a model is used on."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from export.batches import in_batches
+from export.errors import ExportError
+from export.inputs import draw_inputs
+from export.reduction import MOST_ROWS, Reduction, Rows
+from export.session import onnx_file, open_session, run_session
+from zoo.signature import NamedTensor, Signature, labels_to_draw
+
+Arrays = dict[str, np.ndarray]
+
+_CALIBRATION_ROWS, _CALIBRATION_BATCH = 256, 64
+
+_GIVEN = ("image", "label")  # what random values do not stand in for
+_LIKE_IMAGES = {"noisy": "image"}
+_CODES = ("latent", "code")
+
+
+class Runner:
+    """An ONNX file of a signature, run as users run it: many rows in batches."""
+
+    def __init__(self, file: bytes | Path, signature: Signature) -> None:
+        self.signature, self.session = signature, open_session(file, signature.name)
+
+    def __call__(self, inputs: Arrays) -> Arrays:
+        """Returns its outputs by name."""
+        return in_batches(self.signature, inputs, lambda part: self.at_once(**part))
+
+    def at_once(self, **inputs: np.ndarray) -> Arrays:
+        """Returns the same, from one run."""
+        return run_session(self.session, inputs, self.signature.name)
+
+
+class Inputs:
+    """What the signatures of a bundle are run with, to measure drift and to calibrate ranges.
+
+    Args:
+        folder: The bundle, with float32 files: latents are what its encoder makes of the rows.
+        signatures: Those that have ONNX files, by name.
+        reduction: With the rows.
+
+    Raises:
+        ExportError: Rows do not fit.
+    """
+
+    def __init__(self, folder: Path, signatures: Mapping[str, Signature], reduction: Reduction) -> None:
+        encode = signatures.get("encode")
+        encoder = None if encode is None else Runner(onnx_file(folder, "encode"), encode)
+        held_out, calibration = reduction.held_out, reduction.calibration
+        self.held_out = {} if held_out is None else _by_name(held_out, signatures, MOST_ROWS)
+        self._calibration = {} if calibration is None else _by_name(calibration, signatures, _CALIBRATION_ROWS)
+        self._held_out_codes, self._codes = (_codes(encoder, rows) for rows in (self.held_out, self._calibration))
+
+    @property
+    def count(self) -> int:
+        """How many held-out rows there are."""
+        return min(map(len, self.held_out.values()))
+
+    def to_measure(self, signature: Signature) -> Arrays:
+        """Returns what the drift of a signature is measured with."""
+        return inputs_of(signature, self.held_out, self._held_out_codes, 0)
+
+    def to_calibrate(self, signature: Signature) -> list[Arrays]:
+        """Returns what the ranges in a signature are measured with, in batches; none where nothing is calibrated."""
+        batches = []
+        for start in range(0, min(map(len, self._calibration.values()), default=0), _CALIBRATION_BATCH):
+            part = slice(start, start + _CALIBRATION_BATCH)
+            rows = {name: array[part] for name, array in self._calibration.items()}
+            codes = None if self._codes is None else self._codes[part]
+            batches.append(inputs_of(signature, rows, codes, 1 + start))
+        return batches
+
+
+def _codes(encoder: Runner | None, rows: Arrays) -> np.ndarray | None:
+    if encoder is None or "image" not in rows:
+        return None
+    return encoder(inputs_of(encoder.signature, rows, None, 0))[encoder.signature.outputs[0].name]
+
+
+def _by_name(rows: Rows, signatures: Mapping[str, Signature], most: int) -> Arrays:
+    """Returns rows by the names of the inputs that they are for, the first `most` ones.
+
+    Raises:
+        ExportError: An array does not fit.
+    """
+    inputs = {spec.name: spec for each in signatures.values() for spec in each.inputs if spec.shape}
+    if not isinstance(rows, Mapping):
+        rows = {next(iter(inputs)) if "call" in signatures and len(inputs) == 1 else "image": rows}
+    found = {name: np.asarray(array)[:most] for name, array in rows.items()}
+    for name, array in found.items():
+        spec = inputs.get(name)
+        if spec is not None and not _fits(spec, array):
+            raise ExportError(f"rows for '{name}' have shape {list(array.shape)}, expected {list(spec.shape)}.")
+    return found
+
+
+def _fits(spec: NamedTensor, array: np.ndarray) -> bool:
+    return array.ndim == len(spec.shape) and all(
+        isinstance(size, str) or size == given for size, given in zip(spec.shape[1:], array.shape[1:], strict=True)
+    )
+
+
+def inputs_of(signature: Signature, rows: Arrays, codes: np.ndarray | None, seed: int) -> Arrays:
+    """Returns inputs of a signature: rows where it takes them, codes of these for latents, else what it declares.
+
+    Scalars that have a default have that, counts are as many as rows.
+
+    Args:
+        signature: What is to be run.
+        rows: By the names of the inputs that they are for.
+        codes: What the model's encoder makes of them, or None where there is none.
+        seed: Decides what is drawn.
+
+    Raises:
+        ExportError: It takes images, labels or, in models that are not of the zoo, anything, that is not among them; or
+            a value is not as declared.
+    """
+    count = min(map(len, rows.values()))
+    inputs = draw_inputs(signature.inputs, count, seed)
+    inputs |= {name: np.asarray(value, inputs[name].dtype) for name, value in signature.defaults.items()}
+    if signature.stochastic:
+        inputs["seed"] = np.asarray(seed, inputs["seed"].dtype)
+    for spec in signature.inputs:
+        if spec.name == "label" and spec.shape[0] == "n" and spec.range is not None:
+            inputs["label"] = labels_to_draw(count, None, int(spec.range[1]) + 1)
+        source = _LIKE_IMAGES.get(spec.name, spec.name)
+        if source in rows and spec.shape and spec.shape[0] != "n" and _fits(spec, rows[source]):
+            inputs[spec.name] = rows[source][:count].astype(spec.dtype)
+        elif spec.name in _CODES and codes is not None and _fits(spec, codes):
+            inputs[spec.name] = codes[:count].astype(spec.dtype)
+        elif spec.shape and spec.shape[0] != "n" and (spec.name in _GIVEN or signature.name == "call"):
+            raise ExportError(
+                f"held-out data for '{spec.name}', which '{signature.name}' takes, are not given: pass arrays by the "
+                f"names of inputs, such as held_out={{'{spec.name}': ...}}, {spec.dtype} {list(spec.shape)}; the same "
+                "of calibration."
+            )
+    try:
+        return signature.checked(inputs)
+    except ValueError as error:
+        raise ExportError(f"held-out or calibration data: {error}") from None

@@ -1,0 +1,113 @@
+"""Products with weights in eight bits, by ONNX Runtime's own quantizer, in ops of ONNX alone.
+
+Weights and activations are both unsigned: x86 processors without VNNI add products of signed and unsigned bytes in 16
+bits, which overflow, and a file would give other values there. Weights have a scale for each output of theirs.
+"""
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+
+from export.errors import ExportError
+from export.weights import PRODUCTS, read_by, store_weights, weights_of
+
+Arrays = dict[str, np.ndarray]
+
+_DYNAMIC = ["Conv", "Gemm", "MatMul"]  # no op of ONNX multiplies bytes in a transposed convolution
+_LEVELS = 127
+
+
+def in_int8(model: onnx.ModelProto, name: str, calibration: Sequence[Arrays] = ()) -> onnx.ModelProto | None:
+    """Returns a model in eight bits, or None where there is nothing to quantize.
+
+    Where an op cannot compute in eight bits (in the bodies of loops, and transposed convolutions without calibration),
+    its weights are stored in them.
+
+    Args:
+        model: In float32; it is not changed.
+        name: The signature, for messages.
+        calibration: Inputs to measure ranges with, once; without any, each run measures its own.
+
+    Raises:
+        ExportError: ONNX Runtime's quantizer fails.
+    """
+    quantized = onnx.ModelProto.FromString(model.SerializeToString())
+    if any(node.op_type in PRODUCTS for node in model.graph.node):
+        quantized = _quantized(quantized, name, calibration)
+    integers = any(node.op_type in ("DynamicQuantizeLinear", "QuantizeLinear") for node in quantized.graph.node)
+    return quantized if store_weights(quantized, _narrow) or integers else None
+
+
+def _quantized(model: onnx.ModelProto, name: str, calibration: Sequence[Arrays]) -> onnx.ModelProto:
+    from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_dynamic, quantize_static
+
+    class Reader(CalibrationDataReader):
+        def __init__(self) -> None:
+            self.left = iter(calibration)
+
+        def get_next(self) -> Any:
+            return next(self.left, None)
+
+    # Says that shapes are inferred already; otherwise ONNX Runtime sets up logging to advise it.
+    helper.set_model_props(model, {"onnx.quant.pre_process": "onnxruntime.quant"})
+    options: dict[str, Any] = {"per_channel": True, "weight_type": QuantType.QUInt8}
+    options["nodes_to_exclude"] = _with_weights_of_two_axes(model.graph)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "quantized.onnx")
+        try:
+            if calibration:
+                options |= {"op_types_to_quantize": list(PRODUCTS), "activation_type": QuantType.QUInt8}
+                options["nodes_to_exclude"] += _last_products(model.graph)
+                quantize_static(model, path, Reader(), **options)
+            else:
+                quantize_dynamic(model, path, op_types_to_quantize=_DYNAMIC, **options)
+        except Exception as error:  # whatever the quantizer fails with
+            raise ExportError(
+                f"signature '{name}': ONNX Runtime does not quantize the graph ({type(error).__name__}: "
+                f"{str(error).strip().splitlines()[0] if str(error).strip() else 'no reason given'}). Leave it out "
+                "(signatures, --signatures), or take float16."
+            ) from error
+        return onnx.load(path)
+
+
+def _last_products(graph: onnx.GraphProto) -> list[str]:
+    """Returns products that no other follows, whose results would be rounded to 256 levels by static quantization.
+
+    Logits of pixels range so far that a level of theirs is a visible step.
+    """
+    leads_on: set[str] = set()
+    found = []
+    for node in reversed(graph.node):
+        follows = any(name in leads_on for name in node.output)
+        if node.op_type in PRODUCTS and not follows:
+            found.append(node.name)
+        if node.op_type in PRODUCTS or follows:
+            leads_on |= read_by(node)
+    return found
+
+
+def _with_weights_of_two_axes(graph: onnx.GraphProto) -> list[str]:
+    """Returns products whose weights another takes along another axis, as in gradients: scales fit one of them."""
+    axes: dict[str, set[int]] = {}
+    for _, weight, axis in weights_of(graph):
+        axes.setdefault(weight, set()).add(axis)
+    return sorted({node for node, weight, _ in weights_of(graph) if len(axes[weight]) > 1})
+
+
+def _narrow(name: str, values: np.ndarray, axis: int) -> tuple[onnx.NodeProto, list[onnx.TensorProto]]:
+    axis %= values.ndim
+    others = tuple(place for place in range(values.ndim) if place != axis)
+    scales = np.maximum(np.abs(values).max(axis=others, keepdims=True), np.finfo(np.float32).tiny * _LEVELS) / _LEVELS
+    levels = np.rint(values / scales).astype(np.int8)
+    stored = [
+        numpy_helper.from_array(levels, f"{name}/int8"),
+        numpy_helper.from_array(scales.reshape(-1).astype(np.float32), f"{name}/scale"),
+    ]
+    return helper.make_node(
+        "DequantizeLinear", [each.name for each in stored], [name], f"{name}/float", axis=axis
+    ), stored

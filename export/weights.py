@@ -1,0 +1,90 @@
+"""Products with weights in ONNX graphs, and weights stored in fewer bits than are computed in."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+
+PRODUCTS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
+_SAME_VALUES = ("Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze")
+LEAST_STORED = 256  # elements; below, the node that widens them takes more room than is saved
+
+
+def bodies(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
+    """Yields a graph and the bodies of its loops and branches."""
+    yield graph
+    for node in graph.node:
+        for attribute in node.attribute:
+            for body in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
+                yield from bodies(body)
+
+
+def read_by(node: onnx.NodeProto) -> set[str]:
+    """Returns the names that a node reads, and the bodies that it holds."""
+    names = set(node.input)
+    for attribute in node.attribute:
+        for body in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
+            names |= {value.name for value in body.output}
+            names |= {name for inner in body.node for name in read_by(inner)}
+    return names
+
+
+def store_weights(
+    model: onnx.ModelProto, narrow: Callable[[str, np.ndarray, int], tuple[onnx.NodeProto, list[onnx.TensorProto]]]
+) -> int:
+    """Replaces float32 weights of products by narrow ones and a node that widens them, once, where they are stored.
+
+    So weights that the body of a loop takes from outside are narrow too.
+
+    Args:
+        model: A model, which is changed.
+        narrow: Maps a name, its values and the axis of a product's outputs to a node that makes the values again, and
+            the initializers that this takes.
+
+    Returns:
+        How many were replaced.
+    """
+    axes = _axes_of_weights(model.graph)
+    overridable = {value.name for value in model.graph.input}
+    replaced = 0
+    for graph in bodies(model.graph):
+        for tensor in list(graph.initializer):
+            large = len(tensor.dims) > 1 and np.prod(tensor.dims) >= LEAST_STORED
+            is_float = tensor.data_type == onnx.TensorProto.FLOAT
+            if tensor.name in axes and large and is_float and tensor.name not in overridable:
+                node, initializers = narrow(tensor.name, numpy_helper.to_array(tensor), axes[tensor.name])
+                graph.initializer.remove(tensor)
+                graph.initializer.extend(initializers)
+                graph.node.insert(0, node)
+                replaced += 1
+    return replaced
+
+
+def weights_of(graph: onnx.GraphProto) -> Iterator[tuple[str, str, int]]:
+    """Yields the products of a graph by name, with what may be weights of theirs, and the axis of outputs in these."""
+    for node in graph.node:
+        if node.op_type in PRODUCTS:
+            transposed = any(attribute.name == "transB" and attribute.i for attribute in node.attribute)
+            axis = {"Conv": 0, "ConvTranspose": 1, "Gemm": 0 if transposed else 1}.get(node.op_type, -1)
+            yield node.name, node.input[1], axis
+            if node.op_type == "MatMul":
+                yield node.name, node.input[0], 0
+
+
+def _axes_of_weights(graph: onnx.GraphProto) -> dict[str, int]:
+    """Returns the axis of outputs of all that may be weights, by name, in a graph and the bodies of its loops."""
+    axes, sources = {}, {}
+    for each in bodies(graph):
+        axes |= {weight: axis for _, weight, axis in weights_of(each)}
+        for node in each.node:
+            if node.op_type in _SAME_VALUES:
+                sources[node.output[0]] = node.input[0]
+            if node.op_type == "Loop":
+                # Kernels that TensorFlow hands from step to step, outputs last, as Keras has them.
+                axes |= dict.fromkeys(node.input[2:], -1)
+    for name in list(axes):
+        while name in sources:
+            name = sources[name]
+            axes.setdefault(name, -1)
+    return axes

@@ -1,0 +1,287 @@
+"""ONNX files in reduced precision: smaller, measured, refused where they lose too much, and checked again later."""
+
+import shutil
+
+import keras
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import tensorflow as tf
+from example_models import MODELS
+
+import export
+from export import manifest as manifests
+from export.half import in_half
+from export.onnx import convert
+from export.parity import Reference
+from export.quantize import in_int8
+from export.session import open_session, run_session
+from export.verification import REDUCED_REFERENCE, largest_difference, read_reference
+from zoo.signature import NamedTensor, Signature
+
+
+@pytest.fixture(scope="module")
+def half(small_vae, digits, tmp_path_factory):
+    """A bundle in half precision, beside a SavedModel."""
+    directory = tmp_path_factory.mktemp("reduced") / "half"
+    export.save(small_vae, directory, reduction=export.Reduction("float16", held_out=digits[1000:1300]))
+    return directory
+
+
+def products(path) -> dict[str, int]:
+    """Returns the element types of the outputs of nodes by op."""
+    graph = onnx.shape_inference.infer_shapes(onnx.load(path)).graph
+    types = {value.name: value.type.tensor_type.elem_type for value in (*graph.value_info, *graph.output)}
+    return {node.op_type: types[node.output[0]] for node in graph.node}
+
+
+def test_networks_compute_in_half_precision_and_noise_does_not(half, small_vae):
+    types = products(half / "onnx" / "sample.onnx")
+    assert types["MatMul"] == onnx.TensorProto.FLOAT16
+    assert {types[op] for op in ("Log", "Cos", "Sin", "Sqrt")} == {onnx.TensorProto.FLOAT}
+    reduction = manifests.read(half)["reduction"]
+    for name, entry in reduction["signatures"].items():
+        assert entry["bytes"] == (half / "onnx" / f"{name}.onnx").stat().st_size < entry["float32_bytes"]
+    ours, theirs = small_vae.sample(40, seed=3), export.load(half).sample(40, seed=3)
+    assert theirs.dtype == np.float32
+    assert 0 < np.abs(ours - theirs).max() < 0.005
+    signature = {value.name for value in onnx.load(half / "onnx" / "sample.onnx").graph.input}
+    assert signature == {"seed", "n", "temperature", "first"}
+
+
+def test_what_is_lost_is_in_the_manifest_and_on_the_card(half):
+    reduction = manifests.read(half)["reduction"]
+    assert reduction["within_budget"] and reduction["rows"] == 300 and reduction["kind"] == "float16"
+    measures = {
+        name: {figure["measure"] for figure in entry["drift"]} for name, entry in reduction["signatures"].items()
+    }
+    pixels = {"pixel_difference", "mean_pixel_difference"}
+    assert measures == {
+        "encode": {"relative_error"},
+        "decode": pixels,
+        "reconstruct": pixels,
+        "sample": {*pixels, "frechet_increase"},
+        "elbo": {"nats"},
+    }
+    assert 0 < reduction["signatures"]["decode"]["difference"] < 0.01
+    card = (half / "card.md").read_text()
+    assert "half precision" in card and "frechet_increase" in card and "300 held-out rows" in card
+    assert "Warning" not in card
+
+
+def test_a_reduced_bundle_is_verified_against_what_it_gave(half, tmp_path):
+    found = export.verify(half)
+    assert found["decode"]["onnx"] < 1e-4 and found["decode"]["saved_model"] < 1e-4
+    bundle = shutil.copytree(half, tmp_path / "bundle")
+    for name in manifests.read(bundle)["files"]:
+        content = bytearray((bundle / name).read_bytes())
+        content[len(content) // 2] ^= 1
+        (bundle / name).write_bytes(content)
+        with pytest.raises(export.ExportError, match="altered or truncated"):
+            export.verify(bundle)
+        content[len(content) // 2] ^= 1
+        (bundle / name).write_bytes(content)
+
+
+def test_other_weights_are_found_even_with_matching_hashes(half, tmp_path):
+    bundle = shutil.copytree(half, tmp_path / "bundle")
+    path = bundle / "onnx" / "decode.onnx"
+    model = onnx.load(path)
+    weights = max(model.graph.initializer, key=lambda tensor: len(tensor.raw_data))
+    assert weights.data_type == onnx.TensorProto.FLOAT16
+    values = onnx.numpy_helper.to_array(weights) * np.float16(1.1)
+    weights.CopyFrom(onnx.numpy_helper.from_array(values, weights.name))
+    onnx.save(model, path)
+    manifests.write(bundle, {**manifests.read(bundle), "files": manifests.hashes(bundle)})
+    with pytest.raises(export.ExportError, match="'decode' in onnx: output 'image' differs"):
+        export.verify(bundle)
+
+
+def test_a_manifest_that_states_less_than_is_lost_is_refused(half, tmp_path):
+    bundle = shutil.copytree(half, tmp_path / "bundle")
+    manifest = manifests.read(bundle)
+    entry = manifest["reduction"]["signatures"]["decode"]
+    stated, entry["difference"] = entry["difference"], 0.0
+    manifests.write(bundle, manifest)
+    with pytest.raises(export.ExportError, match=r"'decode' in float16 differs from the model by .* states 0"):
+        export.verify(bundle)
+    entry["difference"] = stated
+    entry["drift"][0]["value"] = 0.5
+    manifests.write(bundle, manifest)
+    with pytest.raises(export.ExportError, match="'decode' drifts beyond its budget, which was not allowed"):
+        export.verify(bundle)
+
+
+@pytest.mark.parametrize("static", [False, True])
+def test_eight_bits(small_vae, digits, tmp_path, static):
+    given = export.Reduction("int8", digits[1000:1300], calibration=digits[:200] if static else None)
+    manifest = export.save(small_vae, tmp_path / "bundle", "onnx", reduction=given, signatures=["encode", "sample"])
+    assert manifest["reduction"]["calibration"] == ("static" if static else "dynamic")
+    model = onnx.load(tmp_path / "bundle" / "onnx" / "encode.onnx")
+    assert {node.domain for node in model.graph.node} == {""} == {entry.domain for entry in model.opset_import}
+    ops = {node.op_type for node in model.graph.node}
+    assert ("QuantizeLinear" if static else "MatMulInteger") in ops
+    entry = manifest["reduction"]["signatures"]["encode"]
+    assert entry["bytes"] < 0.8 * entry["float32_bytes"]
+    export.verify(tmp_path / "bundle")
+    bundle = export.load(tmp_path / "bundle")
+    assert 0 < np.abs(bundle.sample(30, seed=2) - small_vae.sample(30, seed=2)).mean() < 0.02
+    assert {entry.key: entry.value for entry in model.metadata_props}["precision"] == "int8"
+    assert model.producer_name == "genzoo"
+
+
+def test_other_rounding_stays_within_the_stated_difference(half):
+    """Without its optimizations ONNX Runtime casts in other places: a stand-in for another processor."""
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    entries = manifests.read(half)["reduction"]["signatures"]
+    moved = []
+    for name, reference in read_reference(half / REDUCED_REFERENCE).items():
+        session = onnxruntime.InferenceSession(half / "onnx" / f"{name}.onnx", options)
+        cases = [(inputs, run_session(session, inputs, name)) for inputs, _ in reference.cases]
+        moved.append(largest_difference(Reference(cases), reference))
+        assert moved[-1] < entries[name]["difference"]
+    assert any(moved)
+
+
+def outlier() -> tuple[keras.Model, np.ndarray]:
+    """Returns a network that reads small inputs beside a large one that it ignores, and rows for it.
+
+    In eight bits, whose levels the large one spreads, the small ones are all 0.
+    """
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((64,), name="x"), keras.layers.Dense(64)])
+    kernel, bias = model.get_weights()
+    kernel[0] = 0
+    model.set_weights([kernel, bias])
+    rows = np.random.default_rng(0).normal(size=(50, 64)).astype(np.float32)
+    rows[:, 0] = 1e4
+    return model, rows
+
+
+def test_what_loses_too_much_is_refused_and_leaves_nothing(tmp_path):
+    model, rows = outlier()
+    message = r"int8 drifts beyond .*: 'call' relative_error of output [0-9.]+, budget at most 0\.1\. .*--allow-drift"
+    with pytest.raises(export.ExportError, match=message):
+        export.save(model, tmp_path / "bundle", reduction=export.Reduction("int8", rows))
+    assert not any(tmp_path.iterdir())
+    export.save(model, tmp_path / "bundle", reduction=export.Reduction("float16", rows))
+    assert manifests.read(tmp_path / "bundle")["reduction"]["within_budget"]
+
+
+def test_drift_that_is_allowed_is_said_aloud(tmp_path):
+    model, rows = outlier()
+    manifest = export.save(model, tmp_path / "bundle", reduction=export.Reduction("int8", rows, allow_drift=True))
+    reduction = manifest["reduction"]
+    assert not reduction["within_budget"] and reduction["drift_allowed"]
+    assert not reduction["signatures"]["call"]["drift"][0]["within"]
+    card = (tmp_path / "bundle" / "card.md").read_text()
+    assert card.index("Warning: drift beyond budget") < card.index("## Signatures") and "**beyond**" in card
+    export.verify(tmp_path / "bundle")
+    manifests.write(tmp_path / "bundle", {**manifest, "reduction": {**reduction, "drift_allowed": False}})
+    with pytest.raises(export.ExportError, match="which was not allowed"):
+        export.verify(tmp_path / "bundle")
+
+
+def test_budgets_can_be_set(tmp_path):
+    model, rows = outlier()
+    with pytest.raises(export.ExportError, match="budget at most 1e-09"):
+        export.save(
+            model, tmp_path / "b", reduction=export.Reduction("float16", rows, budgets={"relative_error": 1e-9})
+        )
+
+
+def test_weights_that_loops_take_are_stored_in_fewer_bits():
+    kernel = tf.Variable(np.random.default_rng(0).normal(size=(64, 64)) / 8, dtype=tf.float32)
+
+    def function(x):
+        steps = tf.while_loop(lambda i, _: i < 3, lambda i, y: (i + 1, tf.tanh(y @ kernel)), (0, x))
+        return {"y": steps[1]}
+
+    tensor = NamedTensor("x", ("batch", 64))
+    model = convert(Signature("loop", function, (tensor,), (NamedTensor("y", ("batch", 64)),)))
+    x = {"x": np.random.default_rng(1).normal(size=(5, 64)).astype(np.float32)}
+
+    def run(each):
+        return run_session(open_session(each.SerializeToString(), "loop"), x, "loop")["y"]
+
+    expected, small = run(model), in_int8(model, "loop")
+    assert small is not None and small.ByteSize() < 0.5 * model.ByteSize()
+    np.testing.assert_allclose(run(small), expected, atol=0.05)
+    size = model.ByteSize()
+    assert in_half(model) > 0 and model.ByteSize() < 0.6 * size
+    np.testing.assert_allclose(run(model), expected, atol=2e-3)
+
+
+def test_scales_fit_weights_that_two_products_take_along_two_axes():
+    kernel = np.random.default_rng(0).normal(size=(3, 3, 4, 8)).astype(np.float32)
+
+    def function(x):
+        first = tf.nn.relu(tf.nn.conv2d(x, kernel, 1, "SAME"))
+        back = tf.nn.relu(tf.nn.conv2d_transpose(first, kernel, tf.shape(x), 1, "SAME"))
+        return {"y": tf.reduce_sum(tf.nn.conv2d(back, kernel, 1, "SAME"), axis=[1, 2])}  # another product to lead to
+
+    signature = Signature("both", function, (NamedTensor("x", ("batch", 6, 6, 4)),), (NamedTensor("y", ("batch", 8)),))
+    model, x = convert(signature), {"x": np.random.default_rng(1).normal(size=(9, 6, 6, 4)).astype(np.float32)}
+    small = in_int8(model, "both", [x])
+    assert small is not None
+    before, after = (
+        run_session(open_session(each.SerializeToString(), "both"), x, "both")["y"] for each in (model, small)
+    )
+    assert np.abs(after - before).max() < 0.05 * np.abs(before).max()
+
+
+def test_energies_are_held_to_their_ranks(digits, tmp_path):
+    import zoo
+
+    keras.utils.set_random_seed(0)
+    model = zoo.EBM(zoo.networks.conv_energy((8, 8, 1), (16, 32), 64), "denoising_score_matching")
+    given = export.Reduction("float16", digits[:100])
+    manifest = export.save(model, tmp_path / "bundle", "onnx", reduction=given, signatures=["energy"])
+    (figure,) = manifest["reduction"]["signatures"]["energy"]["drift"]
+    assert figure["measure"] == "rank_correlation" and 0.999 <= figure["value"] <= 1
+
+
+def test_signatures_without_weights_stay_in_float32(tmp_path):
+    model, rows = outlier()
+    tensor = NamedTensor("x", ("batch", 64))
+    layer = model.layers[0]
+    both = {
+        "dense": Signature("dense", lambda x: {"y": layer(x)}, (tensor,), (NamedTensor("y", ("batch", 64)),)),
+        "double": Signature("double", lambda x: {"y": 2 * x}, (tensor,), (NamedTensor("y", ("batch", 64)),)),
+    }
+    model.signatures = lambda: both
+    manifest = export.save(model, tmp_path / "bundle", reduction=export.Reduction("float16", {"x": rows}))
+    assert manifest["reduction"]["signatures"]["double"]["kept_float32"] == "it has no weights to reduce"
+    assert "kept in float32: it has no weights" in (tmp_path / "bundle" / "card.md").read_text()
+    export.verify(tmp_path / "bundle")
+
+
+ROWS = np.zeros((30, 8, 6, 1), np.float32)
+
+
+@pytest.mark.parametrize(
+    ("name", "how", "message"),
+    [
+        ("VAE", {"kind": "float8"}, "no reduction 'float8'. There are: float16, int8"),
+        ("VAE", {"kind": "int8", "held_out": None}, "there are none: pass held_out"),
+        ("VAE", {"held_out": ROWS[:5]}, "held_out has 5 rows, expected at least 20"),
+        ("VAE", {"held_out": {"image": ROWS, "label": np.zeros(3)}}, r"held_out has arrays of \[3, 30\] rows"),
+        ("VAE", {"held_out": ROWS[:, :5]}, r"rows for 'image' have shape \[30, 5, 6, 1\]"),
+        ("VAE", {"held_out": ROWS + 255}, "held-out or calibration data: input 'image' of 'encode'"),
+        ("VAE", {"calibration": ROWS}, "calibration is for int8"),
+        ("VAE", {"budgets": {"pixels": 1.0}}, "no measure 'pixels'"),
+        ("ConditionalVAE", {}, "held-out data for 'label', which 'encode' takes, are not given"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused(name, how, message, tmp_path):
+    with pytest.raises(export.ExportError, match=message):
+        given = export.Reduction(**{"kind": "float16", "held_out": ROWS, **how})
+        export.save(MODELS[name](), tmp_path / "bundle", "onnx", reduction=given, signatures=["encode"])
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_saved_model_stays_float32(tmp_path):
+    with pytest.raises(export.ExportError, match="a SavedModel stays float32: add onnx to formats"):
+        export.save(MODELS["VAE"](), tmp_path / "b", "saved_model", reduction=export.Reduction("float16", ROWS))
