@@ -23,6 +23,7 @@ Edit = Callable[[], None]
 
 _RANK = 4
 _LIKELY_SIZE = 16  # of an axis of unknown size
+_MOVING = frozenset(("Conv", "ConvTranspose", "Transpose"))  # without one, there is nothing to gain
 _SAME, _CHANNELS_FIRST, _CHANNELS_LAST = (0, 1, 2, 3), (0, 3, 1, 2), (0, 2, 3, 1)
 
 
@@ -33,13 +34,15 @@ class Layout(GraphOptimizerBase):
         return self._apply_optimization(graph, self._improve)
 
     def _improve(self, graph: Any) -> Any:
+        for name in graph.outputs if self.opt_iteration == 0 else ():
+            _keep_by_identity(graph, name)
         graph.topological_sort(graph.get_nodes())
-        while any(node.type == "Transpose" for node in graph.get_nodes()) and _Orders(graph).improve():
+        while any(node.type in _MOVING for node in graph.get_nodes()) and _Orders(graph).improve():
             self.graph_been_opt = True
             graph.delete_unused_nodes(graph.outputs)
             graph.topological_sort(graph.get_nodes())
-        for node in [node for node in graph.get_nodes() if node.type == "Transpose" and _permutation(node) == _SAME]:
-            _make_identity(graph, node)
+        for node in [node for node in graph.get_nodes() if node.type == "Transpose"]:
+            _without_moving(graph, node)
         return graph
 
 
@@ -116,12 +119,18 @@ class _Orders:
             if source is not None and transposed:
                 first = _inverse(order) if source.input[0] in group.tensors else _SAME
                 saved += 1 - _count([_then(_then(first, _permutation(source)), order)])
-            elif not inside and self._source_edit(source, order) is None:
+            needed = self._needed(name, outside, order)
+            if not inside and not transposed and self._source_edit(source, order, needed) is None:
                 saved -= 1
-            if (inside or transposed) and self._needed(name, outside, order):
+            if (inside or transposed) and needed:
                 saved -= 1
-            sizes = [_LIKELY_SIZE if size < 0 else size for size in self.graph.get_shape(name)[1:]]
-            gain += saved * math.prod(sizes)
+            shape = self.graph.get_shape(name)
+            if not _same_numbers(shape, order):  # else it is a matter of saying another shape
+                gain += saved * _size(shape)
+        for node in group.nodes:
+            if node.type in _BROADCASTING:
+                shape = self.graph.get_shape(node.output[0])
+                gain += _size(shape) * ((shape[-1] == 1) - (shape[order[-1]] == 1))
         return gain
 
     def _needed(self, name: str, outside: Iterable[Any], order: Order) -> bool:
@@ -145,7 +154,7 @@ class _Orders:
                         graph.replace_input(node, name, restored)
                 graph.set_shape(name, [shape[axis] for axis in order])
             else:
-                stored = self._stored(source, name, order)
+                stored = self._stored(source, name, order, any(edit is None for _, edit in uses))
                 for node in [*group.nodes, *(node for node, edit in uses if edit is not None)]:
                     if name in node.input:
                         graph.replace_input(node, name, stored)
@@ -155,13 +164,13 @@ class _Orders:
         for edit in edits:
             edit()
 
-    def _stored(self, source: Any, name: str, order: Order) -> str:
+    def _stored(self, source: Any, name: str, order: Order, needed: bool) -> str:
         """Returns a tensor from outside of a group in the order of the group."""
         shape = self.graph.get_shape(name)
         if source is not None and source.type == "Transpose":
             combined = _then(_permutation(source), order)
             return source.input[0] if combined == _SAME else self._transposed(source.input[0], combined, shape, order)
-        make = self._source_edit(source, order)
+        make = self._source_edit(source, order, needed or name in self.named)
         return self._transposed(name, order, shape, order) if make is None else make()
 
     def _transposed(self, name: str, permutation: Order, shape: list[int], order: Order = _SAME) -> str:
@@ -169,22 +178,35 @@ class _Orders:
         attributes = {"perm": list(permutation)}
         dtypes = [self.graph.get_dtype(name)]
         shapes = [[shape[axis] for axis in order]]
+        before = self.graph.get_shape(name)
+        if _same_numbers(before, permutation) and before.count(-1) <= 1:
+            inputs = [name, self._const(shapes[0])]
+            return self.graph.make_node("Reshape", inputs, shapes=shapes, dtypes=dtypes).output[0]
         return self.graph.make_node("Transpose", [name], attributes, shapes=shapes, dtypes=dtypes).output[0]
 
     # What stands at the border of a group and gives, or takes, any order for nothing.
 
-    def _source_edit(self, node: Any, order: Order) -> Callable[[], str] | None:
-        """Returns what makes the tensor that a node gives in another order, or None if only a transpose does."""
+    def _source_edit(self, node: Any, order: Order, needed: bool) -> Callable[[], str] | None:
+        """Returns what makes the tensor that a node gives in another order, or None if only a transpose does.
+
+        Args:
+            node: Whatever gives the tensor; None for one from outside of the graph.
+            order: The order.
+            needed: Whether the tensor is needed in its old order too.
+        """
         if node is None or node.type not in ("Reshape", "Unsqueeze", "Einsum"):
             return None
         shape = self.graph.get_shape(node.output[0])
         new_shape = [shape[axis] for axis in order]
         dtypes = [self.graph.get_dtype(node.output[0])]
         if node.type != "Einsum":
-            if not _same_numbers(shape, order) or shape.count(-1) > 1:
+            dense = [] if _same_numbers(shape, order) else self._dense_edits(node, order)
+            if dense is None or (dense and needed) or shape.count(-1) > 1:
                 return None
 
             def reshaped() -> str:
+                for edit in dense:
+                    edit()
                 inputs = [node.input[0], self._const(new_shape)]
                 return self.graph.make_node("Reshape", inputs, shapes=[new_shape], dtypes=dtypes).output[0]
 
@@ -210,13 +232,61 @@ class _Orders:
             return lambda: self._reordered_shape(node, order)
         if node.type == "Reshape" and node.input[0] == name and node.input[1] != name:
             sizes = self.graph.get_tensor_value(node.input[1]) if self._is_const(node.input[1]) else [0]
-            if _same_numbers(self.graph.get_shape(name), order) and 0 not in sizes:
-                return lambda: None
+            if 0 not in sizes:
+                shape = self.graph.get_shape(name)
+                return (lambda: None) if _same_numbers(shape, order) else self._rows_edit(node, shape, order)
         if node.type == "Einsum":
             places = [place for place, each in enumerate(node.input) if each == name]
             if all(len(_equation(node)[0][place]) == _RANK for place in places):
                 return lambda: _reorder_inputs(node, places, order)
         return None
+
+    def _dense_edits(self, node: Any, order: Order) -> list[Edit] | None:
+        """Returns what makes the dense layer before a Reshape give its numbers in another order, or None."""
+        places = _places(self.graph.get_shape(node.output[0]), order)
+        edits, name = [], node.input[0]
+        while places is not None and len(self.consumers[name]) == 1 and name not in self.named:
+            source = self.producers.get(name)
+            if source is None or self.graph.get_shape(name) is None:
+                return None
+            if source.type in _ELEMENTWISE:
+                (name,) = source.input
+            elif source.type in ("Add", "Mul") and [self._is_const(each) for each in source.input].count(True) == 1:
+                place = [self._is_const(each) for each in source.input].index(True)
+                value = self._constant(source.input[place])
+                if value.size == len(places):
+                    edits.append(self._picked(source, place, value, places, value.ndim - 1))
+                elif value.size != 1:
+                    return None
+                name = source.input[1 - place]
+            elif source.type == "MatMul":
+                weights = self._value(source, 1)
+                fits = weights is not None and weights.ndim == 2 and weights.shape[1] == len(places)
+                return [*edits, self._picked(source, 1, weights, places, 1)] if fits else None
+            else:
+                return None
+        return None
+
+    def _rows_edit(self, node: Any, shape: list[int], order: Order) -> Edit | None:
+        """Returns what makes the dense layers behind a Reshape take their numbers in another order, or None."""
+        places, users = _places(shape, order), self.consumers.get(node.output[0], [])
+        if places is None or not users or node.output[0] in self.named or self._rank(node.output[0]) != 2:
+            return None
+        edits = []
+        for user in users:
+            weights = self._value(user, 1) if user.type == "MatMul" and user.input[0] == node.output[0] else None
+            if weights is None or weights.ndim != 2 or len(weights) != len(places):
+                return None
+            edits.append(self._picked(user, 1, weights, places, 0))
+
+        def permute() -> None:
+            for edit in edits:
+                edit()
+
+        return permute
+
+    def _picked(self, node: Any, place: int, value: Any, places: np.ndarray, axis: int) -> Edit:
+        return lambda: self._put(node, place, np.take(value, places, axis), value.dtype)
 
     def _reordered_shape(self, node: Any, order: Order) -> None:
         graph, sizes = self.graph, node.output[0]
@@ -292,7 +362,7 @@ class _Orders:
         return edits if self._rank(node.output[0]) == _RANK else None
 
     def _put_transposed(self, node: Any, place: int, name: str, order: Order) -> None:
-        value = self.graph.get_node_by_output(name).get_tensor_value(as_list=False)
+        value = self._constant(name)
         value = value.reshape((1,) * (_RANK - value.ndim) + value.shape)
         self._put(node, place, np.transpose(value, order), value.dtype)
 
@@ -358,7 +428,10 @@ class _Orders:
         """Returns a constant input, or None."""
         if len(node.input) <= place or not self._is_const(node.input[place]):
             return None
-        return self.graph.get_node_by_output(node.input[place]).get_tensor_value(as_list=False)
+        return self._constant(node.input[place])
+
+    def _constant(self, name: str) -> np.ndarray:
+        return self.graph.get_node_by_output(name).get_tensor_value(as_list=False)
 
     def _put(self, node: Any, place: int, value: Any, dtype: Any) -> None:
         self.graph.replace_input(node, node.input[place], self._const(value, dtype), place)
@@ -386,11 +459,34 @@ _ALONG_AN_AXIS = {"ArgMax": 0, "ArgMin": 0, "Concat": 0, "LogSoftmax": -1, "Soft
 _A_NUMBER_AN_AXIS = {"Expand": 1, "Tile": 1, "Resize": 2}  # in this input
 
 
-def _make_identity(graph: Any, node: Any) -> None:
-    """Puts an Identity in the place of a node, which another pass takes out, wherever it is known by its name."""
-    outputs, shapes, dtypes = list(node.output), node.output_shapes, node.output_dtypes
+def _keep_by_identity(graph: Any, name: str) -> None:
+    """Lets an Identity give an image that is an output, so that the op before may give it in another order."""
+    node = graph.get_node_by_output_in_current_graph(name)
+    if node is None or len(node.output) != 1 or graph.get_rank(name) != _RANK:
+        return
+    if node.type in ("Identity", "Loop", "If") or node.is_const() or node.is_graph_input():
+        return
+    inputs, attributes = list(node.input), node.get_onnx_attrs()
+    shapes, dtypes, op = node.output_shapes, node.output_dtypes, node.type
     graph.remove_node(node.name)
-    graph.make_node("Identity", [node.input[0]], outputs=outputs, shapes=shapes, dtypes=dtypes)
+    before = graph.make_node(op, inputs, attributes, shapes=shapes, dtypes=dtypes).output[0]
+    graph.make_node("Identity", [before], outputs=[name], shapes=shapes, dtypes=dtypes)
+
+
+def _without_moving(graph: Any, node: Any) -> None:
+    """Puts a Reshape, or an Identity, in the place of a Transpose that moves no number."""
+    shape = graph.get_shape(node.input[0])
+    if shape is None or len(shape) != _RANK or shape.count(-1) > 1 or not _same_numbers(shape, _permutation(node)):
+        return
+    source, same = node.input[0], _permutation(node) == _SAME
+    outputs, shapes, dtypes = list(node.output), node.output_shapes, node.output_dtypes
+    new_shape = [shape[axis] for axis in _permutation(node)]
+    graph.remove_node(node.name)
+    if same:
+        graph.make_node("Identity", [source], outputs=outputs, shapes=shapes, dtypes=dtypes)
+    else:
+        constant = graph.make_const(utils.make_name("shape"), np.array(new_shape, np.int64)).output[0]
+        graph.make_node("Reshape", [source, constant], outputs=outputs, shapes=[new_shape], dtypes=dtypes)
 
 
 def _permutation(node: Any) -> Order:
@@ -415,6 +511,18 @@ def _same_numbers(shape: list[int], order: Order) -> bool:
     """Returns whether only axes of size 1 move, so that the numbers stay in their places."""
     moved = [axis for axis in order if shape[axis] != 1]
     return moved == sorted(moved)
+
+
+def _size(shape: list[int]) -> int:
+    """Returns how many numbers an image has, or about how many."""
+    return math.prod(_LIKELY_SIZE if size < 0 else size for size in shape[1:])
+
+
+def _places(shape: list[int], order: Order) -> np.ndarray | None:
+    """Returns where the numbers of an image of a known size come from, in another order, or None."""
+    if -1 in shape[1:] or order[0] != 0:
+        return None
+    return np.arange(_size(shape)).reshape(shape[1:]).transpose([axis - 1 for axis in order[1:]]).ravel()
 
 
 def _equation(node: Any) -> tuple[list[str], str]:

@@ -21,6 +21,7 @@ from tf2onnx.optimizer import (
 )
 from tf2onnx.optimizer.optimizer_base import GraphOptimizerBase
 
+from export.folding import Folding
 from export.layout import Layout
 from export.simplification import Simplification
 
@@ -86,6 +87,7 @@ _FIRST_PASSES = collections.OrderedDict(
 # By themselves: tf2onnx's pass for transposes would move those that are left back.
 _LAST_PASSES = collections.OrderedDict(
     simplification=Simplification,
+    folding=Folding,
     layout=Layout,
     fold_constants=ConstFoldOptimizer,
     merge_duplication=MergeDuplicatedNodesOptimizer,

@@ -27,6 +27,8 @@ class Simplification(GraphOptimizerBase):
                 _make_resize(graph, node)
             elif node.type == "Reshape" and _keeps_shape(graph, node):
                 _replace(graph, node, "Identity", [node.input[0]])
+            elif node.type == "Reshape" and _has_known_shape(graph, node):
+                graph.replace_input(node, node.input[1], _const(graph, graph.get_shape(node.output[0])), 1)
             elif node.type in _FOLDED and _is_captured_constant(graph, node):
                 _fold(graph, node)
             else:
@@ -95,6 +97,16 @@ def _keeps_shape(graph: Any, node: Any) -> bool:
     """
     before, after = graph.get_shape(node.input[0]), graph.get_shape(node.output[0])
     return before is not None and before == after and before.count(-1) <= 1
+
+
+def _has_known_shape(graph: Any, node: Any) -> bool:
+    """Returns whether a Reshape works out a shape that is known but for one size, which -1 stands for."""
+    shape, given = graph.get_shape(node.output[0]), graph.get_node_by_output(node.input[1])
+    return bool(shape) and shape.count(-1) <= 1 and 0 not in shape and given is not None and not given.is_const()
+
+
+def _const(graph: Any, value: list[int]) -> str:
+    return graph.make_const(utils.make_name("shape"), np.array(value, np.int64)).output[0]
 
 
 def _is_repetition(graph: Any, node: Any) -> bool:

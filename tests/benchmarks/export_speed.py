@@ -66,7 +66,7 @@ def networks(folder: Path, peer: str | None) -> None:
     cases = {
         "decode": (vae, vae.decoder, "latent"),
         "generate": (gan, gan.generator, "latent"),
-        "energy": (ebm, ebm.energy, "image"),
+        "energy": (ebm, ebm.network, "image"),
     }
     if peer:
         subprocess.run([peer, PEER, folder], check=True, capture_output=True)
@@ -87,7 +87,7 @@ def networks(folder: Path, peer: str | None) -> None:
                 calls["torch.onnx"] = lambda first=first, name=input_name, theirs=theirs: theirs.run(
                     None, {name: first}
                 )
-            stated(f"{name}, batch {batch}", in_turns(calls), "")
+            stated(f"{name}, batch {batch}", in_turns(calls))
 
 
 def chains(folder: Path) -> None:
