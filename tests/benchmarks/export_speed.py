@@ -5,12 +5,15 @@
 
 Three networks, at batches of 1, 16 and 128: `decode` of vae_mnist, `generate` of gan_mnist and `energy` of the network
 of ebm_mnist (with weights as drawn: they change nothing here). ONNX Runtime runs our file, and where torch's Python is
-given the same network as `torch.onnx` writes it; Keras runs `predict_on_batch`. All take turns in one process, and the
-median of the times of single calls counts. Then Langevin chains of 40 steps through the exported loop beside the same
-chain in TensorFlow, and whole commands: an export of vae_mnist with its checks, and a process that draws its first
-sample.
+given the same network as `torch.onnx` writes it; Keras runs `predict_on_batch`. Then Langevin chains of 40 steps
+through the exported loop beside the same chain in TensorFlow. Each way has a process of its own, for threads of ONNX
+Runtime that wait for work keep the cores from others; processes take turns three times, medians of single calls count,
+and of these the median. It takes 15 minutes.
+
+Last, whole commands: an export of vae_mnist with its checks, and a process that draws its first sample.
 """
 
+import json
 import subprocess
 import sys
 import tempfile
@@ -20,123 +23,143 @@ from pathlib import Path
 
 import numpy as np
 
-BATCHES, ROUNDS, CALLS, STEPS = (1, 16, 128), 15, 10, 40
+BATCHES, REPEATS, SECONDS, STEPS = (1, 16, 128), 3, 1.5, 40
 PEER = Path(__file__).parent / "torch_export_side.py"
 FIRST_SAMPLE = "import export, sys; export.load(sys.argv[1]).sample(1, seed=0)"
+SIGNATURES = ("decode", "generate", "energy")
 
-Call = Callable[[], object]
 
-
-def in_turns(calls: dict[str, Call], rounds: int = ROUNDS, repeats: int = CALLS) -> dict[str, float]:
-    """Returns the median milliseconds of each call."""
-    times: dict[str, list[float]] = {name: [] for name in calls}
-    for call in calls.values():
+def milliseconds(call: Callable[[], object]) -> float:
+    """Returns the median time of a call."""
+    for _ in range(3):
         call()
-    for _ in range(rounds):
-        for name, call in calls.items():
-            call()  # the one before had the caches
-            for _ in range(repeats):
-                start = time.perf_counter()
-                call()
-                times[name].append(1000 * (time.perf_counter() - start))
-    return {name: float(np.median(values)) for name, values in times.items()}
+    times, until = [], time.perf_counter() + SECONDS
+    while time.perf_counter() < until or len(times) < 5:
+        start = time.perf_counter()
+        call()
+        times.append(1000 * (time.perf_counter() - start))
+    return float(np.median(times))
 
 
-def stated(title: str, medians: dict[str, float]) -> None:
-    """Prints medians, and the first over each of the others."""
-    name, ours = next(iter(medians.items()))
-    ratios = ", ".join(f"{ours / value:.2f} of {key}" for key, value in medians.items() if key != name)
-    print(f"{title:22} {name} {ours:8.3f} ms: {ratios}", flush=True)
-
-
-def networks(folder: Path, peer: str | None) -> None:
-    """Compares single passes."""
+def network_of(name: str) -> tuple:
+    """Returns the model with a signature, and the Keras network behind it."""
     import keras
+
+    import zoo
+
+    keras.utils.set_random_seed(0)
+    if name == "decode":
+        model = zoo.from_preset("vae_mnist")
+        return model, model.decoder
+    if name == "generate":
+        model = zoo.from_preset("gan_mnist")
+        return model, model.generator
+    model = zoo.EBM(zoo.networks.conv_energy((28, 28, 1)), sample_steps=STEPS)
+    return model, model.network
+
+
+def by_onnx_runtime(file: str) -> list[float]:
+    """Returns the times of a file at each batch."""
     import onnxruntime
 
-    import export
-    import zoo
-
-    keras.utils.set_random_seed(0)
-    vae, gan, ebm = (
-        zoo.from_preset("vae_mnist"),
-        zoo.from_preset("gan_mnist"),
-        zoo.EBM(zoo.networks.conv_energy((28, 28, 1))),
-    )
-    cases = {
-        "decode": (vae, vae.decoder, "latent"),
-        "generate": (gan, gan.generator, "latent"),
-        "energy": (ebm, ebm.network, "image"),
-    }
-    if peer:
-        subprocess.run([peer, PEER, folder], check=True, capture_output=True)
-    for name, (model, network, given) in cases.items():
-        export.save(model, folder / name, formats="onnx", signatures=[name])
-        session = export.load(folder / name).session(name)
-        theirs = onnxruntime.InferenceSession(folder / f"{name}.onnx") if peer else None
-        for batch in BATCHES:
-            values = np.random.default_rng(0).random((batch, *network.input_shape[1:]), np.float32)
-            calls: dict[str, Call] = {
-                "ours": lambda session=session, given=given, values=values: session.run(None, {given: values}),
-                "predict_on_batch": lambda network=network, values=values: network.predict_on_batch(values),
-            }
-            if theirs is not None:
-                input_name = theirs.get_inputs()[0].name
-                first = np.moveaxis(values, -1, 1) if values.ndim == 4 else values
-                first = np.ascontiguousarray(first)
-                calls["torch.onnx"] = lambda first=first, name=input_name, theirs=theirs: theirs.run(
-                    None, {name: first}
-                )
-            stated(f"{name}, batch {batch}", in_turns(calls))
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(file, options)
+    first = session.get_inputs()[0]
+    times = []
+    for batch in BATCHES:
+        if first.name == "n" or first.name == "seed":
+            given = {"n": np.array(batch), "seed": np.array(0)}
+        else:
+            given = {first.name: np.random.default_rng(0).random((batch, *first.shape[1:]), np.float32)}
+        times.append(milliseconds(lambda given=given: session.run(None, given)))
+    return times
 
 
-def chains(folder: Path) -> None:
-    """Compares Langevin chains."""
-    import keras
+def by_keras(name: str) -> list[float]:
+    """Returns the times of `predict_on_batch` at each batch."""
+    network = network_of(name)[1]
+    draw = np.random.default_rng(0).random
+    values = [draw((batch, *network.input_shape[1:]), np.float32) for batch in BATCHES]
+    return [milliseconds(lambda value=value: network.predict_on_batch(value)) for value in values]
+
+
+def by_tensorflow(jit: str) -> list[float]:
+    """Returns the times of a chain at each batch."""
     import tensorflow as tf
 
-    import export
-    import zoo
-
-    keras.utils.set_random_seed(0)
-    model = zoo.EBM(zoo.networks.conv_energy((28, 28, 1)), sample_steps=STEPS)
-    export.save(model, folder / "chain", formats="onnx", signatures=["sample"])
-    session = export.load(folder / "chain").session("sample")
-    function = model.signatures()["sample"].function
+    signature = network_of("energy")[0].signatures()["sample"]
+    defaults = {spec.name: spec.default for spec in signature.inputs if spec.default is not None}
+    times = []
     for batch in BATCHES:
-        given = {"n": np.array(batch), "seed": np.array(0)}
-        values = {key: tf.constant(value) for key, value in given.items()}
-        plain = tf.function(lambda values=values: function(**values), autograph=False)
-        jit = tf.function(lambda batch=batch: function(n=batch, seed=0), autograph=False, jit_compile=True)
-        calls: dict[str, Call] = {
-            "ours": lambda given=given: session.run(None, given),
-            "TensorFlow": lambda plain=plain: plain()["image"].numpy(),
-            "TensorFlow, jit": lambda jit=jit: jit()["image"].numpy(),
-        }
-        stated(f"chain, batch {batch}", in_turns(calls, 4, 2))
+        run = tf.function(
+            lambda seed, batch=batch: signature.function(
+                seed=seed,
+                n=tf.constant(batch, tf.int64),
+                **{key: tf.constant(value) for key, value in defaults.items()},
+            )["image"],
+            autograph=False,
+            jit_compile=bool(jit),
+        )
+        times.append(milliseconds(lambda run=run: run(tf.constant(0, tf.int64)).numpy()))
+    return times
 
 
-def commands(folder: Path) -> None:
-    """Times whole processes."""
-    export = [sys.executable, "-m", "recipes.cli", "export", "vae_mnist", "-o", str(folder / "bundle")]
-    for title, command, count in (
-        ("export of vae_mnist", export, 1),
-        ("first sample", [sys.executable, "-c", FIRST_SAMPLE, str(folder / "bundle")], 5),
-    ):
-        times = []
-        for _ in range(count):
-            start = time.perf_counter()
-            subprocess.run(command, check=True, capture_output=True)
-            times.append(time.perf_counter() - start)
-        print(f"{title:22} {np.median(times):.2f} s", flush=True)
+def in_turns(ways: dict[str, list[str]], title: str) -> None:
+    """Runs processes in turns, and prints the first way's times over those of the others."""
+    found: dict[str, list[list[float]]] = {name: [] for name in ways}
+    for _ in range(REPEATS):
+        for name, arguments in ways.items():
+            command = [sys.executable, __file__, *arguments]
+            done = subprocess.run(command, capture_output=True, text=True, check=True)
+            found[name].append(json.loads(done.stdout.splitlines()[-1]))
+    medians = {name: np.median(times, axis=0) for name, times in found.items()}
+    ours = medians.pop(next(iter(ways)))
+    for place, batch in enumerate(BATCHES):
+        ratios = ", ".join(f"{ours[place] / times[place]:.2f} of {name}" for name, times in medians.items())
+        print(f"{title}, batch {batch:3}: {ours[place]:8.3f} ms, {ratios}", flush=True)
 
 
 def main() -> None:
     """Prints all."""
-    with tempfile.TemporaryDirectory() as folder:
-        commands(Path(folder))
-        networks(Path(folder), sys.argv[1] if len(sys.argv) > 1 else None)
-        chains(Path(folder))
+    if sys.argv[1:2] == ["--way"]:
+        way = {"onnx": by_onnx_runtime, "keras": by_keras, "tensorflow": by_tensorflow}[sys.argv[2]]
+        print(json.dumps(way(sys.argv[3])))
+        return
+    import export
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if sys.argv[1:]:
+            subprocess.run([sys.argv[1], PEER, folder], check=True, capture_output=True)
+        for signature in SIGNATURES:
+            model, _ = network_of(signature)
+            wanted = [signature, "sample"] if signature == "energy" else [signature]
+            export.save(model, folder / signature, formats="onnx", signatures=wanted)
+            ways = {
+                "ours": ["--way", "onnx", str(folder / signature / "onnx" / f"{signature}.onnx")],
+                "predict_on_batch": ["--way", "keras", signature],
+            }
+            if sys.argv[1:]:
+                ways["torch.onnx"] = ["--way", "onnx", str(folder / f"{signature}.onnx")]
+            in_turns(ways, signature)
+        ways = {
+            "ours": ["--way", "onnx", str(folder / "energy" / "onnx" / "sample.onnx")],
+            "TensorFlow": ["--way", "tensorflow", ""],
+            "TensorFlow, jit": ["--way", "tensorflow", "jit"],
+        }
+        in_turns(ways, f"chain of {STEPS} steps")
+        bundle = str(folder / "bundle")
+        for title, command, count in (
+            ("export of vae_mnist", [sys.executable, "-m", "recipes.cli", "export", "vae_mnist", "-o", bundle], 1),
+            ("first sample", [sys.executable, "-c", FIRST_SAMPLE, bundle], 5),
+        ):
+            times = []
+            for _ in range(count):
+                start = time.perf_counter()
+                subprocess.run(command, check=True, capture_output=True)
+                times.append(time.perf_counter() - start)
+            print(f"{title}: {np.median(times):.2f} s", flush=True)
 
 
 if __name__ == "__main__":
