@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import onnx
 from onnx import numpy_helper
 
-_NAMED = frozenset(("Conv", "ConvTranspose", "Einsum", "Gather", "Gemm", "Loop", "If", "MatMul"))  # where weights are
+_NAMED = frozenset(("Conv", "ConvTranspose", "Einsum", "Gather", "Gemm", "If", "Loop", "MatMul"))  # where weights are
 
 
 def compact(model: onnx.ModelProto) -> None:
@@ -23,63 +23,68 @@ def compact(model: onnx.ModelProto) -> None:
     """
     graph = model.graph
     fixed = {value.name for value in (*graph.input, *graph.output)}
-    moved = _shared_constants(graph, fixed)
     names = (name for count in itertools.count() if (name := f"t{count}") not in fixed)
-    _rename(graph, {**{name: name for name in fixed}, "": ""}, moved, names)
+    shared: dict[tuple, onnx.TensorProto] = {}
+    _rename(graph, {**{name: name for name in fixed}, "": ""}, fixed, shared, names)
+    graph.initializer.extend(shared.values())
 
 
 def graphs_of(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
     """Yields a graph and the bodies of its loops and branches."""
     yield graph
     for node in graph.node:
-        for attribute in node.attribute:
-            for body in (attribute.g, *attribute.graphs):
-                if body.node or body.output:
-                    yield from graphs_of(body)
+        for body in _bodies(node):
+            yield from graphs_of(body)
 
 
-def _shared_constants(graph: onnx.GraphProto, fixed: set[str]) -> dict[str, str]:
-    """Puts all constants into the main graph, each once, and returns by what name those are known that went."""
-    first: dict[tuple, str] = {}
-    shared: list[onnx.TensorProto] = []
-    moved: dict[str, str] = {}
-    for each in graphs_of(graph):
-        kept = [tensor for tensor in each.initializer if each is graph and tensor.name in fixed]
-        constants = [tensor for tensor in each.initializer if tensor not in kept]
-        del each.initializer[:]
-        each.initializer.extend(kept)
-        for tensor in constants:
-            value = numpy_helper.to_array(tensor)
-            name = first.setdefault((value.dtype.str, value.shape, value.tobytes()), tensor.name)
-            if name == tensor.name:
-                shared.append(tensor)
-            moved[tensor.name] = name
-    graph.initializer.extend(shared)
-    return moved
+def _bodies(node: onnx.NodeProto) -> list[onnx.GraphProto]:
+    return [body for attribute in node.attribute for body in (attribute.g, *attribute.graphs) if body.output]
 
 
-def _rename(graph: onnx.GraphProto, known: dict[str, str], moved: dict[str, str], names: Iterator[str]) -> None:
-    """Renames what a graph defines; `known` says the new names of what lies around it."""
+def _rename(
+    graph: onnx.GraphProto,
+    known: dict[str, str],
+    fixed: set[str],
+    shared: dict[tuple, onnx.TensorProto],
+    names: Iterator[str],
+) -> None:
+    """Renames what a graph defines, and takes its constants out.
+
+    Args:
+        graph: Changed in place.
+        known: The new names of what lies around it, by the old ones.
+        fixed: Constants that stay: they are what inputs are by default, or outputs.
+        shared: Where constants go, by what they are.
+        names: New ones.
+    """
     known = dict(known)
 
     def new(name: str) -> str:
-        name = moved.get(name, name)
         if name not in known:
             known[name] = next(names)
         return known[name]
 
+    stay = []
     for tensor in graph.initializer:
-        tensor.name = new(tensor.name)
+        if tensor.name in fixed:
+            tensor.name = new(tensor.name)
+            stay.append(onnx.TensorProto.FromString(tensor.SerializeToString()))
+            continue
+        value = numpy_helper.to_array(tensor)
+        key = value.dtype.str, value.shape, value.tobytes()
+        if key not in shared:
+            shared[key] = numpy_helper.from_array(value, next(names))
+        known[tensor.name] = shared[key].name
+    del graph.initializer[:]
+    graph.initializer.extend(stay)
     for value in graph.input:
         value.name = new(value.name)
     for node in graph.node:
         if node.op_type not in _NAMED:
             node.name = ""
         node.input[:] = [new(name) for name in node.input]
-        for attribute in node.attribute:
-            for body in (attribute.g, *attribute.graphs):
-                if body.node or body.output:
-                    _rename(body, known, moved, names)
+        for body in _bodies(node):
+            _rename(body, known, {value.name for value in body.output}, shared, names)
         node.output[:] = [new(name) for name in node.output]
     for value in graph.output:
         value.name = new(value.name)
