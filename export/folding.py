@@ -153,7 +153,7 @@ def _value(graph: Any, name: str) -> np.ndarray | None:
 
 
 def _const(graph: Any, value: np.ndarray) -> str:
-    return graph.make_const(utils.make_name("folded"), np.ascontiguousarray(value)).output[0]
+    return graph.make_const(utils.make_name("folded"), np.array(value, order="C")).output[0]
 
 
 def _replace_by_identity(graph: Any, node: Any, name: str) -> None:

@@ -437,7 +437,7 @@ class _Orders:
         self.graph.replace_input(node, node.input[place], self._const(value, dtype), place)
 
     def _const(self, value: Any, dtype: Any = np.int64) -> str:
-        return self.graph.make_const(utils.make_name("layout"), np.ascontiguousarray(value, dtype)).output[0]
+        return self.graph.make_const(utils.make_name("layout"), np.array(value, dtype, order="C")).output[0]
 
 
 def _ops(names: str) -> frozenset[str]:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from onnx import TensorProto
 from onnx.reference import ReferenceEvaluator
 from tf2onnx import utils
 from tf2onnx.optimizer.optimizer_base import GraphOptimizerBase
@@ -112,8 +113,8 @@ def _const(graph: Any, value: list[int]) -> str:
 def _is_repetition(graph: Any, node: Any) -> bool:
     """Returns whether a Reshape ends what repeats rows or columns of images: Unsqueeze, Tile, Reshape."""
     tile = graph.get_node_by_output(node.input[0], search_in_parent_graphs=False)
-    if tile is None or tile.type != "Tile":
-        return False
+    if tile is None or tile.type != "Tile" or graph.get_dtype(node.output[0]) != TensorProto.FLOAT:
+        return False  # ONNX Runtime resizes no float64
     unsqueeze = graph.get_node_by_output(tile.input[0], search_in_parent_graphs=False)
     if unsqueeze is None or unsqueeze.type != "Unsqueeze":
         return False
@@ -161,7 +162,7 @@ def _fold(graph: Any, node: Any) -> None:
     (value,) = ReferenceEvaluator(node.op).run(None, dict(zip(node.input, values, strict=True)))
     name = node.output[0]
     graph.remove_node(node.name)
-    graph.make_const(name, np.ascontiguousarray(value))
+    graph.make_const(name, np.array(value, order="C"))
 
 
 def _replace(graph: Any, node: Any, op: str, inputs: list[str], attributes: dict[str, Any] | None = None) -> None:

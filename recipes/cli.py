@@ -163,8 +163,13 @@ def train(
     try:
         training.train(settings, folder, resume=resume)
     except KeyboardInterrupt:
-        again = f"zoo train {recipe} -o {folder} --resume"
-        print(f"\nerror: interrupted. The last checkpoint is kept; go on with: {again}", file=sys.stderr)
+        kept = training.RunFolder(folder).checkpoint.exists()
+        advice = (
+            f"The last checkpoint is kept; go on with: zoo train {recipe} -o {folder} --resume"
+            if kept
+            else "There was no checkpoint yet: nothing is kept."
+        )
+        print(f"\nerror: interrupted. {advice}", file=sys.stderr)
         raise typer.Exit(130) from None
     print(f"{folder}: model.keras, samples/, metrics.jsonl, evaluation.json")
 

@@ -12,7 +12,7 @@ from export import batches
 from export.compaction import graphs_of
 
 # Of gradients of repeated rows; of draws of TFP's, which come with channels last; of codes that are looked up.
-TRANSPOSES = {"EBM, equilibrium matching": 5, "HierarchicalVAE": 11, "VQVAE": 3}
+TRANSPOSES = {"EBM, equilibrium matching": 7, "HierarchicalVAE": 11, "VQVAE": 3}
 
 
 def check_lean(model: onnx.ModelProto, transposes: int) -> None:
@@ -22,7 +22,7 @@ def check_lean(model: onnx.ModelProto, transposes: int) -> None:
     constants = [tensor for graph in graphs_of(model.graph) for tensor in graph.initializer]
     values = [onnx.numpy_helper.to_array(tensor) for tensor in constants if tensor.name not in defaults]
     assert len({(value.dtype.str, value.shape, value.tobytes()) for value in values}) == len(values)
-    assert model.ByteSize() <= 1.02 * sum(value.nbytes for value in values) + 120_000
+    assert model.ByteSize() <= 1.02 * sum(value.nbytes for value in values) + 160_000
 
 
 @pytest.mark.parametrize("name", MODELS)
