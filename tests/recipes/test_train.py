@@ -170,18 +170,19 @@ def test_residual_networks_and_labels_that_fit():
 
 def test_ctrl_c_keeps_a_checkpoint(tmp_path):
     """The real signal, to a real process."""
-    command = [sys.executable, "-m", "recipes.cli", "train", "vae_digits", "-o", "run", "--set", "train.epochs=5000"]
+    settings = ["--set", "train.epochs=5000", "--set", "train.jit_compile=false"]
+    command = [sys.executable, "-m", "recipes.cli", "train", "vae_digits", "-o", "run", *settings]
     process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     metrics = tmp_path / "run" / "metrics.jsonl"
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     while not metrics.exists() and time.monotonic() < deadline:
         time.sleep(0.2)
     process.send_signal(signal.SIGINT)
-    _, error = process.communicate(timeout=60)
+    _, error = process.communicate(timeout=600)
     assert process.returncode == 130
     assert "Traceback" not in error
     assert "interrupted. The last checkpoint is kept; go on with: zoo train vae_digits -o run --resume" in error
-    keras.models.load_model(tmp_path / "run" / "checkpoints" / "last.keras")
+    open_model(str(tmp_path / "run" / "checkpoints" / "last.keras"))
     assert not list(tmp_path.rglob(".partial-*"))
 
 
