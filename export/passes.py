@@ -6,6 +6,7 @@ and where a pass fails it is converted again and given to tf2onnx's own way.
 """
 
 import collections
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -37,7 +38,9 @@ def optimized(graph: Any, again: Callable[[], Any]) -> Any:
         for passes in (_FIRST_PASSES, _PASSES, _LAST_PASSES):
             graph = _run(graph, list(passes.values()))
         return graph
-    except Exception:  # whatever a pass of tf2onnx fails with
+    except Exception as error:  # whatever a pass of tf2onnx fails with
+        message = f"A pass failed, so the graph is as tf2onnx leaves it: right, but larger and slower. {error!r}"
+        warnings.warn(message, stacklevel=2)
         return optimize_graph(again(), catch_errors=True, optimizers=_PASSES)
 
 
