@@ -39,9 +39,9 @@ class Obstacle:
 
     Attributes:
         signature: The signature.
-        op: The type of the TensorFlow op, or of what it becomes in ONNX.
+        op: The type of the TensorFlow op, or of what it becomes in ONNX; "Variable" for one that stays variable.
         layers: The layers that it comes from, innermost names; empty for ops outside any.
-        nodes: Names of the nodes in the graph.
+        nodes: Names of the nodes in the graph, where they are known.
         reason: What is wrong.
         remedy: What can be done about it.
     """
@@ -54,8 +54,9 @@ class Obstacle:
     remedy: str
 
     def __str__(self) -> str:
-        where = f"layer {', '.join(self.layers)}" if self.layers else f"node {', '.join(self.nodes[:3])}"
-        return f"signature '{self.signature}', {where}: {self.op} {self.reason}. {self.remedy}".rstrip()
+        parts = ("layer", self.layers) if self.layers else ("node", self.nodes[:3])
+        where = f", {parts[0]} {', '.join(parts[1])}" if parts[1] else ""
+        return f"signature '{self.signature}'{where}: {self.op} {self.reason}. {self.remedy}".rstrip()
 
 
 def obstacles_of(
@@ -97,6 +98,24 @@ def obstacles_of(
         Obstacle(signature.name, op, _layers_of(where, layers), tuple(where), reason, remedy)
         for (op, reason, remedy), where in found.items()
     ]
+
+
+def unfrozen(signature: Signature, error: str, layers: Layers) -> Obstacle:
+    """Returns what it is to a signature that TensorFlow does not turn its variables into constants, as ONNX has them.
+
+    Args:
+        signature: The signature.
+        error: TensorFlow's message.
+        layers: Names of layers.
+    """
+    return Obstacle(
+        signature.name,
+        "Variable",
+        _layers_of(re.findall(r"[\w/]+/\w+", error), layers),
+        (),
+        f"is not turned into a constant by TensorFlow ({error.rstrip('.')})",
+        "Gradients of recurrent layers and of convolutions in groups do this: leave the signature out, or use others.",
+    )
 
 
 def _layers_of(nodes: Iterable[str], layers: Layers) -> tuple[str, ...]:

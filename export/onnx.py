@@ -17,11 +17,11 @@ from onnx import numpy_helper, version_converter
 from tf2onnx import tf_loader
 from tf2onnx.tfonnx import process_tf_graph
 
-from export.compaction import compact
+from export.compaction import compact, graphs_of
 from export.dilations import keep_apart
 from export.errors import ExportError
 from export.manifest import describe
-from export.obstacles import Layers, Obstacle, Refusal, collected_errors, obstacles_of
+from export.obstacles import Layers, Obstacle, Refusal, collected_errors, obstacles_of, unfrozen
 from export.ops import handlers
 from export.passes import optimized
 from export.session import open_session
@@ -97,7 +97,7 @@ def convert(signature: Signature, layers: Layers = frozenset(), opset: int = OPS
             # An initializer with the name of an input is what the input is when it is left out.
             model.graph.initializer.append(numpy_helper.from_array(np.array(spec.default, spec.dtype), spec.name))
     model.producer_name = "genzoo"
-    used = {node.domain for node in _nodes(model.graph)}
+    used = {node.domain for graph in graphs_of(model.graph) for node in graph.node}
     for opset_id in [each for each in model.opset_import if each.domain and each.domain not in used]:
         model.opset_import.remove(opset_id)  # tf2onnx's habit, which some runtimes refuse
     model.doc_string = signature.description
@@ -141,7 +141,7 @@ def check(model: onnx.ModelProto | Path, name: str) -> None:
         ExportError: It is not, with the op or the reason.
     """
     loaded = onnx.load(model, load_external_data=False) if isinstance(model, Path) else model
-    for node in _nodes(loaded.graph):
+    for node in (node for graph in graphs_of(loaded.graph) for node in graph.node):
         if not onnx.defs.has(node.op_type, node.domain):
             raise ExportError(f"signature '{name}': op {node.op_type} (node {node.name}) is not an ONNX op.")
     try:
@@ -153,15 +153,6 @@ def check(model: onnx.ModelProto | Path, name: str) -> None:
             f"signature '{name}': the ONNX checker refuses the graph: {_first_line(error)}.{older}"
         ) from error
     open_session(model if isinstance(model, Path) else model.SerializeToString(), name)
-
-
-def _nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
-    """Yields the nodes of a graph and of the bodies of its loops and branches."""
-    for node in graph.node:
-        yield node
-        for attribute in node.attribute:
-            for body in (attribute.g, *attribute.graphs):
-                yield from _nodes(body)
 
 
 def _traced(signature: Signature) -> Any:
@@ -187,7 +178,10 @@ def _as_onnx(signature: Signature, traced: Any, layers: Layers, opset: int) -> t
     names = dict(zip(inputs + outputs, (spec.name for spec in (*signature.inputs, *signature.outputs)), strict=True))
     refused: list[Refusal] = []
     with collected_errors() as errors, tf.device("/cpu:0"):
-        frozen = tf_loader.from_function(traced, inputs, outputs)
+        try:
+            frozen = tf_loader.from_function(traced, inputs, outputs)
+        except ValueError as error:  # TensorFlow's, where it has compiled as a whole what it must take apart
+            return None, [unfrozen(signature, _first_line(error), layers)]
         keep_apart(frozen)
         with tf.Graph().as_default() as tf_graph:
             tf.import_graph_def(frozen, name="")

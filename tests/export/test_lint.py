@@ -8,6 +8,7 @@ import tensorflow as tf
 from example_models import MODELS
 
 import export
+import zoo
 from zoo.signature import NamedTensor, Signature
 
 
@@ -57,6 +58,24 @@ def test_an_obstacle_names_op_layer_and_remedy(layer, op, words, tmp_path):
     assert (found.signature, found.op, found.layers) == ("call", op, (layer.name,))
     with pytest.raises(export.ExportError, match=f"layer {layer.name}: {op} .*{words}"):
         export.save(model, tmp_path / "bundle", ["onnx"])
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("layers", "where"),
+    [
+        ([keras.layers.Reshape((8, 6)), keras.layers.LSTM(4, name="memory")], ", layer memory"),
+        ([keras.layers.Conv2D(4, 3, groups=2), keras.layers.Flatten()], ""),
+    ],
+    ids=["recurrent", "groups"],
+)
+def test_gradients_that_tensorflow_cannot_take_apart_are_obstacles(layers, where, tmp_path):
+    images = keras.Input((8, 6, 2 if where == "" else 1))
+    model = zoo.EBM(keras.Model(images, keras.Sequential([*layers, keras.layers.Dense(1)])(images)))
+    (found,) = [obstacle for obstacle in export.check_exportable(model) if obstacle.signature == "score"]
+    assert str(found).startswith(f"signature 'score'{where}: Variable is not turned into a constant by TensorFlow (")
+    with pytest.raises(export.ExportError, match=r"leave the signature out, or use others\.$"):
+        export.save(model, tmp_path / "bundle", "onnx", signatures=["score"])
     assert not any(tmp_path.iterdir())
 
 
