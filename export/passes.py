@@ -56,8 +56,9 @@ def _run(graph: Any, passes: list[type[GraphOptimizerBase]]) -> Any:
             one = each()
             one.opt_iteration = iteration
             graph = one._optimize(graph)
-            graph.delete_unused_nodes(graph.outputs)
-            changed |= one.graph_been_opt
+            if one.graph_been_opt:
+                graph.delete_unused_nodes(graph.outputs)
+                changed = True
         iteration += 1
     graph.topological_sort(graph.get_nodes())
     return graph

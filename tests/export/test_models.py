@@ -25,7 +25,12 @@ def check_lean(model: onnx.ModelProto, transposes: int) -> None:
     assert model.ByteSize() <= 1.02 * sum(value.nbytes for value in values) + 160_000
 
 
-@pytest.mark.parametrize("name", MODELS)
+LARGE = ("EBM, equilibrium matching", "HierarchicalVAE", "ScoreModel")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in LARGE else name for name in MODELS]
+)
 def test_models_export_at_parity(name, tmp_path, monkeypatch):
     model = MODELS[name]()
     manifest = export.save(model, tmp_path / "bundle")

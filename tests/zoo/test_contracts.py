@@ -166,7 +166,7 @@ def test_a_fresh_process_loads_keras_files(tmp_path):
         np.testing.assert_array_equal(np.load(tmp_path / f"{name}.npy"), samples)
 
 
-@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize("jit_compile", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_training_with_one_seed_repeats_itself(model, jit_compile):
     losses = []
     for _ in range(2):
@@ -177,6 +177,7 @@ def test_training_with_one_seed_repeats_itself(model, jit_compile):
     np.testing.assert_allclose(losses[0], losses[1], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_mixed_bfloat16_trains_and_samples_float32():
     before = keras.config.dtype_policy()
     try:

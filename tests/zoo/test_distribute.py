@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 CODE = """
 import sys
 sys.path.insert(0, "tests")
@@ -94,6 +96,7 @@ assert len({int(seed) for seed in strategy.experimental_local_results(seeds)}) =
 """
 
 
+@pytest.mark.slow
 def test_two_replicas_take_the_step_of_one_and_draw_their_own_noise():
     done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]

@@ -268,13 +268,13 @@ def test_a_model_saved_before_it_makes_images_is_read_again(tmp_path):
     np.testing.assert_array_equal(zoo.load_model(tmp_path / "model.keras").sample(2), model.sample(2))
 
 
-def test_a_last_batch_smaller_than_the_steps_is_dealt_out_again(digits):
-    for jit_compile in (False, True):
-        model = small("none", discriminator_steps=5)
-        model.compile(jit_compile=jit_compile)
-        model.fit(digits[:23], batch_size=20, verbose=0)
-        assert all(np.isfinite(weight).all() for weight in model.get_weights())
-        assert int(model.discriminator_optimizer.iterations) == 10
+@pytest.mark.parametrize("jit_compile", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_a_last_batch_smaller_than_the_steps_is_dealt_out_again(jit_compile, digits):
+    model = small("none", discriminator_steps=5)
+    model.compile(jit_compile=jit_compile)
+    model.fit(digits[:23], batch_size=20, verbose=0)
+    assert all(np.isfinite(weight).all() for weight in model.get_weights())
+    assert int(model.discriminator_optimizer.iterations) == 10
 
 
 def test_batches_too_small_for_the_steps_are_refused(digits):
