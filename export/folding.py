@@ -3,6 +3,7 @@
 Batch normalization, above all, is a product and a sum for each channel (Jacob et al. 2018, section 3.2).
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -104,6 +105,7 @@ def _swap_with_reshape(graph: Any, node: Any, reshape: Any, value: np.ndarray) -
         return False
     shape = (1,) * (len(after) - value.ndim) + value.shape
     fits = len(before) == 2 and -1 not in (*before[1:], *after[1:]) and len(shape) == len(after) and shape[0] == 1
+    fits = fits and math.prod(after[1:]) == before[1]
     if not fits or any(size not in (1, whole) for size, whole in zip(shape[1:], after[1:], strict=True)):
         return False
     value = np.broadcast_to(value.reshape(shape[1:]), after[1:]).reshape(-1)

@@ -108,5 +108,5 @@ def _rounded(values: np.ndarray) -> np.ndarray:
 
 
 def _narrow(name: str, values: np.ndarray, _: int) -> tuple[onnx.NodeProto, list[onnx.TensorProto]]:
-    stored = numpy_helper.from_array(_rounded(values), f"{name}/half")
+    stored = numpy_helper.from_array(_rounded(values), f"{name}/stored")
     return helper.make_node("Cast", [stored.name], [name], f"{name}/float", to=TensorProto.FLOAT), [stored]

@@ -36,6 +36,8 @@ class Layout(GraphOptimizerBase):
     def _improve(self, graph: Any) -> Any:
         for name in graph.outputs if self.opt_iteration == 0 else ():
             _keep_by_identity(graph, name)
+        for node in [node for node in graph.get_nodes() if node.type == "Transpose"]:
+            _correct_shape(graph, node)
         graph.topological_sort(graph.get_nodes())
         while any(node.type in _MOVING for node in graph.get_nodes()) and _Orders(graph).improve():
             self.graph_been_opt = True
@@ -312,6 +314,8 @@ class _Orders:
             return []
         if node.type in _BROADCASTING:
             return self._broadcasting_edits(node, order)
+        if node.type != "Concat" and node.input and self._is_const(node.input[0]):
+            return None
         if node.type in _REDUCING:
             return self._reducing_edits(node, order)
         if node.type in _ALONG_AN_AXIS:
@@ -340,6 +344,8 @@ class _Orders:
             place = _A_NUMBER_AN_AXIS[node.type]
             values = self._value(node, place)
             if values is None or len(values) != _RANK or len(node.input) != place + 1:
+                return None
+            if self._rank(node.input[0]) != _RANK:
                 return None
             return [lambda: self._put(node, place, [values[axis] for axis in order], values.dtype)]
         return None
@@ -471,6 +477,13 @@ def _keep_by_identity(graph: Any, name: str) -> None:
     graph.remove_node(node.name)
     before = graph.make_node(op, inputs, attributes, shapes=shapes, dtypes=dtypes).output[0]
     graph.make_node("Identity", [before], outputs=[name], shapes=shapes, dtypes=dtypes)
+
+
+def _correct_shape(graph: Any, node: Any) -> None:
+    """Says what shape a transposed tensor has: tf2onnx's own pass leaves that of before where it takes axes away."""
+    shape, order = graph.get_shape(node.input[0]), node.get_attr_value("perm")
+    if shape is not None and order is not None:
+        graph.set_shape(node.output[0], [shape[axis] for axis in order])
 
 
 def _without_moving(graph: Any, node: Any) -> None:

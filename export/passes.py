@@ -34,6 +34,7 @@ def optimized(graph: Any, again: Callable[[], Any]) -> Any:
         graph: The graph, which is changed.
         again: Makes it again, where a pass fails.
     """
+    _forget_wrong_shapes(graph)
     try:
         for passes in (_FIRST_PASSES, _PASSES, _LAST_PASSES):
             graph = _run(graph, list(passes.values()))
@@ -62,6 +63,23 @@ def _run(graph: Any, passes: list[type[GraphOptimizerBase]]) -> Any:
         iteration += 1
     graph.topological_sort(graph.get_nodes())
     return graph
+
+
+def _forget_wrong_shapes(graph: Any) -> None:
+    """Takes back what tf2onnx says of transposed convolutions of images of unknown sizes: it reckons with sizes of -1.
+
+    The transposes behind them repeat it.
+    """
+    for node in graph.get_nodes():
+        for body in (node.get_body_graphs() or {}).values():
+            _forget_wrong_shapes(body)
+        if node.type == "ConvTranspose" and -1 in (graph.get_shape(node.input[0]) or [])[2:]:
+            known = graph.get_shape(node.output[0])
+            graph.set_shape(node.output[0], [*known[:2], *[-1] * len(known[2:])])
+            for user in graph.find_output_consumers(node.output[0]):
+                if user.type == "Transpose":
+                    shape = [graph.get_shape(node.output[0])[axis] for axis in user.get_attr_value("perm")]
+                    graph.set_shape(user.output[0], shape)
 
 
 class _Transposes(TransposeOptimizer):

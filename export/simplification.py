@@ -80,15 +80,33 @@ def _take_out_invariants(graph: Any, loop: Any) -> bool:
 def _infer_shape(graph: Any, node: Any) -> None:
     """Says what shape a part has that is as large as another tensor, as gradients of concatenations are."""
     known, rank = graph.get_shape(node.output[0]), graph.get_rank(node.input[0])
-    sought, found = [graph.get_node_by_output(node.input[2])], []
-    while sought:
-        size = sought.pop()
-        if size is not None and size.type == "Shape":
-            found.append(graph.get_shape(size.input[0]))
-        elif size is not None and size.type in ("Add", "Cast", "Identity"):  # the end is the start, and the size
-            sought += size.inputs
-    if known is not None and known.count(-1) > 1 and len(found) == 1 and found[0] is not None and len(found[0]) == rank:
-        graph.set_shape(node.output[0], found[0])
+    if known is None or known.count(-1) <= 1 or len(node.input) > 4:
+        return  # known well enough, or not of steps of 1
+    start, end = (_without_casts(graph, name) for name in node.input[1:3])
+    if end is None or end.type != "Add":
+        return
+    terms = [_without_casts(graph, name) for name in end.input]
+    sizes = [term for term in terms if term is not None and not _is_same(term, start)]
+    if len(sizes) == 1 and len(sizes) < len(terms) and sizes[0].type == "Shape":  # the end is the start and the size
+        shape = graph.get_shape(sizes[0].input[0])
+        if shape is not None and len(shape) == rank:
+            graph.set_shape(node.output[0], shape)
+
+
+def _is_same(first: Any, second: Any) -> bool:
+    """Returns whether two nodes are one, or equal constants."""
+    if first is second:
+        return True
+    constants = second is not None and first.is_const() and second.is_const()
+    return constants and first.get_tensor_value() == second.get_tensor_value()
+
+
+def _without_casts(graph: Any, name: str) -> Any:
+    """Returns the node that gives a tensor, but for its type."""
+    node = graph.get_node_by_output(name)
+    while node is not None and node.type in ("Cast", "Identity"):
+        node = graph.get_node_by_output(node.input[0])
+    return node
 
 
 def _keeps_shape(graph: Any, node: Any) -> bool:
@@ -116,9 +134,10 @@ def _is_repetition(graph: Any, node: Any) -> bool:
     if tile is None or tile.type != "Tile" or graph.get_dtype(node.output[0]) != TensorProto.FLOAT:
         return False  # ONNX Runtime resizes no float64
     unsqueeze = graph.get_node_by_output(tile.input[0], search_in_parent_graphs=False)
-    if unsqueeze is None or unsqueeze.type != "Unsqueeze":
+    if unsqueeze is None or unsqueeze.type != "Unsqueeze" or not graph.get_node_by_output(tile.input[1]).is_const():
         return False
-    return _times(graph, node, unsqueeze.input[0], graph.get_shape(tile.input[0])) is not None
+    axis, times = _times(graph, node, unsqueeze.input[0], graph.get_shape(tile.input[0])) or (0, 0)
+    return graph.get_tensor_value(tile.input[1]) == [times if each == axis + 1 else 1 for each in range(5)]
 
 
 def _times(graph: Any, node: Any, source: str, longer: list[int] | None) -> tuple[int, int] | None:

@@ -33,6 +33,7 @@ def convolution(filters: int = 3, size: int = 3, **options) -> keras.layers.Laye
     return keras.layers.Conv2D(filters, size, padding="same", bias_initializer="normal", **options)
 
 
+TABLE = np.random.default_rng(1).normal(size=(3, 8, 6, 3)).astype(np.float32)
 BETWEEN = {
     "sum along rows": lambda x: x + tf.reduce_sum(x, 1, keepdims=True),
     "mean of channels": lambda x: x - tf.reduce_mean(x, -1, keepdims=True),
@@ -56,6 +57,16 @@ BETWEEN = {
     "attention": lambda x: x + tf.einsum("bhwc,bhwd->bcd", x, tf.tanh(x))[:, None, :, 0][:, :, None],
     "product with channels": lambda x: tf.einsum("bhwc,cd->bhwd", x, tf.constant(np.eye(3, 4) + 0.1, tf.float32)),
     "running sums": lambda x: tf.cumsum(x, 2),
+    "row of a table of images": lambda x: x + tf.gather(TABLE, tf.argmax(x[:, 0, 0], -1)),
+    "spread over rows": lambda x: x + tf.broadcast_to(tf.reduce_mean(x, [0, 1, 2]), [1, 8, 6, 3]),
+    "part of its own size": lambda x: tf.ensure_shape(
+        tf.slice(x, [0, 1, 1, 2], tf.shape(x) - [0, 2, 2, 2]), [None, 6, 4, 1]
+    ),
+    "every second row": lambda x: tf.ensure_shape(
+        tf.strided_slice(x, [0] * 4, tf.shape(x), [1, 2, 2, 1]), [None, 4, 3, 3]
+    ),
+    "all but the first": lambda x: tf.ensure_shape(tf.strided_slice(x, [0, 1, 1, 0], tf.shape(x)), [None, 7, 5, 3]),
+    "place of the largest": lambda x: x * tf.cast(tf.argmax(tf.round(x), 1), tf.float32)[:, None],
     "flat and back": lambda x: tf.reshape(tf.reshape(x, [-1, 144]) * 2.0, [-1, 8, 6, 3]),
 }
 
@@ -102,6 +113,20 @@ def test_batch_normalization_is_folded_into_weights():
 
     ops = converted(decode, SHIFT)
     assert not {"Transpose", "Mul", "Sub", "BatchNormalization"} & set(ops)
+
+
+def test_rows_that_a_reshape_divides_keep_their_factors():
+    dense, factors = keras.layers.Dense(12), np.array([0.5, 2.0, -1.0, 3.0], np.float32)
+    converted(lambda shift: tf.reshape(dense(shift), [-1, 3, 4]) * factors, SHIFT)
+    signature = Signature(
+        "divided",
+        lambda shift: {"y": tf.reshape(dense(shift), [-1, 4]) * factors - factors},
+        (SHIFT,),
+        (NamedTensor("y", ("rows", 4)),),
+    )
+    shift = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
+    (found,) = open_session(onnx.convert(signature).SerializeToString(), "divided").run(None, {"shift": shift})
+    np.testing.assert_allclose(found, signature.function(tf.constant(shift))["y"], rtol=1e-4, atol=1e-5)
 
 
 def test_dense_layers_take_images_as_they_lie():
