@@ -72,7 +72,17 @@ def _quantized(model: onnx.ModelProto, name: str, calibration: Sequence[Arrays])
                 f"{str(error).strip().splitlines()[0] if str(error).strip() else 'no reason given'}). Leave it out "
                 "(signatures, --signatures), or take float16."
             ) from error
-        return onnx.load(path)
+        quantized = onnx.load(path)
+    _keep_inputs(quantized.graph, model.graph)
+    return quantized
+
+
+def _keep_inputs(graph: onnx.GraphProto, declared: onnx.GraphProto) -> None:
+    """Puts back inputs that have a default and that nothing reads: the quantizer drops what nothing reads."""
+    names = {value.name for value in declared.input} - {value.name for value in graph.input}
+    graph.initializer.extend(tensor for tensor in declared.initializer if tensor.name in names)
+    del graph.input[:]
+    graph.input.extend(declared.input)
 
 
 def _last_products(graph: onnx.GraphProto) -> list[str]:
