@@ -149,12 +149,12 @@ class _Orders:
             outside = [node for node in self.consumers.get(name, []) if id(node) not in members]
             uses = [(node, self._use_edit(node, name, order)) for node in outside]
             if name in inside:
+                graph.set_shape(name, [shape[axis] for axis in order])
                 old = [node for node, edit in uses if edit is None]
                 if old:
                     restored = self._transposed(name, _inverse(order), shape)
                     for node in old:
                         graph.replace_input(node, name, restored)
-                graph.set_shape(name, [shape[axis] for axis in order])
             else:
                 stored = self._stored(source, name, order, any(edit is None for _, edit in uses))
                 for node in [*group.nodes, *(node for node, edit in uses if edit is not None)]:

@@ -129,6 +129,16 @@ def test_rows_that_a_reshape_divides_keep_their_factors():
     np.testing.assert_allclose(found, signature.function(tf.constant(shift))["y"], rtol=1e-4, atol=1e-5)
 
 
+def test_images_of_one_row_are_turned_where_they_must_be():
+    first, last = keras.layers.Conv2DTranspose(4, 3, padding="same"), convolution(4)
+
+    def both(image: tf.Tensor) -> tf.Tensor:
+        row = first(image[:, :1, :4])
+        return last(tf.tanh(row)) + row
+
+    converted(both, IMAGE)
+
+
 def test_dense_layers_take_images_as_they_lie():
     first, dense = convolution(4, strides=2), keras.layers.Dense(3)
     ops = converted(lambda image: dense(tf.reshape(tf.nn.elu(first(image)), [-1, 48])), IMAGE)
