@@ -95,10 +95,9 @@ def _infer_shape(graph: Any, node: Any) -> None:
 
 def _is_same(first: Any, second: Any) -> bool:
     """Returns whether two nodes are one, or equal constants."""
-    if first is second:
-        return True
-    constants = second is not None and first.is_const() and second.is_const()
-    return constants and first.get_tensor_value() == second.get_tensor_value()
+    if first is second or second is None:
+        return first is second
+    return first.is_const() and second.is_const() and first.get_tensor_value() == second.get_tensor_value()
 
 
 def _without_casts(graph: Any, name: str) -> Any:
