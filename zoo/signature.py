@@ -95,7 +95,8 @@ class Signature:
             It must be traceable by `tf.function` and hold no state besides the model's weights.
         inputs: The inputs, in order.
         outputs: The outputs, in order.
-        tolerance: The largest difference allowed between two formats, |a - b| <= tolerance * (1 + |b|).
+        tolerance: The largest difference allowed between two formats, |a - b| <= tolerance * (1 + |b|), of floats;
+            integers and booleans have to be equal.
         formats: The formats to export to, of "saved_model" and "onnx".
         description: A sentence for cards.
     """

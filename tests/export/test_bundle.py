@@ -1,5 +1,6 @@
 """Bundles: what is in them, and that nothing is left where a check fails."""
 
+import dataclasses
 import json
 import shutil
 
@@ -217,6 +218,24 @@ def test_a_difference_beyond_tolerance_is_located(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "write", lambda _, path, *how: real(shifted, path, *how))
     model = Planted(lambda x: {"y": x + 0.0})
     with pytest.raises(export.ExportError, match=r"'broken' in onnx: output 'y' differs .* at \[1\]"):
+        export.save(model, tmp_path / "bundle", ["onnx"])
+    assert nothing_left(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "dtype, value, other",
+    [("int32", 20_000, 20_001), ("int64", 2**60, 2**60 + 1), ("uint8", 255, 254), ("bool", True, False)],
+)
+def test_integers_and_booleans_have_to_be_equal(tmp_path, monkeypatch, dtype, value, other):
+    import export.onnx as module
+
+    def constant(number):
+        return lambda x: {"y": tf.fill(tf.shape(x), tf.constant(number, dtype))}
+
+    model, real = Planted(constant(value), NamedTensor("y", ("batch",), dtype)), module.write
+    shifted = dataclasses.replace(model.signature, function=constant(other))
+    monkeypatch.setattr(module, "write", lambda _, path, *how: real(shifted, path, *how))
+    with pytest.raises(export.ExportError, match=rf"allowed 0\) at \[0\]: {other} instead of {value}"):
         export.save(model, tmp_path / "bundle", ["onnx"])
     assert nothing_left(tmp_path)
 
