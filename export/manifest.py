@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from export.errors import ExportError
+from zoo.files import sha256
 from zoo.signature import NamedTensor, Signature
 
 NAME, VERSION = "manifest.json", 2
@@ -65,11 +66,6 @@ def hashes(directory: Path) -> dict[str, dict[str, Any]]:
     return {
         path.relative_to(directory).as_posix(): {"sha256": sha256(path), "bytes": path.stat().st_size} for path in files
     }
-
-
-def sha256(path: Path) -> str:
-    """Returns the SHA-256 of a file as 64 hexadecimal digits."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def write(directory: Path, manifest: dict[str, Any]) -> None:
