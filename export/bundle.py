@@ -29,7 +29,7 @@ from export.precision import in_float32
 from export.reduction import Reduction
 from export.session import ONNX_FILE
 from export.signatures import signatures_of
-from export.verification import REFERENCE, compare_formats, save_reference
+from export.verification import REFERENCE, compare_formats, save_reference, with_independent_rows
 from zoo.files import put_folder
 from zoo.signature import FORMATS, Signature
 
@@ -134,11 +134,13 @@ def _write(
     if "sample" in signatures and hasattr(model, "image_shape"):
         save_grid(model.sample(_PREVIEW_IMAGES, seed=0), folder / "preview.png")
     parity = compare_formats(folder, values, expected, formats)
+    if "onnx" in formats:
+        signatures = {name: with_independent_rows(folder, signature) for name, signature in signatures.items()}
     reduced = {}
     if reduction is not None:
         from export.gate import reduce_files
 
-        reducible = {signature.name: signature for signature in values if "onnx" in signature.formats}
+        reducible = {name: signature for name, signature in signatures.items() if "onnx" in signature.formats}
         reduced = {"reduction": reduce_files(folder, reducible, expected, reduction)}
         for name, found in reduced["reduction"]["signatures"].items():
             parity[name]["onnx"] = found.get("difference", parity[name]["onnx"])
@@ -149,7 +151,10 @@ def _write(
         "opset": opset,
         "license": licence,
         "versions": _versions(),
-        "signatures": {signature.name: manifests.describe(signature) for signature in values},
+        "signatures": {
+            name: {**manifests.describe(signature), "independent_rows": signature.independent_rows}
+            for name, signature in signatures.items()
+        },
         "parity": parity,
         **reduced,
         "files": manifests.hashes(folder),

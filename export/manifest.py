@@ -15,7 +15,7 @@ _SEAL = "sha256"  # of the manifest's own text without it
 
 
 def describe(signature: Signature) -> dict[str, Any]:
-    """Returns a signature as plain values."""
+    """Returns a signature as plain values, without what only a trial of its ONNX file tells: `independent_rows`."""
     return {
         "description": signature.description,
         "inputs": [_plain(spec) for spec in signature.inputs],
@@ -53,6 +53,7 @@ def restore(name: str, described: dict[str, Any]) -> Signature:
         described["tolerance"],
         tuple(described["formats"]),
         described["description"],
+        described.get("independent_rows", False),  # bundles of before do not say, and run whole
     )
 
 

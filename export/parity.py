@@ -9,15 +9,18 @@ from typing import Any
 
 import numpy as np
 
+from export.batches import axis_sizes, in_parts, row_axis
 from export.draws import check_draws, draws_inputs, statistics_of
 from export.errors import ExportError
 from export.inputs import draw_inputs
-from zoo.signature import NamedTensor, Signature
+from zoo.signature import NOISE_ROWS, NamedTensor, Signature
 
 Arrays = dict[str, np.ndarray]
 Runner = Callable[..., Mapping[str, Any]]
 
 BATCHES = (1, 3)
+# Rows, and how many at a time, to find out whether they are independent; the last part is smaller.
+_SPLIT = 11, NOISE_ROWS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,6 +53,29 @@ def reference(signature: Signature, run: Runner, where: str = "the model") -> Re
     return Reference(pairs, _draws(signature, run, draws_inputs(signature, True)))
 
 
+def has_independent_rows(signature: Signature, run: Runner, where: str) -> bool:
+    """Returns whether many rows of a signature may be worked out a part at a time, as `export.batches` does.
+
+    They may where that gives what all of them give at once, within the tolerance of the signature.
+
+    Raises:
+        ExportError: What it gives is not as declared.
+    """
+    if row_axis(signature) is None:
+        return False
+
+    def checked(inputs: Arrays) -> Arrays:
+        outputs = {name: np.asarray(value) for name, value in run(**inputs).items()}
+        check_outputs(signature, outputs, inputs, where)
+        return outputs
+
+    inputs = draw_inputs(signature.inputs, _SPLIT[0], len(BATCHES))
+    whole, joined = checked(inputs), in_parts(signature, inputs, checked, _SPLIT[1])
+    return all(
+        differences(joined[name], value).max() <= _allowed(signature, value, False) for name, value in whole.items()
+    )
+
+
 def _drawn_in_rows(signature: Signature) -> list[str]:
     return [spec.name for spec in signature.outputs if spec.shape and isinstance(spec.shape[0], str)]
 
@@ -71,7 +97,7 @@ def check_outputs(
     declared = [spec.name for spec in signature.outputs]
     if sorted(outputs) != sorted(declared):
         raise ExportError(f"{label}: outputs are {sorted(outputs)}, declared are {sorted(declared)}.")
-    sizes = _axis_sizes(signature, inputs)
+    sizes = axis_sizes(signature, inputs)
     for spec in signature.outputs:
         _check_output(spec, outputs[spec.name], sizes, label)
 
@@ -165,12 +191,3 @@ def _check_seeds(signature: Signature, inputs: Arrays, run: Runner, where: str) 
         raise ExportError(f"{label}: two runs with one seed differ.")
     if all(np.array_equal(first[name], other[name]) for name in first):
         raise ExportError(f"{label}: another seed gives the same draw; the seed has no effect.")
-
-
-def _axis_sizes(signature: Signature, inputs: Mapping[str, np.ndarray]) -> dict[str, int]:
-    """Returns the sizes that named axes have in these inputs."""
-    sizes = {"n": int(inputs["n"])} if "n" in inputs and not inputs["n"].shape else {}
-    for spec in signature.inputs:
-        axes = zip(spec.shape, inputs[spec.name].shape, strict=True)
-        sizes.update({axis: size for axis, size in axes if isinstance(axis, str)})
-    return sizes

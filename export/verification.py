@@ -16,7 +16,7 @@ import numpy as np
 from export import drift
 from export import manifest as manifests
 from export.errors import ExportError
-from export.parity import Arrays, Reference, compare, differences
+from export.parity import Arrays, Reference, compare, differences, has_independent_rows
 from export.session import ONNX_FILE, onnx_file, open_session, run_session
 from zoo.signature import Signature
 
@@ -168,6 +168,14 @@ def compare_formats(
             pair = reduced[name] if rounded else pair
             found[name][file_format] = compare(*pair, run, file_format, rounded)
     return found
+
+
+def with_independent_rows(directory: Path, signature: Signature) -> Signature:
+    """Returns a signature that says whether its rows are independent, as a trial of its ONNX file in float32 has it."""
+    if "onnx" not in signature.formats:
+        return dataclasses.replace(signature, independent_rows=False)
+    (run,) = _onnx_runners(directory, [signature]).values()
+    return dataclasses.replace(signature, independent_rows=has_independent_rows(signature, run, "onnx"))
 
 
 def _onnx_runners(directory: Path, signatures: list[Signature]) -> dict[str, Any]:

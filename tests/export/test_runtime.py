@@ -10,6 +10,7 @@ import pytest
 from example_models import MODELS
 
 import export
+import zoo
 from export import runtime
 
 
@@ -81,6 +82,20 @@ def test_what_sample_takes_and_refuses(small_bundle, tmp_path):
         conditional.sample(2, label=3)
     with pytest.raises(export.ExportError, match="n is 0"):
         conditional.sample(0)
+    for label in (None, 1):
+        with pytest.raises(export.ExportError, match=r"for 1,000,000,000 rows take 192 GB, more than the .*Ask for"):
+            conditional.sample(10**9, label=label)
+
+
+def test_rows_are_counted_from_multiples_of_four(small_bundle, small_vae):
+    bundle, images = export.load(small_bundle), small_vae.sample(16, seed=3)
+    np.testing.assert_allclose(bundle.sample(4, seed=3, first=8), images[8:12], atol=1e-5)
+    for first in (1, 2, 1027):
+        message = f"'first' of 'sample' is {first}, expected a multiple of 4.*Begin at {first // 4 * 4}"
+        with pytest.raises(export.ExportError, match=message):
+            bundle.sample(4, seed=3, first=first)
+        with pytest.raises(zoo.ZooError, match=message):
+            small_vae.run("sample", n=4, seed=3, first=first)
 
 
 def test_altered_files_are_refused(small_bundle, tmp_path):
