@@ -127,13 +127,39 @@ def check_file(directory: Path, name: str, recorded: dict[str, Any]) -> Path:
     Raises:
         ExportError: It is missing or altered.
     """
+    path = path_of(directory, name)
+    _check_hash(path, sha256(path), recorded)
+    return path
+
+
+def read_file(directory: Path, name: str, recorded: dict[str, Any]) -> bytes:
+    """Returns the content of a bundle's file, whose hash has been checked: nothing can change it any more.
+
+    Raises:
+        ExportError: It is missing or altered.
+    """
+    path = path_of(directory, name)
+    content = path.read_bytes()
+    _check_hash(path, hashlib.sha256(content).hexdigest(), recorded)
+    return content
+
+
+def path_of(directory: Path, name: str) -> Path:
+    """Returns the path of a bundle's file.
+
+    Raises:
+        ExportError: It is missing, or leads out of the bundle.
+    """
     path = Path(directory) / name
     if path.exists() and not path.resolve().is_relative_to(Path(directory).resolve()):
         raise ExportError(f"{path} is a link to outside the bundle. Copy the bundle whole, or export the model again.")
     if not path.is_file():
         raise ExportError(f"{path} is missing from the bundle. Export the model again.")
-    if sha256(path) != recorded["sha256"]:
+    return path
+
+
+def _check_hash(path: Path, found: str, recorded: dict[str, Any]) -> None:
+    if found != recorded["sha256"]:
         raise ExportError(
             f"{path} is altered or truncated: its SHA-256 is not the recorded one. Export the model again."
         )
-    return path

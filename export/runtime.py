@@ -15,12 +15,15 @@ import onnxruntime
 from export import manifest as manifests
 from export.batches import check_outputs_fit, in_batches
 from export.errors import ExportError
-from export.session import CPU, ONNX_FILE, WEIGHTS_FILE, onnx_file, open_session, run_session
+from export.session import CPU, onnx_file, open_session, run_session
 from zoo.signature import Signature, labels_to_draw
 
 
 class Bundle:
-    """A loaded bundle, for any number of threads. Its hashes are checked when a signature is first used.
+    """A loaded bundle, for any number of threads. A signature's files are checked when it is first used.
+
+    What runs is what was checked. Weights in a file of their own, which a graph above 1 GiB has, are an exception: that
+    file is checked first, and then read again by ONNX Runtime. Keep others from writing there.
 
     Args:
         directory: A folder written by `export.save`.
@@ -106,14 +109,12 @@ class Bundle:
         """Returns the session of a signature, opened when first asked for, after a check of its file.
 
         Raises:
-            ExportError: The file is missing or altered, or ONNX Runtime does not load it.
+            ExportError: The file is missing or altered, takes weights from elsewhere, or ONNX Runtime does not load it.
         """
         with self._opening:
             if name not in self._sessions:
-                weights, files = WEIGHTS_FILE.format(name=name), self.manifest["files"]
-                for file in (ONNX_FILE.format(name=name), *([weights] if weights in files else [])):
-                    manifests.check_file(self.directory, file, files.get(file, {"sha256": None}))
-                self._sessions[name] = open_session(onnx_file(self.directory, name), name, *self._how)
+                file = onnx_file(self.directory, name, self.manifest["files"])
+                self._sessions[name] = open_session(file, name, *self._how)
         return self._sessions[name]
 
 

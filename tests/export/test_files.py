@@ -3,6 +3,8 @@
 import getpass
 import json
 import os
+import re
+import shutil
 import socket
 import sys
 from pathlib import Path
@@ -16,6 +18,7 @@ from example_models import MODELS
 import export
 from export import manifest as manifests
 from export import onnx
+from export.external_data import files_of
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +81,62 @@ def test_large_files_keep_their_weights_beside_them(vae, tmp_path, monkeypatch):
     weights.write_bytes(weights.read_bytes()[:-1])
     with pytest.raises(export.ExportError, match=r"decode\.onnx\.data is altered or truncated"):
         bundle.run("decode", latent=np.zeros((1, 3), np.float32))
+
+
+@pytest.mark.parametrize(
+    "location", ["secret.bin", "../secret.bin", "{absolute}", "./decode.onnx.data", "other.onnx.data"]
+)
+def test_weights_from_elsewhere_are_refused(vae, location, tmp_path, monkeypatch):
+    """A manifest that is sealed anew does not help: no file but the one beside the graph is read."""
+    monkeypatch.setattr(onnx, "EXTERNAL_ABOVE", 1000)
+    bundle = tmp_path / "bundle"
+    export.save(vae, bundle, "onnx", signatures="decode")
+    path, weights = bundle / "onnx" / "decode.onnx", bundle / "onnx" / "decode.onnx.data"
+    location = location.format(absolute=tmp_path / "secret.bin")
+    (tmp_path / "work").mkdir()
+    for place in (tmp_path / "secret.bin", tmp_path / "work" / "secret.bin", bundle / "onnx" / "other.onnx.data"):
+        shutil.copy(weights, place)
+    monkeypatch.chdir(tmp_path / "work")
+    model = onnx_package.load(path, load_external_data=False)
+    for tensor in model.graph.initializer:
+        for entry in (each for each in tensor.external_data if each.key == "location"):
+            entry.value = location
+    path.write_bytes(model.SerializeToString())
+    if location == "secret.bin":
+        weights.unlink()  # so that nothing but the graph says that there is a file of weights
+    manifests.write(bundle, {**manifests.read(bundle), "files": manifests.hashes(bundle)})
+    message = re.escape(f"takes weights from '{location}', expected from 'decode.onnx.data' beside it alone")
+    with pytest.raises(export.ExportError, match=message):
+        export.load(bundle).run("decode", latent=np.zeros((1, 3), np.float32))
+    with pytest.raises(export.ExportError, match=message):
+        export.verify(bundle)
+
+
+def test_weights_are_found_wherever_a_graph_keeps_tensors():
+    helper = onnx_package.helper
+
+    def tensor(name):
+        found = onnx_package.TensorProto(name=name, data_type=1, dims=[1], data_location=1)
+        found.external_data.add(key="offset", value="4")
+        found.external_data.add(key="location", value=f"{name}.bin")
+        return found
+
+    sparse = onnx_package.SparseTensorProto(values=tensor("values"), indices=tensor("indices"), dims=[1])
+    body = helper.make_graph([helper.make_node("Constant", [], ["c"], value=tensor("inside"))], "body", [], [])
+    graph = helper.make_graph([helper.make_node("If", ["x"], ["y"], then_branch=body)], "graph", [], [])
+    graph.initializer.append(tensor("initializer"))
+    graph.sparse_initializer.append(sparse)
+    graph.node.append(helper.make_node("Many", [], [], domain="mine", tensors=[tensor("first"), tensor("second")]))
+    model = helper.make_model(graph, doc_string="location")
+    nodes = [helper.make_node("Constant", [], ["c"], value=tensor("function"))]
+    model.functions.append(helper.make_function("mine", "f", [], ["c"], nodes, []))
+    model.training_info.add().algorithm.CopyFrom(helper.make_graph([], "a", [], [], [tensor("training")]))
+    names = ["values", "indices", "inside", "initializer", "first", "second", "function", "training"]
+    content = model.SerializeToString()
+    assert files_of(content, "model") == {f"{name}.bin" for name in names}
+    for damaged in (content[:-1], b"\xff" * 20, b"\x0b" + content, b"\x08"):
+        with pytest.raises(export.ExportError, match="model is no ONNX file, or damaged"):
+            files_of(damaged, "model")
 
 
 def test_the_default_endpoint_draws(small_bundle):

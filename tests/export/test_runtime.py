@@ -1,9 +1,11 @@
 """The runtime: NumPy and ONNX Runtime alone, and clear refusals."""
 
+import io
 import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -104,6 +106,27 @@ def test_altered_files_are_refused(small_bundle, tmp_path):
         file.write(b"x")
     with pytest.raises(export.ExportError, match="altered or truncated"):
         export.load(copy).sample(1)
+
+
+def test_what_runs_is_what_was_checked(small_bundle, tmp_path, monkeypatch):
+    """A file that is changed once it has been read, between the check and its use."""
+    copy, real = shutil.copytree(small_bundle, tmp_path / "copy"), Path.open
+    expected = export.load(small_bundle).sample(2, seed=1)
+    other = (copy / "onnx" / "decode.onnx").read_bytes()
+
+    def opened_and_changed(path: Path, mode: str = "r", *how, **more):
+        if path.name != "sample.onnx" or mode != "rb":
+            return real(path, mode, *how, **more)
+        with real(path, "rb") as file:
+            content = file.read()
+        with real(path, "wb") as file:
+            file.write(other)
+        return io.BytesIO(content)
+
+    monkeypatch.setattr(Path, "open", opened_and_changed)
+    monkeypatch.setattr(Path, "read_bytes", lambda path: path.open("rb").read())
+    np.testing.assert_array_equal(export.load(copy).sample(2, seed=1), expected)
+    assert (copy / "onnx" / "sample.onnx").stat().st_size == len(other)
 
 
 def test_a_bundle_without_onnx(small_vae, tmp_path):
