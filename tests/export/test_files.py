@@ -19,6 +19,7 @@ import export
 from export import manifest as manifests
 from export import onnx
 from export.external_data import files_of
+from export.session import open_session
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +27,10 @@ def vae():
     return MODELS["VAE"]()
 
 
-@pytest.mark.parametrize("opset", [15, 18, 21])
+NEWEST = onnx.opsets()[-1]
+
+
+@pytest.mark.parametrize("opset", [15, 18, 21, NEWEST])
 def test_the_opset_is_the_one_asked_for(vae, opset, tmp_path):
     manifest = export.save(vae, tmp_path / "bundle", "onnx", signatures=["decode"], opset=opset)
     file = onnx_package.load(tmp_path / "bundle" / "onnx" / "decode.onnx")
@@ -36,7 +40,7 @@ def test_the_opset_is_the_one_asked_for(vae, opset, tmp_path):
 
 
 def test_seeded_draws_have_newer_opsets_too(vae, tmp_path):
-    export.save(vae, tmp_path / "bundle", "onnx", signatures="sample", opset=21)
+    export.save(vae, tmp_path / "bundle", "onnx", signatures="sample", opset=NEWEST)
     np.testing.assert_allclose(export.load(tmp_path / "bundle").sample(3, seed=5), vae.sample(3, seed=5), atol=1e-5)
 
 
@@ -45,6 +49,7 @@ def test_seeded_draws_have_newer_opsets_too(vae, tmp_path):
     [
         ({"opset": 12}, "opset is 12, expected an integer from 13"),
         ({"opset": 99}, "opset is 99, expected"),
+        ({"opset": NEWEST + 1}, rf"opset is {NEWEST + 1}, .* to {NEWEST}, the newest that ONNX Runtime [0-9.]+ loads"),
         ({"opset": 17, "signatures": "sample"}, "Opset 17 may lack an op that opset 18 has"),
         ({"signatures": ["decode", "dream"]}, "no signature 'dream'. The model has: encode, decode"),
         ({"signatures": []}, "no signature is given"),
@@ -54,6 +59,14 @@ def test_what_cannot_be_exported_leaves_nothing(vae, options, message, tmp_path)
     with pytest.raises(export.ExportError, match=message):
         export.save(vae, tmp_path / "bundle", "onnx", **options)
     assert not any(tmp_path.iterdir())
+
+
+def test_the_newest_opset_is_the_last_that_onnx_runtime_loads():
+    assert 21 <= NEWEST <= onnx_package.defs.onnx_opset_version()
+    model = onnx.convert(MODELS["VAE"]().signatures()["decode"])
+    model.opset_import[0].version = NEWEST + 1
+    with pytest.raises(export.ExportError, match="ONNX Runtime refuses the graph"):
+        open_session(model.SerializeToString(), "decode")
 
 
 def test_metadata(vae, tmp_path):
