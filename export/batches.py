@@ -1,23 +1,23 @@
 """Large requests a batch at a time, in memory that does not grow with them, but for what is returned."""
 
 import math
-import os
 from collections.abc import Callable, Mapping
 
 import numpy as np
 
 from export.errors import ExportError
-from zoo.signature import NamedTensor, Signature
+from zoo.errors import ZooError
+from zoo.signature import Signature
+from zoo.validation import check_memory
 
 ROWS = 256  # at a time; a multiple of 4, as `first` has to be
 
 Arrays = dict[str, np.ndarray]
+Run = Callable[[Arrays], Mapping[str, np.ndarray]]
 
 
-def in_batches(signature: Signature, inputs: Arrays, run: Callable[[Arrays], Mapping[str, np.ndarray]]) -> Arrays:
-    """Returns the outputs of a signature, worked out `ROWS` rows at a time where that gives the same.
-
-    It does where all outputs have rows, and noise, if there is any, is of rows that are counted from `first`.
+def in_batches(signature: Signature, inputs: Arrays, run: Run) -> Arrays:
+    """Returns the outputs of a signature, worked out `ROWS` rows at a time where its rows are independent.
 
     Args:
         signature: What is run.
@@ -27,49 +27,83 @@ def in_batches(signature: Signature, inputs: Arrays, run: Callable[[Arrays], Map
     Raises:
         ExportError: The outputs are larger than the memory of this machine.
     """
-    count = _rows(signature, inputs)
-    if count is None or count <= ROWS:
+    check_outputs_fit(signature, axis_sizes(signature, inputs))
+    return in_parts(signature, inputs, run, ROWS) if signature.independent_rows else dict(run(inputs))
+
+
+def in_parts(signature: Signature, inputs: Arrays, run: Run, rows: int) -> Arrays:
+    """Returns the outputs of a signature that has a `row_axis`, worked out so many rows at a time."""
+    axis = row_axis(signature)
+    count = None if axis is None else axis_sizes(signature, inputs).get(axis)
+    if axis is None or count is None or count <= rows:
         return dict(run(inputs))
     found: Arrays = {}
-    for first in range(0, count, ROWS):
-        part = run(_part(signature, inputs, first, min(ROWS, count - first)))
+    for first in range(0, count, rows):
+        part = run(_part(signature, axis, inputs, first, min(rows, count - first)))
         if not found:
-            _check_memory(signature, count, sum(value.nbytes // len(value) for value in part.values()))
             found = {name: np.empty((count, *value.shape[1:]), value.dtype) for name, value in part.items()}
         for name, value in part.items():
-            found[name][first : first + ROWS] = value
+            found[name][first : first + rows] = value
     return found
 
 
-def _rows(signature: Signature, inputs: Arrays) -> int | None:
-    """Returns how many rows are asked for, or None where they cannot be split."""
-    free = {size for spec in signature.inputs for size in spec.shape[1:] if isinstance(size, str)}
+def row_axis(signature: Signature) -> str | None:
+    """Returns the free axis that is the first one of every output, and counts rows of what comes in.
+
+    None where there is none, or where a part of the rows cannot be asked for: inputs have that axis in another place,
+    noise is of rows that are not counted from `first`, or an output has further free axes, which parts could have in
+    different sizes.
+    """
     leading = {spec.shape[0] if spec.shape else None for spec in signature.outputs}
-    names = {spec.name for spec in signature.inputs}
     axis = leading.pop() if len(leading) == 1 else None
-    if free or not isinstance(axis, str) or (signature.stochastic and "first" not in names):
+    if not isinstance(axis, str) or any(isinstance(size, str) for spec in signature.outputs for size in spec.shape[1:]):
         return None
-    given = [inputs[spec.name].shape[0] for spec in signature.inputs if spec.shape and spec.shape[0] == axis]
-    if given:
-        return given[0]
-    return int(inputs["n"]) if "n" in names and axis == "n" else None
+    if any(axis in spec.shape[1:] for spec in signature.inputs) or (
+        signature.stochastic and not signature.numbers_rows
+    ):
+        return None
+    counted = axis == "n" and any(spec.name == "n" and not spec.shape for spec in signature.inputs)
+    given = any(spec.shape and spec.shape[0] == axis for spec in signature.inputs)
+    return axis if given or counted else None
 
 
-def _part(signature: Signature, inputs: Arrays, first: int, count: int) -> Arrays:
-    def part(spec: NamedTensor) -> np.ndarray:
+def _part(signature: Signature, axis: str, inputs: Arrays, first: int, count: int) -> Arrays:
+    """Returns the inputs for some of the rows; what belongs to no row stays as it is."""
+    changed = {"n": count} if axis == "n" else {}
+    if signature.numbers_rows:
+        changed["first"] = int(inputs["first"]) + first
+    part = {}
+    for spec in signature.inputs:
         value = inputs[spec.name]
-        if spec.shape and isinstance(spec.shape[0], str):
-            return value[first : first + count]
-        changed = {"n": count, "first": int(inputs.get("first", np.array(0))) + first}
-        return np.asarray(changed[spec.name], value.dtype) if spec.name in changed else value
+        if spec.shape and spec.shape[0] == axis:
+            value = value[first : first + count]
+        elif not spec.shape and spec.name in changed:
+            value = np.asarray(changed[spec.name], value.dtype)
+        part[spec.name] = value
+    return part
 
-    return {spec.name: part(spec) for spec in signature.inputs}
+
+def axis_sizes(signature: Signature, inputs: Mapping[str, np.ndarray]) -> dict[str, int]:
+    """Returns the sizes that named axes have in these inputs."""
+    sizes = {"n": int(inputs["n"])} if "n" in inputs and not inputs["n"].shape else {}
+    for spec in signature.inputs:
+        axes = zip(spec.shape, inputs[spec.name].shape, strict=True)
+        sizes.update({axis: size for axis, size in axes if isinstance(axis, str)})
+    return sizes
 
 
-def _check_memory(signature: Signature, count: int, row_bytes: int) -> None:
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else math.inf
-    if count * row_bytes > memory:
-        raise ExportError(
-            f"the outputs of '{signature.name}' for {count:,} rows take {count * row_bytes / 1e9:,.0f} GB, more than "
-            f"the {memory / 1e9:,.0f} GB of this machine. Ask for fewer at a time."
-        )
+def check_outputs_fit(signature: Signature, sizes: Mapping[str, int]) -> None:
+    """Makes sure that the outputs of a signature fit into memory, as far as their sizes are known.
+
+    Raises:
+        ExportError: They do not.
+    """
+    total = rows = 0
+    for spec in signature.outputs:
+        shape = [sizes.get(size, 0) if isinstance(size, str) else size for size in spec.shape]
+        total += math.prod(shape) * np.dtype(spec.dtype).itemsize
+        rows = max(rows, *shape[:1])
+    try:
+        check_memory(total, f"the outputs of '{signature.name}' for {rows:,} rows")
+    except ZooError as error:
+        raise ExportError(str(error)) from None

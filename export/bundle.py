@@ -29,7 +29,8 @@ from export.precision import in_float32
 from export.reduction import Reduction
 from export.session import ONNX_FILE
 from export.signatures import signatures_of
-from export.verification import REFERENCE, compare_formats, save_reference
+from export.verification import REFERENCE, compare_formats, save_reference, with_independent_rows
+from zoo.files import put_folder
 from zoo.signature import FORMATS, Signature
 
 _PACKAGES = ("genzoo", "tensorflow", "keras", "tensorflow-probability", "tf2onnx", "onnx", "onnxruntime", "numpy")
@@ -50,13 +51,13 @@ def save(
 ) -> dict[str, Any]:
     """Exports a model as a bundle.
 
-    Everything is written to a temporary folder beside `directory`, checked there, and renamed: a bundle that
-    fails a check leaves nothing.
+    Everything is written to a temporary folder beside `directory`, checked there, and renamed: a bundle that fails a
+    check, or an interruption, leaves what was there before.
 
     Args:
         model: A zoo model, or any Keras model built from `keras.Input` (signature `call`). One with a mixed
             dtype policy is exported in float32, with the same weights.
-        directory: The folder to make.
+        directory: The folder to make, or a link to it.
         formats: Of "saved_model" and "onnx", at least one.
         notes: Markdown for the card: figures, data, licence.
         overwrite: Replace what is there, if it is a bundle or an empty folder.
@@ -76,6 +77,7 @@ def save(
 
     Warns:
         UserWarning: A stage of training that `sample` needs has not run, so that it is left out; the card says so too.
+            Or what was replaced cannot be deleted.
     """
     formats = _checked_formats(formats)
     directory = Path(directory)
@@ -91,17 +93,21 @@ def save(
         lacking = f"The bundle has {', '.join(chosen)} alone: {unfitted}"
         warnings.warn(lacking, UserWarning, stacklevel=2)
         notes = f"{lacking}\n\n{notes}".rstrip()
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=directory.parent, prefix=".partial-"))
+    place = directory.resolve()  # a link stays one, and what it leads to is made or replaced
+    place.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=place.parent, prefix=".partial-"))
     try:
         manifest = _write(model, chosen, temporary, formats, notes, opset, licence, reduction)
         temporary.chmod(0o755)
-        if directory.exists():
-            _swap(temporary, directory)
-        else:
-            temporary.replace(directory)
+        put_folder(temporary, place)
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)  # what is half done, or what was replaced
+    if temporary.exists():
+        warnings.warn(
+            f"{directory} is as asked for, but what it replaced cannot be deleted: it is left in {temporary}.",
+            UserWarning,
+            stacklevel=2,
+        )
     return manifest
 
 
@@ -128,11 +134,13 @@ def _write(
     if "sample" in signatures and hasattr(model, "image_shape"):
         save_grid(model.sample(_PREVIEW_IMAGES, seed=0), folder / "preview.png")
     parity = compare_formats(folder, values, expected, formats)
+    if "onnx" in formats:
+        signatures = {name: with_independent_rows(folder, signature) for name, signature in signatures.items()}
     reduced = {}
     if reduction is not None:
         from export.gate import reduce_files
 
-        reducible = {signature.name: signature for signature in values if "onnx" in signature.formats}
+        reducible = {name: signature for name, signature in signatures.items() if "onnx" in signature.formats}
         reduced = {"reduction": reduce_files(folder, reducible, expected, reduction)}
         for name, found in reduced["reduction"]["signatures"].items():
             parity[name]["onnx"] = found.get("difference", parity[name]["onnx"])
@@ -143,7 +151,10 @@ def _write(
         "opset": opset,
         "license": licence,
         "versions": _versions(),
-        "signatures": {signature.name: manifests.describe(signature) for signature in values},
+        "signatures": {
+            name: {**manifests.describe(signature), "independent_rows": signature.independent_rows}
+            for name, signature in signatures.items()
+        },
         "parity": parity,
         **reduced,
         "files": manifests.hashes(folder),
@@ -187,6 +198,8 @@ def _checked_formats(formats: str | tuple[str, ...] | list[str]) -> list[str]:
 
 
 def _check_target(directory: Path, overwrite: bool) -> None:
+    if directory.is_symlink() and not directory.exists():
+        raise ExportError(f"{directory} is a link to what is not there. Make that folder, or delete the link.")
     if not directory.exists() or (directory.is_dir() and not any(directory.iterdir())):
         return
     if not overwrite:
@@ -198,18 +211,6 @@ def _check_target(directory: Path, overwrite: bool) -> None:
     others = sorted(set(manifests.hashes(directory)) - known)
     if others:
         raise ExportError(f"{directory} holds files of your own ({others[0]}), and is not overwritten.")
-
-
-def _swap(temporary: Path, directory: Path) -> None:
-    """Puts the new folder in the place of the old one, which is deleted only afterwards."""
-    old = Path(tempfile.mkdtemp(dir=directory.parent, prefix=".replaced-"))
-    directory.replace(old)
-    try:
-        temporary.replace(directory)
-    except OSError:
-        old.replace(directory)
-        raise
-    shutil.rmtree(old)
 
 
 def _versions() -> dict[str, str]:

@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from export.errors import ExportError
+from zoo.files import sha256
 from zoo.signature import NamedTensor, Signature
 
 NAME, VERSION = "manifest.json", 2
@@ -14,7 +15,7 @@ _SEAL = "sha256"  # of the manifest's own text without it
 
 
 def describe(signature: Signature) -> dict[str, Any]:
-    """Returns a signature as plain values."""
+    """Returns a signature as plain values, without what only a trial of its ONNX file tells: `independent_rows`."""
     return {
         "description": signature.description,
         "inputs": [_plain(spec) for spec in signature.inputs],
@@ -52,6 +53,7 @@ def restore(name: str, described: dict[str, Any]) -> Signature:
         described["tolerance"],
         tuple(described["formats"]),
         described["description"],
+        described.get("independent_rows", False),  # bundles of before do not say, and run whole
     )
 
 
@@ -65,11 +67,6 @@ def hashes(directory: Path) -> dict[str, dict[str, Any]]:
     return {
         path.relative_to(directory).as_posix(): {"sha256": sha256(path), "bytes": path.stat().st_size} for path in files
     }
-
-
-def sha256(path: Path) -> str:
-    """Returns the SHA-256 of a file as 64 hexadecimal digits."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def write(directory: Path, manifest: dict[str, Any]) -> None:
@@ -130,13 +127,39 @@ def check_file(directory: Path, name: str, recorded: dict[str, Any]) -> Path:
     Raises:
         ExportError: It is missing or altered.
     """
+    path = path_of(directory, name)
+    _check_hash(path, sha256(path), recorded)
+    return path
+
+
+def read_file(directory: Path, name: str, recorded: dict[str, Any]) -> bytes:
+    """Returns the content of a bundle's file, whose hash has been checked: nothing can change it any more.
+
+    Raises:
+        ExportError: It is missing or altered.
+    """
+    path = path_of(directory, name)
+    content = path.read_bytes()
+    _check_hash(path, hashlib.sha256(content).hexdigest(), recorded)
+    return content
+
+
+def path_of(directory: Path, name: str) -> Path:
+    """Returns the path of a bundle's file.
+
+    Raises:
+        ExportError: It is missing, or leads out of the bundle.
+    """
     path = Path(directory) / name
     if path.exists() and not path.resolve().is_relative_to(Path(directory).resolve()):
         raise ExportError(f"{path} is a link to outside the bundle. Copy the bundle whole, or export the model again.")
     if not path.is_file():
         raise ExportError(f"{path} is missing from the bundle. Export the model again.")
-    if sha256(path) != recorded["sha256"]:
+    return path
+
+
+def _check_hash(path: Path, found: str, recorded: dict[str, Any]) -> None:
+    if found != recorded["sha256"]:
         raise ExportError(
             f"{path} is altered or truncated: its SHA-256 is not the recorded one. Export the model again."
         )
-    return path

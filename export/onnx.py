@@ -5,6 +5,7 @@ of error that it logs counts as a failure here, every op of the result is looked
 the checker and ONNX Runtime both have to accept the graph.
 """
 
+import functools
 import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 import tensorflow as tf
 from onnx import numpy_helper, version_converter
 from tf2onnx import tf_loader
@@ -28,7 +30,7 @@ from export.session import open_session
 from zoo.signature import NamedTensor, Signature
 
 OPSET = 18  # the newest that tf2onnx writes, and the oldest with the bitwise ops that random numbers need
-OPSETS = range(13, onnx.defs.onnx_opset_version() + 1)  # before 13, axes and shapes were written otherwise
+_OLDEST = 13  # before it, axes and shapes were written otherwise
 EXTERNAL_ABOVE = 2**30  # bytes of a file; Protobuf allows 2**31
 
 
@@ -47,7 +49,7 @@ def write(
         signature: What to export.
         path: The file; its folder exists.
         layers: Names of layers, to say where an op comes from.
-        opset: One of `OPSETS`.
+        opset: One of `opsets()`.
         properties: More texts for the metadata of the file, by name.
 
     Raises:
@@ -110,11 +112,33 @@ def obstacles(signature: Signature, layers: Layers = frozenset()) -> list[Obstac
 
 
 def check_opset(opset: int) -> None:
-    """Raises an ExportError where an opset is not one of `OPSETS`."""
-    if isinstance(opset, bool) or opset not in OPSETS:
+    """Raises an ExportError where an opset is not one of `opsets()`."""
+    known = opsets()
+    if isinstance(opset, bool) or opset not in known:
         raise ExportError(
-            f"opset is {opset!r}, expected an integer from {OPSETS.start} to {OPSETS.stop - 1}; {OPSET} is the default."
+            f"opset is {opset!r}, expected an integer from {known.start} to {known.stop - 1}, the newest that ONNX "
+            f"Runtime {onnxruntime.__version__} loads; {OPSET} is the default."
         )
+
+
+@functools.cache
+def opsets() -> range:
+    """Returns the opsets that files may have: up to the newest that the ONNX Runtime that is installed loads."""
+    newest = onnx.defs.onnx_opset_version()
+    while not _loads(newest):
+        newest -= 1
+    return range(_OLDEST, newest + 1)
+
+
+def _loads(opset: int) -> bool:
+    values = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["batch"]) for name in "xy"]
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Identity", ["x"], ["y"])], "probe", values[:1], values[1:])
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", opset)], ir_version=8)
+    try:
+        open_session(model.SerializeToString(), "probe")
+    except ExportError:
+        return False
+    return True
 
 
 def at_opset(model: onnx.ModelProto, opset: int, name: str) -> onnx.ModelProto:

@@ -9,15 +9,18 @@ from typing import Any
 
 import numpy as np
 
+from export.batches import axis_sizes, in_parts, row_axis
 from export.draws import check_draws, draws_inputs, statistics_of
 from export.errors import ExportError
 from export.inputs import draw_inputs
-from zoo.signature import NamedTensor, Signature
+from zoo.signature import NOISE_ROWS, NamedTensor, Signature
 
 Arrays = dict[str, np.ndarray]
 Runner = Callable[..., Mapping[str, Any]]
 
 BATCHES = (1, 3)
+# Rows, and how many at a time, to find out whether they are independent; the last part is smaller.
+_SPLIT = 11, NOISE_ROWS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,6 +53,29 @@ def reference(signature: Signature, run: Runner, where: str = "the model") -> Re
     return Reference(pairs, _draws(signature, run, draws_inputs(signature, True)))
 
 
+def has_independent_rows(signature: Signature, run: Runner, where: str) -> bool:
+    """Returns whether many rows of a signature may be worked out a part at a time, as `export.batches` does.
+
+    They may where that gives what all of them give at once, within the tolerance of the signature.
+
+    Raises:
+        ExportError: What it gives is not as declared.
+    """
+    if row_axis(signature) is None:
+        return False
+
+    def checked(inputs: Arrays) -> Arrays:
+        outputs = {name: np.asarray(value) for name, value in run(**inputs).items()}
+        check_outputs(signature, outputs, inputs, where)
+        return outputs
+
+    inputs = draw_inputs(signature.inputs, _SPLIT[0], len(BATCHES))
+    whole, joined = checked(inputs), in_parts(signature, inputs, checked, _SPLIT[1])
+    return all(
+        differences(joined[name], value).max() <= _allowed(signature, value, False) for name, value in whole.items()
+    )
+
+
 def _drawn_in_rows(signature: Signature) -> list[str]:
     return [spec.name for spec in signature.outputs if spec.shape and isinstance(spec.shape[0], str)]
 
@@ -71,7 +97,7 @@ def check_outputs(
     declared = [spec.name for spec in signature.outputs]
     if sorted(outputs) != sorted(declared):
         raise ExportError(f"{label}: outputs are {sorted(outputs)}, declared are {sorted(declared)}.")
-    sizes = _axis_sizes(signature, inputs)
+    sizes = axis_sizes(signature, inputs)
     for spec in signature.outputs:
         _check_output(spec, outputs[spec.name], sizes, label)
 
@@ -94,14 +120,16 @@ def _check_output(spec: NamedTensor, value: np.ndarray, sizes: dict[str, int], l
         raise ExportError(f"{label}: output '{spec.name}' ranges from {found}, declared is {spec.range}.")
 
 
-def compare(signature: Signature, expected: Reference, run: Runner, where: str) -> float:
-    """Checks a format against reference values.
+def compare(signature: Signature, expected: Reference, run: Runner, where: str, rounded: bool = False) -> float:
+    """Checks a format against reference values: floats within the tolerance of the signature, all else for equality.
 
     Args:
         signature: What was declared.
         expected: What `reference` returned.
         run: The format.
         where: The format's name in messages.
+        rounded: Whether integers may differ within the tolerance too, as codes do that a file in reduced precision
+            gives on another processor.
 
     Returns:
         The largest difference |a - b| / (1 + |b|) found.
@@ -114,7 +142,7 @@ def compare(signature: Signature, expected: Reference, run: Runner, where: str) 
         got = {name: np.asarray(value) for name, value in run(**inputs).items()}
         check_outputs(signature, got, inputs, where)
         for name, value in outputs.items():
-            worst = max(worst, _difference(signature, name, got[name], value, where))
+            worst = max(worst, _checked_difference(signature, name, got[name], value, where, rounded))
     if signature.stochastic:
         _check_seeds(signature, expected.cases[-1][0], run, where)
     if expected.draws is not None:
@@ -122,17 +150,36 @@ def compare(signature: Signature, expected: Reference, run: Runner, where: str) 
     return worst
 
 
-def _difference(signature: Signature, name: str, got: np.ndarray, expected: np.ndarray, where: str) -> float:
-    expected = expected.astype(np.float64)
-    difference = np.abs(got.astype(np.float64) - expected) / (1 + np.abs(expected))
+def _checked_difference(
+    signature: Signature, name: str, got: np.ndarray, expected: np.ndarray, where: str, rounded: bool
+) -> float:
+    difference, allowed = differences(got, expected), _allowed(signature, expected, rounded)
     place = np.unravel_index(difference.argmax(), difference.shape)
-    if not difference[place] <= signature.tolerance:
+    if not difference[place] <= allowed:
         raise ExportError(
             f"signature '{signature.name}' in {where}: output '{name}' differs from the model by "
-            f"{difference[place]:.3g} (allowed {signature.tolerance:.3g}) at {[int(i) for i in place]}: "
-            f"{got[place]:.6g} instead of {expected[place]:.6g}."
+            f"{difference[place]:.3g} (allowed {allowed:.3g}) at {[int(i) for i in place]}: "
+            f"{_shown(got[place])} instead of {_shown(expected[place])}."
         )
     return float(difference[place])
+
+
+def _allowed(signature: Signature, expected: np.ndarray, rounded: bool) -> float:
+    return signature.tolerance if rounded or expected.dtype.kind == "f" else 0.0
+
+
+def differences(got: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    """Returns |a - b| / (1 + |b|) of each number, above 0 wherever they differ."""
+    wide = expected.astype(np.float64)
+    found = np.abs(got.astype(np.float64) - wide) / (1 + np.abs(wide))
+    if expected.dtype.kind == "f":
+        return found
+    # float64 holds no whole numbers beyond 2**53 apart.
+    return np.where(got == expected, 0.0, np.maximum(found, np.finfo(np.float64).tiny))
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.6g}" if value.dtype.kind == "f" else str(value)
 
 
 def _check_seeds(signature: Signature, inputs: Arrays, run: Runner, where: str) -> None:
@@ -144,12 +191,3 @@ def _check_seeds(signature: Signature, inputs: Arrays, run: Runner, where: str) 
         raise ExportError(f"{label}: two runs with one seed differ.")
     if all(np.array_equal(first[name], other[name]) for name in first):
         raise ExportError(f"{label}: another seed gives the same draw; the seed has no effect.")
-
-
-def _axis_sizes(signature: Signature, inputs: Mapping[str, np.ndarray]) -> dict[str, int]:
-    """Returns the sizes that named axes have in these inputs."""
-    sizes = {"n": int(inputs["n"])} if "n" in inputs and not inputs["n"].shape else {}
-    for spec in signature.inputs:
-        axes = zip(spec.shape, inputs[spec.name].shape, strict=True)
-        sizes.update({axis: size for axis, size in axes if isinstance(axis, str)})
-    return sizes

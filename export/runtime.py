@@ -13,14 +13,17 @@ import numpy as np
 import onnxruntime
 
 from export import manifest as manifests
-from export.batches import in_batches
+from export.batches import check_outputs_fit, in_batches
 from export.errors import ExportError
-from export.session import CPU, ONNX_FILE, WEIGHTS_FILE, onnx_file, open_session, run_session
+from export.session import CPU, onnx_file, open_session, run_session
 from zoo.signature import Signature, labels_to_draw
 
 
 class Bundle:
-    """A loaded bundle, for any number of threads. Its hashes are checked when a signature is first used.
+    """A loaded bundle, for any number of threads. A signature's files are checked when it is first used.
+
+    What runs is what was checked. Weights in a file of their own, which a graph above 1 GiB has, are an exception: that
+    file is checked first, and then read again by ONNX Runtime. Keep others from writing there.
 
     Args:
         directory: A folder written by `export.save`.
@@ -46,7 +49,7 @@ class Bundle:
         self._opening = threading.Lock()
 
     def run(self, name: str, **inputs: Any) -> dict[str, np.ndarray]:
-        """Runs one signature; many rows in batches, wherever that gives the same.
+        """Runs one signature; many rows in batches, where the export has seen that this gives the same.
 
         Args:
             name: A key of `signatures`.
@@ -57,7 +60,8 @@ class Bundle:
             Its outputs by name.
 
         Raises:
-            ExportError: There is no such signature, or an input is missing, unknown or not as declared.
+            ExportError: There is no such signature, an input is missing, unknown or not as declared, or the outputs
+                are larger than memory.
         """
         if name not in self.signatures:
             raise ExportError(f"the bundle has no signature '{name}'. It has: {', '.join(self.signatures)}.")
@@ -82,13 +86,14 @@ class Bundle:
             float32 [n, height, width, channels], pixels in [0, 1].
 
         Raises:
-            ExportError: The bundle cannot sample, or an argument is not as declared.
+            ExportError: The bundle cannot sample, an argument is not as declared, or the images are larger than memory.
         """
         inputs = {spec.name: spec for spec in self.signatures["sample"].inputs} if "sample" in self.signatures else {}
         if "label" in inputs:
             num_classes = int((inputs["label"].range or (0, 0))[1]) + 1
             if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
                 raise ExportError(f"n is {n!r}, expected an integer of at least 1.")
+            check_outputs_fit(self.signatures["sample"], {"n": int(n)})  # labels are one for each of them
             try:
                 given = {"label": labels_to_draw(n, label, num_classes)}
             except ValueError as error:
@@ -104,14 +109,12 @@ class Bundle:
         """Returns the session of a signature, opened when first asked for, after a check of its file.
 
         Raises:
-            ExportError: The file is missing or altered, or ONNX Runtime does not load it.
+            ExportError: The file is missing or altered, takes weights from elsewhere, or ONNX Runtime does not load it.
         """
         with self._opening:
             if name not in self._sessions:
-                weights, files = WEIGHTS_FILE.format(name=name), self.manifest["files"]
-                for file in (ONNX_FILE.format(name=name), *([weights] if weights in files else [])):
-                    manifests.check_file(self.directory, file, files.get(file, {"sha256": None}))
-                self._sessions[name] = open_session(onnx_file(self.directory, name), name, *self._how)
+                file = onnx_file(self.directory, name, self.manifest["files"])
+                self._sessions[name] = open_session(file, name, *self._how)
         return self._sessions[name]
 
 

@@ -1,13 +1,16 @@
 """ONNX Runtime, set up the same everywhere, with errors that name what failed."""
 
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as errors
 
+from export import manifest as manifests
 from export.errors import ExportError
+from export.external_data import files_of
 
 ONNX_FILE, WEIGHTS_FILE = "onnx/{name}.onnx", "onnx/{name}.onnx.data"  # in a bundle; the second of large models alone
 CPU = "CPUExecutionProvider"
@@ -51,13 +54,40 @@ def open_session(
         raise ExportError(f"signature '{name}': ONNX Runtime refuses the graph: {_first_line(error)}") from error
 
 
-def onnx_file(directory: Path, name: str) -> bytes | Path:
+def onnx_file(directory: Path, name: str, recorded: Mapping[str, dict[str, Any]] | None = None) -> bytes | Path:
     """Returns what to open for a signature of a bundle: the content of its file, or its path if it has weights beside.
 
-    What has been read cannot be changed any more between a check and its use.
+    Content is what was checked: nothing can change it any more. A file of weights, which ONNX Runtime reads by itself
+    and by the path of the graph, is checked before.
+
+    Args:
+        directory: The bundle.
+        name: The signature.
+        recorded: The files of its manifest, or None where their hashes are known to be right.
+
+    Raises:
+        ExportError: A file is missing or altered, or weights are to come from any other file.
     """
-    path = directory / ONNX_FILE.format(name=name)
-    return path if (directory / WEIGHTS_FILE.format(name=name)).exists() else path.read_bytes()
+    file, weights = ONNX_FILE.format(name=name), WEIGHTS_FILE.format(name=name)
+    unknown = {"sha256": None}
+    path = manifests.path_of(directory, file)
+    content = (
+        path.read_bytes() if recorded is None else manifests.read_file(directory, file, recorded.get(file, unknown))
+    )
+    sources = files_of(content, str(path))
+    if not sources:
+        return content
+    beside = PurePosixPath(weights).name
+    if sources != {beside}:
+        raise ExportError(
+            f"{path} takes weights from {', '.join(map(repr, sorted(sources - {beside})))}, expected from '{beside}' "
+            "beside it alone. Export the model again."
+        )
+    if recorded is None:
+        manifests.path_of(directory, weights)
+    else:
+        manifests.check_file(directory, weights, recorded.get(weights, unknown))
+    return path
 
 
 def run_session(

@@ -258,7 +258,7 @@ def export(
     formats: Annotated[str, typer.Option(help="Comma-separated: saved_model, onnx.")] = "saved_model,onnx",
     overwrite: Annotated[bool, typer.Option(help="Replace a bundle that is there.")] = False,
     signatures: Annotated[str | None, typer.Option(help="Comma-separated names; by default all.")] = None,
-    opset: Annotated[int, typer.Option(help="Of ONNX files; seeded draws need 18 or newer.")] = 18,
+    opset: Annotated[int, typer.Option(help="Of ONNX files, 13 to what ONNX Runtime loads; draws need 18.")] = 18,
     licence: Annotated[
         str, typer.Option("--license", help="Of the weights, for the card and ONNX files, such as MIT.")
     ] = "",

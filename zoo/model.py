@@ -1,6 +1,7 @@
 """The base of every model in the zoo: the verbs that all of them have."""
 
 import dataclasses
+import math
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from zoo import presets
 from zoo.errors import ZooError, a_kind
 from zoo.signature import TEMPERATURE, Signature, labels_to_draw
 from zoo.training import TrainableModel
-from zoo.validation import check_count, check_labels, check_positive, check_seed
+from zoo.validation import check_count, check_labels, check_memory, check_positive, check_seed
 
 VERB_BATCH = 256  # images a verb handles at once: memory stays flat however many are asked for
 
@@ -117,8 +118,8 @@ class GenerativeModel(TrainableModel):
             float32 [n, height, width, channels], pixels in [0, 1].
 
         Raises:
-            ZooError: An argument is out of its range, a label is given to a model without classes, or a stage of
-                training that samples need has not run.
+            ZooError: An argument is out of its range, the images are larger than memory, a label is given to a model
+                without classes, or a stage of training that samples need has not run.
         """
         n, seed, temperature, labels = self._checked_request(n, seed, label, temperature)
         return self._draw_images(n, seed, temperature, **labels)
@@ -128,6 +129,7 @@ class GenerativeModel(TrainableModel):
     ) -> tuple[int, int, float, dict[str, np.ndarray]]:
         """Returns what `sample` is asked for, after its checks, with labels by name where the model takes any."""
         n, seed = check_count(n, "n"), check_seed(seed)
+        check_memory(4 * n * math.prod(self.image_shape), f"{n:,} images")
         temperature = float(TEMPERATURE.checked(check_positive(temperature, "temperature"), "sample"))
         if self.num_classes is not None:
             return n, seed, temperature, {"label": labels_to_draw(n, label, self.num_classes)}

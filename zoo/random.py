@@ -18,6 +18,8 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+from zoo.signature import NOISE_ROWS
+
 Seed = int | tf.Tensor
 Shape = Sequence[int] | tf.Tensor
 
@@ -57,6 +59,9 @@ def uniform(shape: Shape, seed: Seed, stream: Seed = 0, first: Seed = 0) -> tf.T
     """Draws float32 numbers, uniform over the 2**23 midpoints of (0, 1): never 0, never 1.
 
     With `first`, a multiple of 4, they are rows `first` and on, along the first axis, of what a larger draw would be.
+
+    Raises:
+        ValueError: `first` is no multiple of 4.
     """
     shape = tf.cast(shape, tf.int32)
     words = tf.bitwise.right_shift(bits(shape, seed, stream, _before(shape, first)), tf.constant(9, tf.uint32))
@@ -80,7 +85,13 @@ def normal(shape: Shape, seed: Seed, stream: Seed = 0, first: Seed = 0) -> tf.Te
 
 
 def _before(shape: tf.Tensor, first: Seed) -> Seed:
-    """Returns how many numbers the rows before `first` have."""
+    """Returns how many numbers the rows before `first` have.
+
+    Raises:
+        ValueError: It is a number known here, and no multiple of 4. Of a tensor, `Signature.checked` knows it.
+    """
+    if isinstance(first, int) and first % NOISE_ROWS:
+        raise ValueError(f"first is {first}, expected a multiple of {NOISE_ROWS}: words are made so many at once.")
     return as_seed(first) * tf.cast(tf.reduce_prod(shape[1:]), tf.int64)
 
 

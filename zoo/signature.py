@@ -15,6 +15,7 @@ from zoo.errors import ZooError
 from zoo.validation import as_array, check_labels, span
 
 FORMATS = ("saved_model", "onnx")
+NOISE_ROWS = 4  # that `first` counts in: the generator of `zoo.random` makes four words at once
 
 
 @dataclass(frozen=True)
@@ -95,9 +96,12 @@ class Signature:
             It must be traceable by `tf.function` and hold no state besides the model's weights.
         inputs: The inputs, in order.
         outputs: The outputs, in order.
-        tolerance: The largest difference allowed between two formats, |a - b| <= tolerance * (1 + |b|).
+        tolerance: The largest difference allowed between two formats, |a - b| <= tolerance * (1 + |b|), of floats;
+            integers and booleans have to be equal.
         formats: The formats to export to, of "saved_model" and "onnx".
         description: A sentence for cards.
+        independent_rows: Whether a row of what comes out depends on its own row of what comes in alone, so that many
+            can be worked out a part at a time. An export finds that out, whatever is said here.
     """
 
     name: str
@@ -107,6 +111,7 @@ class Signature:
     tolerance: float = 1e-4
     formats: tuple[str, ...] = FORMATS
     description: str = ""
+    independent_rows: bool = False
 
     def __post_init__(self) -> None:
         if not self.name.isidentifier():
@@ -127,12 +132,19 @@ class Signature:
         """Returns inputs as arrays, those with a default filled in, after checking them.
 
         Raises:
-            ZooError: One is missing, unknown or not as declared, or two that share a free axis differ in its size.
+            ZooError: One is missing, unknown or not as declared, two that share a free axis differ in its size, or
+                rows are counted from a number that noise does not begin at.
         """
         inputs, expected = {**self.defaults, **inputs}, [spec.name for spec in self.inputs]
         if sorted(inputs) != sorted(expected):
             raise ZooError(f"'{self.name}' takes the inputs {sorted(expected)}, got {sorted(inputs)}.")
         values = {spec.name: spec.checked(inputs[spec.name], self.name) for spec in self.inputs}
+        if self.numbers_rows and int(values["first"]) % NOISE_ROWS:
+            raise ZooError(
+                f"input 'first' of '{self.name}' is {values['first']}, expected a multiple of {NOISE_ROWS}: noise is "
+                f"drawn for {NOISE_ROWS} rows at once. Begin at {int(values['first']) // NOISE_ROWS * NOISE_ROWS}, and "
+                "leave out the rows before."
+            )
         found: dict[int | str, tuple[str, int]] = {}
         for spec in self.inputs:
             for axis, size in zip(spec.shape, values[spec.name].shape, strict=True):
@@ -147,7 +159,15 @@ class Signature:
     @property
     def stochastic(self) -> bool:
         """Whether the function draws random numbers, which is to say, takes a scalar integer named "seed"."""
-        return any(spec.name == "seed" and not spec.shape and "int" in spec.dtype for spec in self.inputs)
+        return self._takes_integer("seed")
+
+    @property
+    def numbers_rows(self) -> bool:
+        """Whether noise is that of rows counted from a scalar integer named "first", a multiple of `NOISE_ROWS`."""
+        return self.stochastic and self._takes_integer("first")
+
+    def _takes_integer(self, name: str) -> bool:
+        return any(spec.name == name and not spec.shape and "int" in spec.dtype for spec in self.inputs)
 
 
 SEED = NamedTensor("seed", (), "int64", (0, 2**63 - 1), "equal seeds give equal draws")

@@ -1,6 +1,7 @@
 """Checks of what a user passes in, with messages that name the cause and the remedy."""
 
 import math
+import os
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -232,6 +233,24 @@ def check_seed(seed: Any) -> int:
     if check_count(seed, "seed", least=0) >= 2**63:
         raise ZooError(f"seed is {seed}, expected an integer below 2**63.")
     return int(seed)
+
+
+def check_memory(size: int, what: str) -> None:
+    """Makes sure that what is asked for is no larger than the memory of this machine, where that is known.
+
+    Args:
+        size: Of what is asked for, in bytes.
+        what: What to call it in messages, a plural.
+
+    Raises:
+        ZooError: It is larger.
+    """
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else math.inf
+    if size > memory:
+        raise ZooError(
+            f"{what} take {size / 1e9:,.0f} GB, more than the {memory / 1e9:,.0f} GB of this machine. Ask for fewer at "
+            "a time."
+        )
 
 
 def span(values: np.ndarray) -> str:

@@ -1,7 +1,9 @@
 """Bundles: what is in them, and that nothing is left where a check fails."""
 
+import dataclasses
 import json
 import shutil
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -13,6 +15,7 @@ from example_models import MODELS
 import export
 import zoo
 from export import manifest as manifests
+from zoo import files
 from zoo.signature import NamedTensor, Signature
 
 
@@ -222,6 +225,24 @@ def test_a_difference_beyond_tolerance_is_located(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
+    "dtype, value, other",
+    [("int32", 20_000, 20_001), ("int64", 2**60, 2**60 + 1), ("uint8", 255, 254), ("bool", True, False)],
+)
+def test_integers_and_booleans_have_to_be_equal(tmp_path, monkeypatch, dtype, value, other):
+    import export.onnx as module
+
+    def constant(number):
+        return lambda x: {"y": tf.fill(tf.shape(x), tf.constant(number, dtype))}
+
+    model, real = Planted(constant(value), NamedTensor("y", ("batch",), dtype)), module.write
+    shifted = dataclasses.replace(model.signature, function=constant(other))
+    monkeypatch.setattr(module, "write", lambda _, path, *how: real(shifted, path, *how))
+    with pytest.raises(export.ExportError, match=rf"allowed 0\) at \[0\]: {other} instead of {value}"):
+        export.save(model, tmp_path / "bundle", ["onnx"])
+    assert nothing_left(tmp_path)
+
+
+@pytest.mark.parametrize(
     "function, output, message",
     [
         (lambda x: {"z": x}, NamedTensor("y", ("batch",)), "outputs are"),
@@ -315,3 +336,78 @@ def test_targets_and_formats(tmp_path, small_vae, small_bundle):
     assert not (copy / "saved_model").exists()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["copy", "mine"]
     export.verify(copy)
+
+
+@pytest.fixture
+def old(tmp_path, small_bundle):
+    """A bundle to replace, in a folder of its own."""
+    return shutil.copytree(small_bundle, tmp_path / "parent" / "old")
+
+
+def small_model() -> keras.Model:
+    return Planted(lambda x: {"y": 2 * x})
+
+
+@pytest.mark.parametrize(
+    "step, moved, replaced", [(1, False, False), (1, True, False), (2, False, False), (2, True, True)]
+)
+def test_an_interruption_leaves_one_of_two_bundles_whole(old, monkeypatch, step, moved, replaced):
+    """At each of the steps by which a folder is replaced where two cannot be exchanged at once."""
+    before, real, calls = manifests.read(old), Path.replace, []
+
+    def interrupted(source: Path, target: Path) -> Path:
+        calls.append(source)
+        if len(calls) == step and not moved:
+            raise KeyboardInterrupt
+        result = real(source, target)
+        if len(calls) == step:
+            raise KeyboardInterrupt
+        return result
+
+    monkeypatch.setattr(files, "_exchanged", lambda *_: False)
+    monkeypatch.setattr(Path, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        export.save(small_model(), old, "onnx", overwrite=True)
+    assert calls
+    export.verify(old)
+    assert (manifests.read(old) != before) == replaced
+    assert [path.name for path in old.parent.iterdir()] == ["old"]
+
+
+def test_two_folders_are_exchanged_at_once_where_linux_can(old, monkeypatch):
+    real = files._exchanged
+
+    def interrupted(*folders: Path) -> bool:
+        assert real(*folders)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(files, "_exchanged", interrupted)
+    monkeypatch.setattr(Path, "replace", lambda *_: pytest.fail("moved in two steps"))
+    with pytest.raises(KeyboardInterrupt):
+        export.save(small_model(), old, "onnx", overwrite=True)
+    assert list(manifests.read(old)["signatures"]) == ["broken"]
+    assert [path.name for path in old.parent.iterdir()] == ["old"]
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_link_to_a_bundle_stays_one(old, tmp_path, monkeypatch, at_once):
+    if not at_once:
+        monkeypatch.setattr(files, "_exchanged", lambda *_: False)
+    link = tmp_path / "link"
+    link.symlink_to(old)
+    export.save(small_model(), link, "onnx", overwrite=True)
+    assert link.is_symlink()
+    assert list(manifests.read(old)["signatures"]) == ["broken"]
+    assert {path.name for folder in (tmp_path, old.parent) for path in folder.iterdir()} == {"link", "old", "parent"}
+    shutil.rmtree(old)
+    with pytest.raises(export.ExportError, match="link is a link to what is not there"):
+        export.save(small_model(), link, "onnx", overwrite=True)
+
+
+def test_what_cannot_be_deleted_does_not_fail_the_export(old, monkeypatch):
+    monkeypatch.setattr(shutil, "rmtree", lambda *_, **__: None)
+    with pytest.warns(UserWarning, match=r"what it replaced cannot be deleted: it is left in .*\.partial-"):
+        export.save(small_model(), old, "onnx", overwrite=True)
+    assert list(manifests.read(old)["signatures"]) == ["broken"]
+    (left,) = old.parent.glob(".partial-*")
+    export.verify(left)

@@ -3,6 +3,8 @@
 import getpass
 import json
 import os
+import re
+import shutil
 import socket
 import sys
 from pathlib import Path
@@ -16,6 +18,8 @@ from example_models import MODELS
 import export
 from export import manifest as manifests
 from export import onnx
+from export.external_data import files_of
+from export.session import open_session
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +27,10 @@ def vae():
     return MODELS["VAE"]()
 
 
-@pytest.mark.parametrize("opset", [15, 18, 21])
+NEWEST = onnx.opsets()[-1]
+
+
+@pytest.mark.parametrize("opset", [15, 18, 21, NEWEST])
 def test_the_opset_is_the_one_asked_for(vae, opset, tmp_path):
     manifest = export.save(vae, tmp_path / "bundle", "onnx", signatures=["decode"], opset=opset)
     file = onnx_package.load(tmp_path / "bundle" / "onnx" / "decode.onnx")
@@ -33,7 +40,7 @@ def test_the_opset_is_the_one_asked_for(vae, opset, tmp_path):
 
 
 def test_seeded_draws_have_newer_opsets_too(vae, tmp_path):
-    export.save(vae, tmp_path / "bundle", "onnx", signatures="sample", opset=21)
+    export.save(vae, tmp_path / "bundle", "onnx", signatures="sample", opset=NEWEST)
     np.testing.assert_allclose(export.load(tmp_path / "bundle").sample(3, seed=5), vae.sample(3, seed=5), atol=1e-5)
 
 
@@ -42,6 +49,7 @@ def test_seeded_draws_have_newer_opsets_too(vae, tmp_path):
     [
         ({"opset": 12}, "opset is 12, expected an integer from 13"),
         ({"opset": 99}, "opset is 99, expected"),
+        ({"opset": NEWEST + 1}, rf"opset is {NEWEST + 1}, .* to {NEWEST}, the newest that ONNX Runtime [0-9.]+ loads"),
         ({"opset": 17, "signatures": "sample"}, "Opset 17 may lack an op that opset 18 has"),
         ({"signatures": ["decode", "dream"]}, "no signature 'dream'. The model has: encode, decode"),
         ({"signatures": []}, "no signature is given"),
@@ -51,6 +59,14 @@ def test_what_cannot_be_exported_leaves_nothing(vae, options, message, tmp_path)
     with pytest.raises(export.ExportError, match=message):
         export.save(vae, tmp_path / "bundle", "onnx", **options)
     assert not any(tmp_path.iterdir())
+
+
+def test_the_newest_opset_is_the_last_that_onnx_runtime_loads():
+    assert 21 <= NEWEST <= onnx_package.defs.onnx_opset_version()
+    model = onnx.convert(MODELS["VAE"]().signatures()["decode"])
+    model.opset_import[0].version = NEWEST + 1
+    with pytest.raises(export.ExportError, match="ONNX Runtime refuses the graph"):
+        open_session(model.SerializeToString(), "decode")
 
 
 def test_metadata(vae, tmp_path):
@@ -78,6 +94,62 @@ def test_large_files_keep_their_weights_beside_them(vae, tmp_path, monkeypatch):
     weights.write_bytes(weights.read_bytes()[:-1])
     with pytest.raises(export.ExportError, match=r"decode\.onnx\.data is altered or truncated"):
         bundle.run("decode", latent=np.zeros((1, 3), np.float32))
+
+
+@pytest.mark.parametrize(
+    "location", ["secret.bin", "../secret.bin", "{absolute}", "./decode.onnx.data", "other.onnx.data"]
+)
+def test_weights_from_elsewhere_are_refused(vae, location, tmp_path, monkeypatch):
+    """A manifest that is sealed anew does not help: no file but the one beside the graph is read."""
+    monkeypatch.setattr(onnx, "EXTERNAL_ABOVE", 1000)
+    bundle = tmp_path / "bundle"
+    export.save(vae, bundle, "onnx", signatures="decode")
+    path, weights = bundle / "onnx" / "decode.onnx", bundle / "onnx" / "decode.onnx.data"
+    location = location.format(absolute=tmp_path / "secret.bin")
+    (tmp_path / "work").mkdir()
+    for place in (tmp_path / "secret.bin", tmp_path / "work" / "secret.bin", bundle / "onnx" / "other.onnx.data"):
+        shutil.copy(weights, place)
+    monkeypatch.chdir(tmp_path / "work")
+    model = onnx_package.load(path, load_external_data=False)
+    for tensor in model.graph.initializer:
+        for entry in (each for each in tensor.external_data if each.key == "location"):
+            entry.value = location
+    path.write_bytes(model.SerializeToString())
+    if location == "secret.bin":
+        weights.unlink()  # so that nothing but the graph says that there is a file of weights
+    manifests.write(bundle, {**manifests.read(bundle), "files": manifests.hashes(bundle)})
+    message = re.escape(f"takes weights from '{location}', expected from 'decode.onnx.data' beside it alone")
+    with pytest.raises(export.ExportError, match=message):
+        export.load(bundle).run("decode", latent=np.zeros((1, 3), np.float32))
+    with pytest.raises(export.ExportError, match=message):
+        export.verify(bundle)
+
+
+def test_weights_are_found_wherever_a_graph_keeps_tensors():
+    helper = onnx_package.helper
+
+    def tensor(name):
+        found = onnx_package.TensorProto(name=name, data_type=1, dims=[1], data_location=1)
+        found.external_data.add(key="offset", value="4")
+        found.external_data.add(key="location", value=f"{name}.bin")
+        return found
+
+    sparse = onnx_package.SparseTensorProto(values=tensor("values"), indices=tensor("indices"), dims=[1])
+    body = helper.make_graph([helper.make_node("Constant", [], ["c"], value=tensor("inside"))], "body", [], [])
+    graph = helper.make_graph([helper.make_node("If", ["x"], ["y"], then_branch=body)], "graph", [], [])
+    graph.initializer.append(tensor("initializer"))
+    graph.sparse_initializer.append(sparse)
+    graph.node.append(helper.make_node("Many", [], [], domain="mine", tensors=[tensor("first"), tensor("second")]))
+    model = helper.make_model(graph, doc_string="location")
+    nodes = [helper.make_node("Constant", [], ["c"], value=tensor("function"))]
+    model.functions.append(helper.make_function("mine", "f", [], ["c"], nodes, []))
+    model.training_info.add().algorithm.CopyFrom(helper.make_graph([], "a", [], [], [tensor("training")]))
+    names = ["values", "indices", "inside", "initializer", "first", "second", "function", "training"]
+    content = model.SerializeToString()
+    assert files_of(content, "model") == {f"{name}.bin" for name in names}
+    for damaged in (content[:-1], b"\xff" * 20, b"\x0b" + content, b"\x08"):
+        with pytest.raises(export.ExportError, match="model is no ONNX file, or damaged"):
+            files_of(damaged, "model")
 
 
 def test_the_default_endpoint_draws(small_bundle):

@@ -35,6 +35,9 @@ def test_models_export_at_parity(name, tmp_path, monkeypatch):
     model = MODELS[name]()
     manifest = export.save(model, tmp_path / "bundle")
     assert set(manifest["signatures"]) == set(model.signatures())
+    # A bound whose noise belongs to an image by its place among all of them is the only one that is run whole.
+    whole = {name for name, entry in manifest["signatures"].items() if not entry["independent_rows"]}
+    assert whole == {name for name, each in model.signatures().items() if each.stochastic and not each.numbers_rows}
     families = {
         zoo.JointEnergyModel: {"classify", "energy", "restore", "score"},
         zoo.EBM: {"energy", "restore", "score"},

@@ -1,15 +1,18 @@
 """The runtime: NumPy and ONNX Runtime alone, and clear refusals."""
 
+import io
 import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
 from example_models import MODELS
 
 import export
+import zoo
 from export import runtime
 
 
@@ -81,6 +84,20 @@ def test_what_sample_takes_and_refuses(small_bundle, tmp_path):
         conditional.sample(2, label=3)
     with pytest.raises(export.ExportError, match="n is 0"):
         conditional.sample(0)
+    for label in (None, 1):
+        with pytest.raises(export.ExportError, match=r"for 1,000,000,000 rows take 192 GB, more than the .*Ask for"):
+            conditional.sample(10**9, label=label)
+
+
+def test_rows_are_counted_from_multiples_of_four(small_bundle, small_vae):
+    bundle, images = export.load(small_bundle), small_vae.sample(16, seed=3)
+    np.testing.assert_allclose(bundle.sample(4, seed=3, first=8), images[8:12], atol=1e-5)
+    for first in (1, 2, 1027):
+        message = f"'first' of 'sample' is {first}, expected a multiple of 4.*Begin at {first // 4 * 4}"
+        with pytest.raises(export.ExportError, match=message):
+            bundle.sample(4, seed=3, first=first)
+        with pytest.raises(zoo.ZooError, match=message):
+            small_vae.run("sample", n=4, seed=3, first=first)
 
 
 def test_altered_files_are_refused(small_bundle, tmp_path):
@@ -89,6 +106,27 @@ def test_altered_files_are_refused(small_bundle, tmp_path):
         file.write(b"x")
     with pytest.raises(export.ExportError, match="altered or truncated"):
         export.load(copy).sample(1)
+
+
+def test_what_runs_is_what_was_checked(small_bundle, tmp_path, monkeypatch):
+    """A file that is changed once it has been read, between the check and its use."""
+    copy, real = shutil.copytree(small_bundle, tmp_path / "copy"), Path.open
+    expected = export.load(small_bundle).sample(2, seed=1)
+    other = (copy / "onnx" / "decode.onnx").read_bytes()
+
+    def opened_and_changed(path: Path, mode: str = "r", *how, **more):
+        if path.name != "sample.onnx" or mode != "rb":
+            return real(path, mode, *how, **more)
+        with real(path, "rb") as file:
+            content = file.read()
+        with real(path, "wb") as file:
+            file.write(other)
+        return io.BytesIO(content)
+
+    monkeypatch.setattr(Path, "open", opened_and_changed)
+    monkeypatch.setattr(Path, "read_bytes", lambda path: path.open("rb").read())
+    np.testing.assert_array_equal(export.load(copy).sample(2, seed=1), expected)
+    assert (copy / "onnx" / "sample.onnx").stat().st_size == len(other)
 
 
 def test_a_bundle_without_onnx(small_vae, tmp_path):

@@ -119,6 +119,11 @@ def test_many_samples_come_in_batches_and_are_the_same(model):
     np.testing.assert_allclose(many[:7], model.sample(7, seed=0), atol=1e-6)
 
 
+def test_samples_that_do_not_fit_into_memory_are_refused(model):
+    with pytest.raises(zoo.ZooError, match=r"10,000,000,000 images take .* GB, more than the .* Ask for fewer"):
+        model.sample(10**10)
+
+
 def test_keras_file_round_trip_keeps_samples_and_optimizer(model, tmp_path):
     model.compile(keras.optimizers.Adam(1e-3))
     fit(model, epochs=1)

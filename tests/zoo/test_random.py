@@ -37,6 +37,14 @@ def test_compiled_floats_are_the_same():
         np.testing.assert_allclose(draw(), tf.function(draw, jit_compile=True)(), rtol=1e-5, atol=1e-6)
 
 
+def test_rows_in_batches_begin_at_multiples_of_four():
+    whole = random.normal([12, 3], 5).numpy()
+    np.testing.assert_allclose(random.normal([4, 3], 5, first=8), whole[8:], atol=1e-6)
+    for generator in (random.normal, random.uniform):
+        with pytest.raises(ValueError, match="first is 6, expected a multiple of 4"):
+            generator([4, 3], 5, first=6)
+
+
 def test_first_draws_do_not_depend_on_the_count():
     np.testing.assert_array_equal(random.normal([101], 5)[:7], random.normal([7], 5))
 

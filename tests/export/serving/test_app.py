@@ -221,6 +221,7 @@ BAD = [
     ("sample", drawing(n=0), 422, "input 'n' of 'sample' is 0, expected 1"),
     ("sample", drawing(seed=-1), 422, "input 'seed' of 'sample' is -1"),
     ("sample", drawing(temperature=0), 422, "'temperature' of 'sample' is 0.0"),
+    ("sample", {"inputs": [*drawing()["inputs"], tensor("first", 6, "INT64")]}, 422, "expected a multiple of 4"),
     ("sample", drawing(n=[1, 2]), 422, "has shape [2], expected []"),
     ("sample", {"inputs": [{**tensor("n", 1, "INT64"), "data": [10**18 * 10]}]}, 422, "numbers beyond INT64"),
     ("sample", {"inputs": [tensor("n", 2, "INT64")]}, 422, "takes the inputs"),
