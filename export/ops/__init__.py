@@ -27,7 +27,7 @@ from export.ops.activations import (
     tanh_grad,
 )
 from export.ops.bits import left_shift, right_shift
-from export.ops.convolution import depthwise_gradient
+from export.ops.convolution import depthwise_gradient, transposed_convolution
 from export.ops.cumulative import cumprod, cumulative_logsumexp
 from export.ops.elementwise import (
     expm1,
@@ -87,7 +87,14 @@ from export.ops.reductions import (
     softmax_cross_entropy,
     sparse_softmax_cross_entropy,
 )
-from export.ops.resizing import resize_bilinear_grad, resize_nearest_grad
+from export.ops.resizing import (
+    resize_area,
+    resize_bicubic,
+    resize_bilinear,
+    resize_bilinear_grad,
+    resize_nearest,
+    resize_nearest_grad,
+)
 from export.ops.shapes import (
     broadcast_args,
     broadcast_gradient_args,
@@ -108,6 +115,8 @@ _HANDLERS: dict[str, Handler] = {
     "Bucketize": bucketize,
     "Cholesky": cholesky,
     "ConcatOffset": concat_offset,
+    "Conv2DBackpropInput": transposed_convolution,
+    "Conv3DBackpropInputV2": transposed_convolution,
     "Cumprod": cumprod,
     "CumulativeLogsumexp": cumulative_logsumexp,
     "DepthwiseConv2dNativeBackpropInput": depthwise_gradient,
@@ -146,7 +155,11 @@ _HANDLERS: dict[str, Handler] = {
     "ReciprocalGrad": reciprocal_grad,
     "Relu6Grad": relu6_grad,
     "ReluGrad": relu_grad,
+    "ResizeArea": resize_area,
+    "ResizeBicubic": resize_bicubic,
+    "ResizeBilinear": resize_bilinear,
     "ResizeBilinearGrad": resize_bilinear_grad,
+    "ResizeNearestNeighbor": resize_nearest,
     "ResizeNearestNeighborGrad": resize_nearest_grad,
     "RightShift": right_shift,
     "RsqrtGrad": rsqrt_grad,

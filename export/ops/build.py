@@ -46,6 +46,10 @@ class Builder:
         """Adds an ONNX node with one output and returns the output's name."""
         return self.graph.make_node(op, list(inputs), attr=attributes).output[0]
 
+    def transposed(self, value: str, order: Sequence[int]) -> str:
+        """Returns a value with its axes in another order; the value itself where that is the order they have."""
+        return value if list(order) == sorted(order) else self.op("Transpose", value, perm=list(order))
+
     def choose(self, comparison: str, value: str, bound: float, chosen: str, other: str) -> str:
         """Returns `chosen` where the comparison of a value with a bound holds, else `other`."""
         return self.op("Where", self.op(comparison, value, self.number(bound)), chosen, other)

@@ -45,7 +45,7 @@ class _Prefixes(Builder):
     def prefixes(self, blank: float) -> str:
         """Returns, for each place, all values along the axis, `blank` where they are not among those before it."""
         exclusive, reverse = (bool(self.node.get_attr_value(name, 0)) for name in ("exclusive", "reverse"))
-        x = self.op("Transpose", self.inputs[0], perm=self.order)
+        x = self.transposed(self.inputs[0], self.order)
         size = self.op("Reshape", self.op("Shape", x, start=-1), self.vector())
         place = self.op("Range", self.constant(0, np.int64), size, self.constant(1, np.int64))
         here = self.op("Unsqueeze", place, self.vector(1))
@@ -55,4 +55,4 @@ class _Prefixes(Builder):
 
     def finish(self, value: str) -> None:
         """Puts the axis back to its place."""
-        self.replace(self.op("Transpose", value, perm=np.argsort(self.order).tolist()))
+        self.replace(self.transposed(value, np.argsort(self.order).tolist()))

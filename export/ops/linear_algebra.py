@@ -7,16 +7,16 @@ import numpy as np
 from export.errors import ExportError
 from export.ops.build import Builder
 
+_LARGEST = 64  # as each row is some nodes of its own
+
 
 def matrix_triangular_solve(graph: Any, node: Any) -> None:
     """MatrixTriangularSolve: X with A X = B for a triangular A [..., size, size], row by row.
 
     Raises:
-        ExportError: The size of A is not known when the graph is made.
+        ExportError: The size of A is not known when the graph is made, or more than 64.
     """
-    shape = graph.get_shape(node.input[0])
-    if not shape or shape[-1] < 1:
-        raise ExportError(f"{node.name}: a triangular system is exported where its size is known only, not {shape}.")
+    shape = _known_shape(graph, node, "a triangular system")
     lower, adjoint = bool(node.get_attr_value("lower", 1)), bool(node.get_attr_value("adjoint", 0))
     solver = _Substitution(graph, node)
     matrix, right = solver.inputs
@@ -30,11 +30,9 @@ def cholesky(graph: Any, node: Any) -> None:
     """Cholesky: L with L L^T = A, column by column; NaN where A is not positive definite.
 
     Raises:
-        ExportError: The size of A is not known when the graph is made.
+        ExportError: The size of A is not known when the graph is made, or more than 64.
     """
-    shape = graph.get_shape(node.input[0])
-    if not shape or shape[-1] < 1:
-        raise ExportError(f"{node.name}: a Cholesky factor is exported where its size is known only, not {shape}.")
+    shape = _known_shape(graph, node, "a Cholesky factor")
     build, size, factor = _Substitution(graph, node), shape[-1], ""
     swapped = [*range(len(shape) - 2), len(shape) - 1, len(shape) - 2]
     for column in range(size):
@@ -70,6 +68,21 @@ def matrix_set_diag(graph: Any, node: Any) -> None:
     build = _Diagonal(graph, node, 2, node.input[0])
     matrix, diagonal, _ = build.inputs
     build.replace(build.op("Where", build.eye(matrix), build.op("Unsqueeze", diagonal, build.vector(-2)), matrix))
+
+
+def _known_shape(graph: Any, node: Any, what: str) -> list[int]:
+    """Returns the shape of the first input, square matrices.
+
+    Raises:
+        ExportError: Their size is not known, or more than `_LARGEST`.
+    """
+    shape = graph.get_shape(node.input[0])
+    if not shape or not 1 <= shape[-1] <= _LARGEST:
+        raise ExportError(
+            f"{node.name}: {what} is exported of matrices of known size up to {_LARGEST}, as each row becomes ops of "
+            f"its own, not of {shape}."
+        )
+    return shape
 
 
 class _Diagonal(Builder):

@@ -83,6 +83,8 @@ class _Pooling(Builder):
         self.window, self.strides = (list(node.get_attr_value(name))[1:3] for name in ("ksize", "strides"))
         padding = node.get_attr_value("padding")
         self.same = padding in (b"SAME", "SAME")
+        given = list(node.get_attr_value("explicit_paddings", [])) or [0] * 8
+        self.explicit = given[2:4], given[4:6]  # of rows and columns, before and after
 
     def sizes(self, value: str) -> tuple[int, int, int]:
         """Returns height, width and channels of images."""
@@ -94,9 +96,9 @@ class _Pooling(Builder):
         return shape[1], shape[2], shape[3]
 
     def padding(self, size: int, axis: int) -> tuple[int, int]:
-        """Returns the pixels added before and after, as TensorFlow does: one more after."""
+        """Returns the pixels added before and after, as TensorFlow does: one more after, or as many as are given."""
         if not self.same:
-            return 0, 0
+            return self.explicit[axis][0], self.explicit[axis][1]
         stride, window = self.strides[axis], self.window[axis]
         total = max(0, (-(-size // stride) - 1) * stride + window - size)
         return total // 2, total - total // 2

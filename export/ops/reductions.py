@@ -38,12 +38,13 @@ def linspace(graph: Any, node: Any) -> None:
 
 
 def euclidean_norm(graph: Any, node: Any) -> None:
-    """EuclideanNorm (x, axes): the square root of the sum of squares."""
+    """EuclideanNorm (x, axes): the square root of the sum of squares; of each number by itself where axes are none."""
     build = Builder(graph, node)
     x, axes = build.inputs
     axes = build.op("Reshape", build.cast(axes, TensorProto.INT64), build.vector(-1))
     kept = int(node.get_attr_value("keep_dims", 0))
-    build.replace(build.op("Sqrt", build.op("ReduceSum", build.op("Mul", x, x), axes, keepdims=kept)))
+    squares = build.op("ReduceSum", build.op("Mul", x, x), axes, keepdims=kept, noop_with_empty_axes=1)
+    build.replace(build.op("Sqrt", squares))
 
 
 def l2_loss(graph: Any, node: Any) -> None:
@@ -101,9 +102,8 @@ def mirror_pad_grad(graph: Any, node: Any) -> None:
         # A product with a matrix that has a one where a value came from sums along the axis.
         order = list(range(len(shape)))
         order[axis], order[-1] = order[-1], order[axis]
-        moved = build.op("Transpose", g, perm=order)
-        summed = build.op("MatMul", moved, build.constant(np.eye(size)[source], build.dtype))
-        g = build.op("Transpose", summed, perm=order)
+        moved = build.transposed(g, order)
+        g = build.transposed(build.op("MatMul", moved, build.constant(np.eye(size)[source], build.dtype)), order)
     build.replace(g)
 
 

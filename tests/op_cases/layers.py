@@ -1,5 +1,7 @@
 """Layers of Keras, and their gradients with respect to what they are given."""
 
+import functools
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -87,6 +89,73 @@ def convolutions() -> list[Case]:
     return found
 
 
+def unknown(x: tf.Tensor) -> tf.Tensor:
+    """Returns a tensor unchanged, of which no more than the rank is known when the graph is made."""
+    return tf.reshape(x, tf.gather(tf.shape(x), tf.range(len(x.shape))))
+
+
+def spread(
+    size: list[int], kernel: np.ndarray, strides: int, padding: str, x: tf.Tensor, sizes: tf.Tensor
+) -> list[tf.Tensor]:
+    """Transposed convolutions of pixels of known number, of any, and of any to any."""
+    of, to = (x, unknown(x), unknown(x)), (size, size, sizes)
+    shapes = [tf.concat([tf.shape(x)[:1], each, [3]], 0) for each in to]
+    return [
+        tf.nn.conv2d_transpose(each, tf.constant(kernel, x.dtype), shape, strides, padding)
+        for each, shape in zip(of, shapes, strict=True)
+    ]
+
+
+def transposed() -> list[Case]:
+    """Transposed convolutions with strides smaller and larger than the kernel, to the fewest and the most pixels."""
+    found = []
+    for window, (strides, over), padding in itertools.product(
+        ((3, 2), (2, 4)), ((1, 0), (2, 0), (2, 1), (3, 0), (3, 1), (3, 2)), ("SAME", "VALID")
+    ):
+        kernel = np.random.default_rng(0).uniform(-1, 1, (*window, 3, 2))
+        size = [2 * strides + over + (1 if padding == "SAME" else each) for each in window]
+        found.append(
+            Case(
+                "Conv2DBackpropInput",
+                functools.partial(spread, size, kernel, strides, padding),
+                [
+                    Input(("batch", 3, 3, 2)),
+                    Input((2,), dtype="int32", then=functools.partial(lambda size, _: np.array(size), size)),
+                ],
+                f"{window} {strides} {padding} to {size}",
+                lacks="Conv" if strides == 1 else "ConvTranspose",
+            )
+        )
+    return found
+
+
+def edged(x: tf.Tensor) -> tf.Tensor:
+    """A convolution with as many pixels around as are given."""
+    return tf.nn.conv2d(x, tf.ones((3, 3, 2, 4), x.dtype), 2, [[0, 0], [1, 2], [0, 1], [0, 0]])
+
+
+def edges_lost(x: tf.Tensor) -> tf.Tensor:
+    """The same of images of any size."""
+    return edged(tf.ensure_shape(unknown(x), (None, None, None, 2)))
+
+
+def resized() -> list[Case]:
+    """Images resized to sizes that rounded scales would miss, to fewer pixels, and to a multiple."""
+    found = []
+    for op, size, how in itertools.product(
+        ("ResizeBilinear", "ResizeNearestNeighbor"),
+        ((5, 7), (6, 5), (14, 18)),
+        ("", "half_pixel_centers", "align_corners"),
+    ):
+        resize = functools.partial(getattr(tf.raw_ops, op), size=size, **({how: True} if how else {}))
+
+        def both(x: tf.Tensor, resize: Callable[..., tf.Tensor] = resize) -> list[tf.Tensor]:
+            return [resize(images=x), resize(images=unknown(x))]
+
+        found.append(Case(op, both, IMAGES, f"to {size} {how}".rstrip(), ("float32",), eps=64))
+    return found
+
+
 def resizing(
     op: str, arguments: Callable[..., dict[str, Any]], dtypes: tuple[str, ...] = ("float32", "float64")
 ) -> list[Case]:
@@ -115,6 +184,19 @@ def embedded(weights: tf.Tensor, codes: tf.Tensor) -> tf.Tensor:
 CASES = [
     *pooling(),
     *convolutions(),
+    *transposed(),
+    Case("Conv2DBackpropInput", gradient(edged), IMAGES, "of given edges", lacks="Conv"),
+    Case("Conv2DBackpropInput", gradient(edges_lost), IMAGES, "of given edges, of any", lacks="Conv"),
+    *(
+        layer("Conv2DTranspose", "Conv2DBackpropInput", "Conv2D", IMAGES, 3, 2, **each, lacks="Conv")
+        for each in ({"strides": 3}, {"strides": 3, "padding": "same"}, {"strides": 2, "output_padding": 1})
+    ),
+    Case(
+        "MaxPoolGrad",
+        gradient(lambda x: tf.nn.max_pool2d(x, 3, 2, [[0, 0], [1, 2], [0, 1], [0, 0]])),
+        IMAGES,
+        "of given edges",
+    ),
     layer("GlobalAveragePooling1D", "Mean", "DynamicStitch", LINES),
     layer("GlobalAveragePooling2D", "Mean", "DynamicStitch", IMAGES),
     layer("GlobalMaxPooling1D", "Max", "DynamicStitch", LINES),
@@ -133,7 +215,7 @@ CASES = [
     layer("GroupQueryAttention", "Einsum", "Einsum", (TOKENS[0], Input(("batch", 4, 8))), 3, 4, 2),
     layer("UpSampling1D", "Reshape", "Sum", LINES, 2),
     layer("UpSampling2D", "Reshape", "Sum", IMAGES, 2),
-    # Of float64 TensorFlow's is float32, which tf2onnx does not convert, and the gradient is as good as float32.
+    # Of float64 TensorFlow's is float32, and the gradient is as good as float32.
     Case(
         "ResizeBilinear",
         gradient(Layer("UpSampling2D", (2, 3), interpolation="bilinear")),
@@ -154,6 +236,13 @@ CASES = [
         interpolation="nearest",
         lacks="Resize",
     ),
+    *resized(),
+    *(
+        Case(f"Resize{name.title()}", Layer("Resizing", *size, interpolation=name), IMAGES, f"to {size}", ("float32",))
+        for size in ((5, 7), (14, 3))
+        for name in ("bicubic", "area")
+    ),
+    Case("ResizeNearestNeighbor", Layer("Resizing", 11, 4, interpolation="nearest"), IMAGES, "not to a multiple"),
     Case("AvgPool3D", Layer("AveragePooling3D", 2, padding="same"), VOLUMES, dtypes=("float32",)),
     Case("MaxPool3D", Layer("MaxPooling3D", 2, padding="same"), VOLUMES, dtypes=("float32",)),
     Case("Bucketize", Layer("Discretization", bin_boundaries=[-0.5, 0.0, 1.0]), IMAGES, "Discretization"),

@@ -50,6 +50,7 @@ CASES = [
     slope("Mean", lambda x: tf.math.reduce_std(x, 1), "gradient of the deviation", eps=32),
     slope("EuclideanNorm", lambda x: tf.math.reduce_euclidean_norm(x, 1)),
     Case("EuclideanNorm", lambda x: tf.math.reduce_euclidean_norm(x, [0, -1], keepdims=True), THREE, "kept axes"),
+    Case("EuclideanNorm", lambda x: tf.math.reduce_euclidean_norm(x, []), THREE, "no axes"),
     Case("All", lambda x: tf.reduce_all(x > 0, 1), THREE),
     Case("Any", lambda x: tf.reduce_any(x > 0, 1), THREE),
     Case("ArgMax", lambda x: tf.argmax(x, 1), THREE),

@@ -42,6 +42,8 @@ def slope(x, function):
         ("MaxPoolGrad", lambda x: slope(x, lambda x: tf.nn.max_pool2d(x, 2, 2, "SAME")), IMAGES),
         ("ResizeBilinearGrad", lambda x: slope(x, lambda x: tf.image.resize(x, [4, 4])), IMAGES),
         ("ResizeNearestNeighborGrad", lambda x: slope(x, lambda x: tf.image.resize(x, [4, 4], "nearest")), IMAGES),
+        ("ResizeBicubic", lambda x: tf.image.resize(x, [4, 4], "bicubic"), IMAGES),
+        ("ResizeArea", lambda x: tf.image.resize(x, [4, 4], "area"), IMAGES),
         ("MatrixTriangularSolve", lambda x: tf.linalg.triangular_solve(x, x), SQUARE),
         ("Cholesky", tf.linalg.cholesky, SQUARE),
         ("diag_part", lambda x: tf.linalg.diag(tf.linalg.diag_part(x)), NamedTensor("x", ("rows", "columns"))),
@@ -53,6 +55,19 @@ def test_what_has_to_be_known_when_the_graph_is_made(op, function, given):
     output = NamedTensor("y", tuple(f"y{axis}" for axis in range(len(given.shape))))
     with pytest.raises(export.ExportError, match=op):
         converted(function, [given], output)
+
+
+@pytest.mark.parametrize(
+    ("op", "function"),
+    [
+        ("Cholesky", tf.linalg.cholesky),
+        ("MatrixTriangularSolve", lambda x: tf.linalg.triangular_solve(x, x)),
+    ],
+)
+def test_matrices_of_which_each_row_would_be_ops_of_its_own_are_refused(op, function):
+    large = NamedTensor("x", ("batch", 65, 65))
+    with pytest.raises(export.ExportError, match=rf"{op} is not converted here .*up to 64, .*not of \[-1, 65, 65\]"):
+        converted(function, [large], NamedTensor("y", large.shape))
 
 
 def test_random_numbers_of_half_precision_are_refused():
