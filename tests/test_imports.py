@@ -9,7 +9,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-ALLOWED = {"zoo": (), "export": ("zoo.signature", "zoo.errors", "zoo.files", "zoo.validation", "zoo.metrics.frechet"), "recipes": ("zoo", "export")}
+ALLOWED = {
+    "zoo": (),
+    "export": ("zoo.signature", "zoo.errors", "zoo.files", "zoo.validation", "zoo.metrics.frechet"),
+    "recipes": ("zoo", "export"),
+}
 FAMILIES = ("vae", "gan", "ebm")
 FILES = sorted(path for package in ALLOWED for path in (ROOT / package).rglob("*.py"))
 

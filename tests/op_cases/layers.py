@@ -234,7 +234,6 @@ CASES = [
         14,
         11,
         interpolation="nearest",
-        lacks="Resize",
     ),
     *resized(),
     *(
