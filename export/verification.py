@@ -163,10 +163,10 @@ def compare_formats(
         for name, run in runners.items():
             if name not in expected:
                 raise ExportError(f"there are no reference values for signature '{name}'. Export the model again.")
-            pair = next(s for s in signatures if s.name == name), expected[name]
-            rounded = file_format == "onnx" and reduced is not None and name in reduced
-            pair = reduced[name] if rounded else pair
-            found[name][file_format] = compare(*pair, run, file_format, rounded)
+            signature, known = next(s for s in signatures if s.name == name), expected[name]
+            rounded = (reduced or {}) if file_format == "onnx" else {}
+            signature, known = rounded.get(name, (signature, known))
+            found[name][file_format] = compare(signature, known, run, file_format, name in rounded)
     return found
 
 
