@@ -74,6 +74,7 @@ def save(
         ExportError: An op has no ONNX counterpart, the checker or ONNX Runtime refuses a graph, a format
             differs from the model, there is no such format, opset or signature, or `directory` is there already. The
             message names the op or tensor. Or a reduction drifts beyond its budget: the message names the measure.
+        OSError: A file cannot be written, as where the disk is full.
 
     Warns:
         UserWarning: A stage of training that `sample` needs has not run, so that it is left out; the card says so too.

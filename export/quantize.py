@@ -66,6 +66,8 @@ def _quantized(model: onnx.ModelProto, name: str, calibration: Sequence[Arrays])
                 quantize_static(model, path, Reader(), **options)
             else:
                 quantize_dynamic(model, path, op_types_to_quantize=_DYNAMIC, **options)
+        except OSError:  # a disk that is full, which is not for want of another reduction
+            raise
         except Exception as error:  # whatever the quantizer fails with
             raise ExportError(
                 f"signature '{name}': ONNX Runtime does not quantize the graph ({type(error).__name__}: "

@@ -105,13 +105,18 @@ def run_session(
         options: Of this run. Another thread may set their `terminate`, to stop it between two nodes.
 
     Raises:
-        ExportError: A node fails, or the run was stopped.
+        ExportError: A node fails, the run was stopped, or the graph is not one of the signature.
     """
     names = [output.name for output in session.get_outputs()]
     try:
         outputs = session.run(names, dict(inputs), options)
     except _ERRORS as error:
         raise ExportError(f"signature '{name}': ONNX Runtime fails on it: {_first_line(error)}") from error
+    except ValueError as error:  # of its Python part, where the graph has other inputs
+        raise ExportError(
+            f"signature '{name}': its graph takes other inputs than are declared: {_first_line(error)} Export the "
+            "model again."
+        ) from error
     return {key: np.asarray(value) for key, value in zip(names, outputs, strict=True)}
 
 

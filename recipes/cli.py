@@ -357,14 +357,30 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 for any that is free.")] = 8000,
     max_rows: Annotated[int, typer.Option(min=1, help="The most rows of a request, given or drawn.")] = 1024,
     max_body: Annotated[int, typer.Option(min=1, help="The largest body of a request, in bytes.")] = 64 * 2**20,
+    max_json: Annotated[
+        int, typer.Option(min=1, help="Of that, the most JSON: larger tensors have to come as bytes.")
+    ] = 2**20,
     timeout: Annotated[float, typer.Option(help="Seconds from a request to its answer.")] = 60.0,
     concurrency: Annotated[int, typer.Option(min=1, help="The most requests in progress, with those waiting.")] = 32,
     threads: Annotated[int, typer.Option(min=1, help="Requests that run at once.")] = 2,
+    connections: Annotated[int, typer.Option(min=1, help="The most open connections.")] = 256,
+    idle: Annotated[
+        float, typer.Option(help="Seconds for a connection to bring headers, or take of an answer.")
+    ] = 10.0,
 ) -> None:
     """Serve a bundle over HTTP, in the KServe v2 protocol, until SIGTERM or Ctrl-C. Needs genzoo[serve]."""
     from export import serving
 
-    limits = serving.Limits(max_rows, max_body, timeout, concurrency, threads)
+    limits = serving.Limits(
+        max_rows=max_rows,
+        max_body=max_body,
+        max_json=max_json,
+        timeout=timeout,
+        concurrency=concurrency,
+        threads=threads,
+        connections=connections,
+        idle=idle,
+    )
     serving.serve(directory, host, port, limits, lambda url: print(url, flush=True))
 
 

@@ -99,7 +99,7 @@ def _add_signature(app: FastAPI, bundle: Bundle, engine: Engine, name: str) -> N
     limits, picture, described = engine.limits, image_output(signature), openapi.metadata(signature)
 
     def answer(body: bytes, header_length: str | None, as_picture: bool, options: onnxruntime.RunOptions) -> Response:
-        request = protocol.parse(body, header_length, signature, limits.max_rows)
+        request = protocol.parse(body, header_length, signature, limits)
         outputs = run_session(session, request.inputs, name, options)
         if as_picture and picture:
             return Response(to_png(outputs[picture]), media_type="image/png")
@@ -118,7 +118,7 @@ def _add_signature(app: FastAPI, bundle: Bundle, engine: Engine, name: str) -> N
             body = await _body(request, limits)
         header_length = request.headers.get(protocol.HEADER_LENGTH)
         return await engine.run(
-            lambda options: answer(body, header_length, as_picture, options), end - time.monotonic()
+            lambda options: answer(body, header_length, as_picture, options), end - time.monotonic(), _left(request)
         )
 
     async def metadata() -> openapi.ModelMetadata:
@@ -145,7 +145,25 @@ def _add_signature(app: FastAPI, bundle: Bundle, engine: Engine, name: str) -> N
 
 
 def _accepts_png(accept: str) -> bool:
-    return any(part.split(";")[0].strip().lower() == "image/png" for part in accept.split(","))
+    """Whether a picture is asked for, by its name, and no less than JSON is."""
+    wanted = dict(map(_media_range, accept.split(",")))
+    return wanted.get("image/png", 0.0) > 0 and wanted["image/png"] >= wanted.get("application/json", 0.0)
+
+
+def _media_range(text: str) -> tuple[str, float]:
+    """Returns a kind of content that a client takes, and how gladly, from 0, not at all, to 1."""
+    kind, *parameters = (part.strip().lower() for part in text.split(";"))
+    quality = next((part[2:] for part in parameters if part.startswith("q=")), "1")
+    try:
+        return kind, float(quality)
+    except ValueError:
+        return kind, 0.0
+
+
+async def _left(request: Request) -> None:
+    """Returns when the client of a request, all of whose body has been read, has closed the connection."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 async def _body(request: Request, limits: Limits) -> bytes:
@@ -155,22 +173,25 @@ async def _body(request: Request, limits: Limits) -> bytes:
         RequestError: It is compressed, too large, or too slow to arrive.
     """
     closing = {"Connection": "close"}  # what is not read would be taken for the next request
-    too_large = RequestError(
-        413, f"the body is larger than {limits.max_body} bytes, the most allowed here. Send fewer rows.", closing
+    most = limits.max_body
+    refusal = RequestError(
+        413, f"the body is larger than {most} bytes, the most allowed here. Send fewer rows.", closing
     )
+    if protocol.HEADER_LENGTH not in request.headers and limits.max_json < most:  # all of it is JSON
+        most, refusal = limits.max_json, protocol.too_much_json(limits, closing)
     encoding, length = request.headers.get("content-encoding", "identity"), request.headers.get("content-length", "")
     if encoding.lower() != "identity":
         raise RequestError(415, f"the body is compressed ({encoding[:20]}). Send it as it is.", closing)
-    if length.isdecimal() and (len(length) > 18 or int(length) > limits.max_body):
-        raise too_large
+    if length.isdecimal() and (len(length) > 18 or int(length) > most):
+        raise refusal
 
     chunks, size = [], 0
     try:
         with anyio.fail_after(limits.timeout):
             async for chunk in request.stream():
                 size += len(chunk)
-                if size > limits.max_body:
-                    raise too_large
+                if size > most:
+                    raise refusal
                 chunks.append(chunk)
     except TimeoutError:
         message = f"the body did not arrive within {limits.timeout:g} s. Send less, or over a faster connection."

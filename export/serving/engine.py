@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Generic, TypeVar
 
@@ -44,24 +44,34 @@ class Engine:
         finally:
             self._arriving -= 1
 
-    async def run(self, work: Callable[[onnxruntime.RunOptions], Result], seconds: float) -> Result:
-        """Returns what the work returns, which is stopped between two nodes of its graph when time is up.
+    async def run(
+        self, work: Callable[[onnxruntime.RunOptions], Result], seconds: float, left: Coroutine[Any, Any, None]
+    ) -> Result:
+        """Returns what the work returns, which is stopped between two nodes of its graph when nobody waits any more.
 
         Args:
             work: Takes the options to run a session with.
             seconds: How long to wait for it.
+            left: Returns when the client does not wait any more.
 
         Raises:
-            RequestError: 503 where no thread was free in time, and 504 where it takes longer.
+            RequestError: 503 where no thread was free in time, 504 where it takes longer, 400 where the client left.
         """
         job = _Job(work)
         self._jobs.add(job)
-        future = asyncio.get_running_loop().run_in_executor(self._pool, job)
+        queued = self._pool.submit(job)
+        future, leaving = asyncio.wrap_future(queued), asyncio.ensure_future(left)
         future.add_done_callback(lambda done: self._leave(job, done))
-        done, _ = await asyncio.wait((future,), timeout=max(0, seconds))
-        if done:
-            return future.result()
-        job.stop()
+        try:
+            await asyncio.wait((future, leaving), timeout=max(0, seconds), return_when=asyncio.FIRST_COMPLETED)
+            if future.done():
+                return future.result()
+        finally:
+            leaving.cancel()
+            job.stop()
+            queued.cancel()  # where it has not begun: its place is free then
+        if leaving.done():
+            raise RequestError(400, "the connection ended before the answer. Wait for it.")
         limit = f"{self.limits.timeout:g} s"
         if job.started:
             raise RequestError(504, f"the request took longer than {limit}, and was stopped. Ask for less at once.")

@@ -12,9 +12,15 @@ class Limits:
     Args:
         max_rows: The most rows of a request: the size of its first free axis, or of what it asks to draw.
         max_body: The largest body of a request, in bytes.
+        max_json: The largest JSON of a request, in bytes: all of the body, or what is before the bytes of its tensors.
+            It is parsed in one go, while nothing else is answered: for hundredths of a second a MiB, or tenths where it
+            was made to be slow.
         timeout: Seconds from the arrival of a request to its answer.
         concurrency: Requests in progress, running and waiting; one more is asked to come again.
         threads: Requests that run at once. The others wait.
+        connections: Open ones; one more is asked to come again. Of `serve`: an ASGI server of your own has its limits.
+        idle: Seconds in which a connection has to bring the headers of a request, or to take some of an answer. Of
+            `serve` too.
 
     Raises:
         ExportError: One is not positive.
@@ -22,9 +28,12 @@ class Limits:
 
     max_rows: int = 1024
     max_body: int = 64 * 2**20
+    max_json: int = 2**20
     timeout: float = 60.0
     concurrency: int = 32
     threads: int = 2
+    connections: int = 256
+    idle: float = 10.0
 
     def __post_init__(self) -> None:
         for each in fields(self):

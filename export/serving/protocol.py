@@ -17,6 +17,7 @@ import orjson
 
 from export.errors import ExportError
 from export.serving.errors import RequestError
+from export.serving.limits import Limits
 from zoo.signature import NamedTensor, Signature
 
 VERSION = "1"  # of every signature: a bundle holds one
@@ -56,20 +57,22 @@ class InferenceRequest:
     binary: dict[str, bool]
 
 
-def parse(body: bytes, header_length: str | None, signature: Signature, max_rows: int) -> InferenceRequest:
+def parse(body: bytes, header_length: str | None, signature: Signature, limits: Limits) -> InferenceRequest:
     """Returns the request that a body holds.
 
     Args:
         body: All of it.
         header_length: The value of the header Inference-Header-Content-Length, or None where there is none.
         signature: The one asked for.
-        max_rows: The most rows to allow.
+        limits: What to allow.
 
     Raises:
-        RequestError: 400 where it is not of the protocol, 413 where it asks for more rows than allowed, and 422 where
-            the signature takes something else.
+        RequestError: 400 where it is not of the protocol, 413 where it asks for more rows or has more JSON than
+            allowed, and 422 where the signature takes something else.
     """
     text, binary = _split(body, header_length)
+    if len(text) > limits.max_json:
+        raise too_much_json(limits)
     try:
         header = orjson.loads(text)
     except orjson.JSONDecodeError as error:
@@ -77,8 +80,18 @@ def parse(body: bytes, header_length: str | None, signature: Signature, max_rows
     if not isinstance(header, dict):
         raise RequestError(400, 'the request is not a JSON object. Send {"inputs": [...]}.')
     identifier = _field(header, "id", str, "the request", None)
-    inputs = _inputs(_tensors(header, "inputs"), binary, signature, max_rows)
+    inputs = _inputs(_tensors(header, "inputs"), binary, signature, limits.max_rows)
     return InferenceRequest(identifier, inputs, _outputs(header, signature))
+
+
+def too_much_json(limits: Limits, headers: Mapping[str, str] | None = None) -> RequestError:
+    """Returns the refusal of JSON beyond what is allowed."""
+    return RequestError(
+        413,
+        f"the JSON is larger than {limits.max_json} bytes, the most allowed here. Send fewer rows, or tensors as bytes "
+        "(binary_data_size).",
+        headers,
+    )
 
 
 def respond(
@@ -149,7 +162,7 @@ def _inputs(
         size = _field(_field(tensor, "parameters", dict, label, {}), "binary_data_size", int, label, None)
         if size is None:
             array = _from_json(_field(tensor, "data", list, label), shape, specs[name].dtype, label)
-        elif "data" in tensor:
+        elif tensor.get("data") is not None:
             raise RequestError(400, f"{label} has both data and binary_data_size. Send one of them.")
         else:
             array = _from_bytes(binary, size, shape, specs[name].dtype, label)
@@ -260,9 +273,12 @@ _NEEDED: Any = object()
 
 
 def _field(values: dict[str, Any], key: str, kind: type, where: str, default: Any = _NEEDED) -> Any:
+    """Returns a field after checking its type. One with a default may be left out, or be null."""
     value = values.get(key, default)
     if value is _NEEDED:
         raise RequestError(400, f"{where} has no '{key}'. Give it, as the OpenAPI page at /docs shows.")
+    if value is None and default is not _NEEDED:
+        return default
     if value is not default and type(value) is not kind:
         names = {str: "a text", list: "a list", dict: "an object", int: "an integer", bool: "true or false"}
         raise RequestError(400, f"'{key}' of {where} is not {names[kind]}.")

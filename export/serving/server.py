@@ -11,6 +11,7 @@ import uvicorn
 
 from export.errors import ExportError
 from export.serving.app import create_app
+from export.serving.connections import connections_within
 from export.serving.limits import Limits
 
 _STOPS = (signal.SIGINT, signal.SIGTERM)
@@ -60,6 +61,9 @@ def serve(
     with _bound(host, port) as listener:
         config = uvicorn.Config(
             app,
+            http=connections_within(limits),
+            ws="none",
+            timeout_keep_alive=math.ceil(limits.idle),
             log_config=None,  # errors go where logging sends them, by default to stderr
             log_level="warning",
             access_log=False,

@@ -7,6 +7,9 @@ import re
 import shutil
 import socket
 import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +17,7 @@ import onnx as onnx_package
 import pytest
 import tensorflow as tf
 from example_models import MODELS
+from PIL import Image
 
 import export
 from export import manifest as manifests
@@ -158,10 +162,47 @@ def test_the_default_endpoint_draws(small_bundle):
     np.testing.assert_array_equal(endpoints["serving_default"](**draw)["image"], endpoints["sample"](**draw)["image"])
 
 
-def test_no_file_says_where_it_was_made(small_bundle):
-    places = {str(Path.cwd()), str(Path.home()), sys.prefix, str(small_bundle.parent), socket.gethostname()}
-    places |= {os.environ.get("USER", ""), getpass.getuser()} - {"root"}  # a word that graphs hold
+def contents(folder: Path) -> Iterator[tuple[str, bytes]]:
+    """Yields all that a bundle holds: its files, and what is compressed in arrays and pictures as it is without."""
+    for path in (path for path in folder.rglob("*") if path.is_file()):
+        content = path.read_bytes()
+        yield path.name, content
+        if path.suffix == ".npz":
+            with zipfile.ZipFile(path) as archive:
+                for member in archive.infolist():
+                    yield f"{path.name}: {member.filename}", member.filename.encode() + member.extra + member.comment
+                    yield f"{path.name}: {member.filename}", archive.read(member)
+        elif path.suffix == ".png":
+            image = Image.open(path)
+            yield f"{path.name}: pixels", image.tobytes()
+            yield f"{path.name}: texts", repr(image.info).encode()
+
+
+@pytest.fixture(params=["small", "with weights beside", "float16", "int8", "int8, calibrated"])
+def any_bundle(request, small_vae, small_bundle, digits, tmp_path, monkeypatch):
+    """A bundle of each kind, all but the first with weights beside some of its graphs, and whether it is reduced."""
+    kind, *calibrated = request.param.split(", ")
+    if kind == "small":
+        return small_bundle, False
+    monkeypatch.setattr(onnx, "EXTERNAL_ABOVE", 5_000)
+    rows = {"held_out": digits[1000:1100], "calibration": digits[:100] if calibrated else None}
+    reduced = kind in ("float16", "int8")
+    reduction = export.Reduction(kind, allow_drift=True, **rows) if reduced else None
+    export.save(small_vae, tmp_path / "bundle", reduction=reduction)
+    assert {path.suffix for path in (tmp_path / "bundle" / "onnx").iterdir()} == {".onnx", ".data"}
+    return tmp_path / "bundle", reduced
+
+
+def test_no_file_says_where_it_was_made(any_bundle):
+    bundle, reduced = any_bundle
+    places = {str(Path.cwd()), str(Path.home()), sys.prefix, str(bundle.parent), socket.gethostname()}
+    users = {os.environ.get("USER", ""), getpass.getuser()} - {"root"}  # a word that graphs hold
+    places |= {tempfile.gettempdir() + os.sep, *users}
     places = {place.encode() for place in places if len(place) > 3}
-    for path in small_bundle.rglob("*"):
-        content = path.read_bytes() if path.is_file() else b""
-        assert not [place for place in places if place in content], path
+    seen = set()
+    for where, content in contents(bundle):
+        assert not [place for place in places if place in content], where
+        seen.add(where)
+    assert {"reference.npz", "preview.png: pixels", "manifest.json", "sample.onnx"} <= seen
+    assert any(where.startswith("reference.npz: sample/") for where in seen)
+    assert ("reference_reduced.npz" in seen) == reduced

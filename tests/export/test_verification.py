@@ -47,6 +47,20 @@ def test_a_flipped_byte_is_found_anywhere_in_the_manifest(bundle):
     manifests.read(bundle)
 
 
+@pytest.mark.parametrize("sealed", [False, True])
+@pytest.mark.parametrize("pair", [("encode", "decode"), ("decode", "reconstruct")])
+def test_two_files_in_each_others_places_are_found(bundle, pair, sealed):
+    first, second = (bundle / "onnx" / f"{name}.onnx" for name in pair)
+    content = first.read_bytes()
+    first.write_bytes(second.read_bytes())
+    second.write_bytes(content)
+    if sealed:
+        manifests.write(bundle, {**manifests.read(bundle), "files": manifests.hashes(bundle)})
+    message = "its graph takes other inputs than are declared" if sealed else "altered or truncated"
+    with pytest.raises(export.ExportError, match=message):
+        export.verify(bundle)
+
+
 @pytest.mark.parametrize("name", ["../secret", "/etc/hostname", "onnx/../../secret", "C:/secret", "..\\secret"])
 def test_files_outside_the_bundle_are_refused(bundle, name):
     manifest = manifests.read(bundle)

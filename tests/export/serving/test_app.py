@@ -177,6 +177,43 @@ def test_no_picture_of_what_is_none(client):
     assert "outputs of 'encode' are no pictures" in error(response)
 
 
+@pytest.mark.parametrize(
+    "accept, picture",
+    [
+        ("image/png", True),
+        ("IMAGE/PNG; q=0.3, */*", True),
+        ("application/json;q=0.5, image/png", True),
+        ("image/png;q=0", False),
+        ("image/png; q=0.0, */*", False),
+        ("image/png;q=high", False),
+        ("application/json, image/png;q=0.9", False),
+        ("*/*", False),
+    ],
+)
+def test_a_picture_comes_where_it_is_wanted(client, accept, picture):
+    response = client.post("/v2/models/sample/infer", json=drawing(1), headers={"Accept": accept})
+    assert response.headers["content-type"] == ("image/png" if picture else "application/json")
+
+
+def test_what_may_be_left_out_may_be_null(client, small_bundle):
+    inputs = [{**each, "parameters": None} for each in drawing(2, 5)["inputs"]]
+    for outputs in (
+        None,
+        [{"name": "image", "parameters": None}],
+        [{"name": "image", "parameters": {"binary_data": None}}],
+    ):
+        for parameters in (None, {"binary_data_output": None}):
+            asked = {"id": None, "inputs": inputs, "outputs": outputs, "parameters": parameters}
+            response = client.post("/v2/models/sample/infer", json=asked)
+            np.testing.assert_array_equal(output(response, "image"), export.load(small_bundle).sample(2, seed=5))
+            assert "id" not in response.json()
+    images = np.full((1, 8, 8, 1), 0.5, np.float32)
+    header = {"name": "image", "datatype": "FP32", "shape": images.shape, "data": None}
+    text = json.dumps({"inputs": [{**header, "parameters": {"binary_data_size": images.nbytes}}]}).encode()
+    given = {"content": text + images.tobytes(), "headers": {HEADER_LENGTH: str(len(text))}}
+    assert client.post("/v2/models/encode/infer", **given).status_code == 200
+
+
 IMAGES = np.full((2, 8, 8, 1), 0.5)
 
 
@@ -305,6 +342,22 @@ def test_bodies_are_refused_before_all_is_read(client):
         assert response.headers["connection"] == "close"
     compressed = client.post("/v2/models/encode/infer", content=b"x", headers={"Content-Encoding": "gzip"})
     assert compressed.status_code == 415
+
+
+def test_json_is_limited_more_than_bytes(odd_bundle):
+    limits = Limits(max_rows=10**6, max_json=1000)
+    path = "/v2/models/square/infer"
+    with TestClient(create_app(odd_bundle, limits)) as client:
+        few, many = np.ones(10, np.float32), np.ones(10**5, np.float32)
+        assert client.post(path, json={"inputs": [tensor("x", few)]}).status_code == 200
+        content, headers = as_bytes({"x": (many, "FP32")}, parameters={"binary_data_output": True})
+        assert from_bytes(client.post(path, content=content, headers=headers), {"y": "<f4"})["y"].sum() == 10**5
+        text = json.dumps({"inputs": [tensor("x", many)]}).encode()
+        for headers in ({}, {HEADER_LENGTH: str(len(text))}):
+            response = client.post(path, content=text, headers=headers)
+            assert response.status_code == 413
+            assert "the JSON is larger than 1000 bytes, the most allowed here. Send fewer rows, or" in error(response)
+    assert Limits().max_json * 32 <= Limits().max_body
 
 
 def walking(steps: int) -> dict:

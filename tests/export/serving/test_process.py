@@ -1,5 +1,7 @@
 """`zoo serve` as a process: it says where it listens, answers, and stops cleanly when told to."""
 
+import contextlib
+import json
 import re
 import signal
 import socket
@@ -7,7 +9,9 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import numpy as np
@@ -70,6 +74,115 @@ def test_what_runs_finishes_within_its_time(odd_bundle: Path):
     assert (process.returncode, errors) == (0, "")
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{url}/v2")
+
+
+def connected(url: str) -> socket.socket:
+    address = urlsplit(url)
+    assert address.hostname and address.port
+    return socket.create_connection((address.hostname, address.port), timeout=30)
+
+
+def stop(process: subprocess.Popen) -> None:
+    process.send_signal(signal.SIGTERM)
+    out, errors = process.communicate(timeout=60)
+    assert (process.returncode, out, errors) == (0, "[]\n", "")
+
+
+def raw(name: str, body: bytes, header: str = "X-Nothing: 1") -> bytes:
+    return (
+        f"POST /v2/models/{name}/infer HTTP/1.1\r\nHost: x\r\n{header}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+        + body
+    )
+
+
+def ended(connection: socket.socket) -> bytes:
+    """Returns what comes until the connection is closed."""
+    received = b""
+    with contextlib.suppress(ConnectionResetError):
+        while part := connection.recv(2**16):
+            received += part
+    return received
+
+
+def test_requests_that_never_come_whole_are_dropped(odd_bundle: Path):
+    process, url = start(odd_bundle, "--idle", 1, "--timeout", 4)
+    silent, half, slow, second, endless = (connected(url) for _ in range(5))
+    half.sendall(b"GET /v2 HTTP/1.1\r\nHost: ")
+    second.sendall(b"GET /v2/health/live HTTP/1.1\r\nHost: x\r\n\r\nGET /v2 HTTP")  # one, and half of another
+    with contextlib.suppress(ConnectionResetError, BrokenPipeError):
+        endless.sendall(b"GET / HTTP/1.1\r\nX: ")
+        for _ in range(10_000):
+            endless.sendall(b"x" * 10_000)
+        pytest.fail("headers of 100 MB were read")
+    began = time.monotonic()
+    with contextlib.suppress(ConnectionResetError, BrokenPipeError):
+        slow.sendall(b"GET /v2 HTTP/1.1\r\n")
+        while time.monotonic() - began < 20:  # a byte now and then
+            slow.sendall(b"X")
+            time.sleep(0.1)
+    assert time.monotonic() - began < 5
+    assert ended(silent) == ended(half) == b""
+    assert ended(second).endswith(b'{"live":true}')
+    # What runs is left alone, for as long as it may.
+    body = json.dumps(request("walk", start=1, steps=2**40)["json"]).encode()
+    with connected(url) as working:
+        working.sendall(raw("walk", body))
+        assert working.recv(100).startswith(b"HTTP/1.1 504")
+    stop(process)
+
+
+def test_answers_that_are_not_taken_are_dropped(odd_bundle: Path):
+    process, url = start(odd_bundle, "--idle", 1, "--max-rows", 10**8)
+    values = np.ones(8_000_000, np.float32)
+    tensor = {"name": "x", "datatype": "FP32", "shape": values.shape, "parameters": {"binary_data_size": values.nbytes}}
+    text = json.dumps({"inputs": [tensor], "parameters": {"binary_data_output": True}}).encode()
+    asked = raw("square", text + values.tobytes(), f"Inference-Header-Content-Length: {len(text)}")
+    with connected(url) as reading, connected(url) as waiting:
+        for connection in (reading, waiting):
+            connection.sendall(asked)
+        received, began = reading.recv(1000), time.monotonic()
+        while len(received) < values.nbytes:  # slower than a request may be idle, but all of it
+            received += reading.recv(1_500_000)
+            time.sleep(0.1)
+        assert time.monotonic() - began > 1.5
+        time.sleep(1)
+        assert len(ended(waiting)) < values.nbytes
+    stop(process)
+
+
+def test_connections_are_bounded_in_number(small_bundle: Path):
+    process, url = start(small_bundle, "--connections", 2)
+    with connected(url), connected(url) as second, connected(url) as third:
+        answer = ended(third)
+        assert answer.startswith(b"HTTP/1.1 503")
+        assert answer.endswith(b'{"error":"2 connections are open, as many as allowed. Come again in a second."}')
+        second.sendall(b"GET /v2/health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert ended(second).endswith(b'{"live":true}')
+    assert httpx.get(f"{url}/v2/health/live").status_code == 200
+    stop(process)
+
+
+def test_nothing_runs_for_clients_that_have_left(odd_bundle: Path):
+    process, url = start(odd_bundle, "--threads", 1, "--timeout", 50, "--concurrency", 3)
+    body = json.dumps(request("walk", start=1, steps=2**40)["json"]).encode()
+    running, waiting, other = (connected(url) for _ in range(3))
+    for connection in (running, waiting, other):
+        connection.sendall(raw("walk", body))
+        time.sleep(0.5)
+    asked = request("walk", start=1, steps=2)
+    asked["url"] = url + asked["url"]
+    assert httpx.post(**asked).status_code == 503  # all places are taken
+    waiting.close()
+    time.sleep(0.5)
+    began = time.monotonic()
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(httpx.post, **asked, timeout=60)  # takes the place of the one that left
+        time.sleep(0.5)
+        for connection in (other, running):
+            connection.close()
+        assert answer.result().json()["outputs"][0]["data"] == [3]
+    assert time.monotonic() - began < 20
+    stop(process)
 
 
 def test_the_request_in_the_readme(small_bundle: Path, tmp_path: Path):
