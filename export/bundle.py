@@ -21,7 +21,8 @@ import keras
 from export import manifest as manifests
 from export import onnx, saved_model
 from export.card import bundle_card
-from export.errors import ExportError
+from export.errors import ExportError, cause_of
+from export.inputs import ways_to_size
 from export.obstacles import layer_names
 from export.parity import reference
 from export.pictures import save_grid
@@ -182,7 +183,17 @@ def _eager(signature: Signature) -> Any:
     import tensorflow as tf
 
     def run(**inputs: Any) -> dict[str, Any]:
-        outputs = signature.function(**{key: tf.constant(value) for key, value in inputs.items()})
+        try:
+            outputs = signature.function(**{key: tf.constant(value) for key, value in inputs.items()})
+        except (tf.errors.OpError, ValueError) as error:
+            shapes = ", ".join(f"'{name}' {list(value.shape)}" for name, value in inputs.items())
+            tried = " For free axes, sizes of their own, multiples of 32 and equal ones were tried."
+            raise ExportError(
+                f"signature '{signature.name}': the model fails on inputs of shapes {shapes}: {cause_of(error)}. Give "
+                "keras.Input the sizes that the model needs, or the model a method signatures(), in which axes that "
+                "are to be equal have one name, and inputs the ranges that they are to keep to."
+                f"{tried if len(ways_to_size(signature.inputs)) > 1 else ''}"
+            ) from error
         return {key: value.numpy() for key, value in outputs.items()}
 
     return run

@@ -9,7 +9,6 @@ import math
 import numpy as np
 
 from export.errors import ExportError
-from export.inputs import draw_inputs
 from zoo.signature import Signature
 
 ROWS = 512
@@ -21,9 +20,15 @@ _SEEDS = (20, 21)  # of the model, and of the format
 Arrays = dict[str, np.ndarray]
 
 
-def draws_inputs(signature: Signature, of_model: bool) -> Arrays:
-    """Returns inputs for `ROWS` draws of one distribution, with a seed of the model's or of a format's own."""
-    inputs = draw_inputs(signature.inputs, 1, 0)
+def draws_inputs(signature: Signature, row: Arrays, of_model: bool) -> Arrays:
+    """Returns inputs for `ROWS` draws of one distribution, with a seed of the model's or of a format's own.
+
+    Args:
+        signature: What draws.
+        row: Inputs of one row.
+        of_model: Whose seed it is.
+    """
+    inputs = dict(row)
     for spec in signature.inputs:
         if spec.shape and isinstance(spec.shape[0], str):
             inputs[spec.name] = np.repeat(inputs[spec.name], ROWS, axis=0)

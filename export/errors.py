@@ -1,5 +1,14 @@
 """The error of everything that can go wrong between a model and a bundle that works."""
 
+import re
+
 
 class ExportError(ValueError):
     """An export, a bundle or a request to one cannot be trusted; the message names the op, tensor or file."""
+
+
+def cause_of(error: Exception) -> str:
+    """Returns the line with which TensorFlow or Keras says what is wrong, without colours and names of kernels."""
+    plain = re.sub(r"\x1b\[\d*m|\{\{.*?\}\} ?| ?\[Op:.*|\. You can attempt .*", "", str(error))
+    lines = [line for line in plain.splitlines() if line.strip() and not line.startswith("Exception encountered")]
+    return lines[0].rstrip(".") if lines else type(error).__name__

@@ -1,32 +1,48 @@
 """Inputs to check a signature with, drawn from what it declares. Needs NumPy alone."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from zoo.signature import NamedTensor
 
+# The size of a free axis that does not lead, by its place among them and the size of those that do. The first shows a
+# transposed axis, and what works with odd sizes; the second is for what halves images a few times, the third for what
+# takes inputs of one size.
+_SIZES: tuple[Callable[[int, int], int], ...] = (
+    lambda place, batch: 32 + 2 * place + batch,
+    lambda place, batch: 32 * (place + (batch > 1)),
+    lambda _, batch: 32 * (1 + (batch > 1)),
+)
 
-def axis_sizes(specs: Sequence[NamedTensor], batch: int) -> dict[str, int]:
-    """Returns a size for each free axis: `batch` for the leading ones, others each their own.
 
-    Sizes of their own show a transposed axis, and are large enough for a few poolings.
-    """
-    leading = {spec.shape[0] for spec in specs if spec.shape and isinstance(spec.shape[0], str)} | {"n"}
-    free = dict.fromkeys(size for spec in specs for size in spec.shape if isinstance(size, str))
-    return {axis: batch if axis in leading else 32 + 2 * index + batch for index, axis in enumerate(["n", *free])}
+def ways_to_size(specs: Sequence[NamedTensor]) -> range:
+    """Returns the ways there are to choose sizes for free axes, of which one is to work: all if there are such axes."""
+    return range(len(_SIZES) if set(_free(specs)) - _leading(specs) else 1)
 
 
-def draw_inputs(specs: Sequence[NamedTensor], batch: int, seed: int) -> dict[str, np.ndarray]:
+def draw_inputs(specs: Sequence[NamedTensor], batch: int, seed: int, way: int = 0) -> dict[str, np.ndarray]:
     """Returns random inputs, from the range that each declares.
 
     Args:
         specs: The inputs of a signature.
         batch: The size of leading free axes, and the value of a scalar integer named "n", which counts draws.
         seed: Decides the values.
+        way: Of `ways_to_size`.
     """
-    generator, sizes = np.random.default_rng(seed), axis_sizes(specs, batch)
+    leading, generator = _leading(specs), np.random.default_rng(seed)
+    sizes = {
+        axis: batch if axis in leading else _SIZES[way](place, batch) for place, axis in enumerate(["n", *_free(specs)])
+    }
     return {spec.name: _draw(spec, sizes, generator) for spec in specs}
+
+
+def _leading(specs: Sequence[NamedTensor]) -> set[str]:
+    return {spec.shape[0] for spec in specs if spec.shape and isinstance(spec.shape[0], str)} | {"n"}
+
+
+def _free(specs: Sequence[NamedTensor]) -> dict[str, None]:
+    return dict.fromkeys(size for spec in specs for size in spec.shape if isinstance(size, str))
 
 
 def _draw(spec: NamedTensor, sizes: dict[str, int], generator: np.random.Generator) -> np.ndarray:

@@ -8,10 +8,11 @@ from export.signatures import signatures_of
 
 
 def check_exportable(model: keras.Model) -> list[Obstacle]:
-    """Traces the signatures of a model, and returns what would not convert to ONNX: nothing, if all does.
+    """Converts the signatures of a model, and returns what keeps them from being ONNX files: nothing, if all are.
 
-    Weights need no training, and nothing is written. What is found is what `export.save` would be stopped by; whether
-    values agree is seen only there.
+    Weights need no training, and nothing is kept. Each signature is converted, checked and opened by ONNX Runtime, as
+    in `export.save`, and what is found is what that would be stopped by, but for values that are not the model's: it
+    alone compares these.
 
     Args:
         model: Any built Keras model, or one with a method `signatures`.

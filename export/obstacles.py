@@ -9,6 +9,7 @@ from typing import Any
 
 import keras
 
+from export.errors import ExportError
 from zoo.signature import Signature
 
 Layers = frozenset[str]  # names of layers
@@ -20,12 +21,13 @@ _DRAWN = (
 )
 _PYTHON = "It runs Python, which is not in the file. Write it in TensorFlow ops."
 _SOLVED = "Solve it before the export where it is of weights, or write it as products and sums."
+_COMPILED = "It is compiled by XLA and rewritten by autograph: leave jit_compile out."
 _TEXT = "Do it before the model: a bundle takes numbers alone."
 _REMEDIES = {
     "EagerPyFunc": _PYTHON,
     "PyFunc": _PYTHON,
     "PyFuncStateless": _PYTHON,
-    "StatefulPartitionedCall": "It is compiled by XLA, as Keras does with convolutions in groups: use others.",
+    **dict.fromkeys(("PartitionedCall", "StatefulPartitionedCall"), _COMPILED),
     **dict.fromkeys(("MatrixInverse", "MatrixSolve", "Qr", "SelfAdjointEigV2", "Svd", "Eig", "Lu"), _SOLVED),
     **dict.fromkeys(("AsString", "LookupTableFindV2", "RegexReplace", "StringSplitV2", "UnicodeDecode"), _TEXT),
 }
@@ -39,7 +41,8 @@ class Obstacle:
 
     Attributes:
         signature: The signature.
-        op: The type of the TensorFlow op, or of what it becomes in ONNX; "Variable" for one that stays variable.
+        op: The type of the TensorFlow op, or of what it becomes in ONNX; "Variable" for one that stays variable; or
+            what refuses the graph as a whole.
         layers: The layers that it comes from, innermost names; empty for ops outside any.
         nodes: Names of the nodes in the graph, where they are known.
         reason: What is wrong.
@@ -57,6 +60,18 @@ class Obstacle:
         parts = ("layer", self.layers) if self.layers else ("node", self.nodes[:3])
         where = f", {parts[0]} {', '.join(parts[1])}" if parts[1] else ""
         return f"signature '{self.signature}'{where}: {self.op} {self.reason}. {self.remedy}".rstrip()
+
+
+class NotExportable(ExportError):
+    """A signature is not exported.
+
+    Attributes:
+        obstacles: What keeps it from that.
+    """
+
+    def __init__(self, obstacles: Iterable[Obstacle]):
+        self.obstacles = tuple(obstacles)
+        super().__init__(f"this is not exported: {'; '.join(map(str, self.obstacles))}")
 
 
 def obstacles_of(
@@ -114,8 +129,22 @@ def unfrozen(signature: Signature, error: str, layers: Layers) -> Obstacle:
         _layers_of(re.findall(r"[\w/]+/\w+", error), layers),
         (),
         f"is not turned into a constant by TensorFlow ({error.rstrip('.')})",
-        "Gradients of recurrent layers and of convolutions in groups do this: leave the signature out, or use others.",
+        "Gradients of recurrent layers and of other loops do this: leave the signature out, or use other layers.",
     )
+
+
+def refused_graph(name: str, by: str, reason: str, layers: Layers, remedy: str) -> Obstacle:
+    """Returns what it is to a signature that a graph is refused as a whole.
+
+    Args:
+        name: The signature.
+        by: What refuses it.
+        reason: Its message, which may name a node.
+        layers: Names of layers.
+        remedy: What can be done about it.
+    """
+    where = _layers_of(re.findall(r"node name: ([\w/]+)", reason), layers)
+    return Obstacle(name, by, where, (), f"refuses the graph: {reason.rstrip('.')}", remedy)
 
 
 def _layers_of(nodes: Iterable[str], layers: Layers) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ the checker and ONNX Runtime both have to accept the graph.
 
 import functools
 import json
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -23,10 +24,20 @@ from export.compaction import compact, graphs_of
 from export.dilations import keep_apart
 from export.errors import ExportError
 from export.manifest import describe
-from export.obstacles import Layers, Obstacle, Refusal, collected_errors, obstacles_of, unfrozen
+from export.obstacles import (
+    Layers,
+    NotExportable,
+    Obstacle,
+    Refusal,
+    collected_errors,
+    obstacles_of,
+    refused_graph,
+    unfrozen,
+)
 from export.ops import handlers
 from export.passes import optimized
 from export.session import open_session
+from export.tracing import traced
 from zoo.signature import NamedTensor, Signature
 
 OPSET = 18  # the newest that tf2onnx writes, and the oldest with the bitwise ops that random numbers need
@@ -53,22 +64,23 @@ def write(
         properties: More texts for the metadata of the file, by name.
 
     Raises:
-        ExportError: An op has no counterpart, or the checker or ONNX Runtime refuses the graph. No file is
+        ExportError: The opset cannot be had.
+        NotExportable: An op has no counterpart, or the checker or ONNX Runtime refuses the graph. No file is
             left then.
     """
     model = at_opset(convert(signature, layers, min(opset, OPSET)), opset, signature.name)
     texts = {"signature": json.dumps({"name": signature.name, **describe(signature)}), **(properties or {})}
     onnx.helper.set_model_props(model, texts)
-    save(model, path, signature.name)
+    save(model, path, signature.name, layers)
 
 
-def save(model: onnx.ModelProto, path: Path, name: str) -> None:
+def save(model: onnx.ModelProto, path: Path, name: str, layers: Layers = frozenset()) -> None:
     """Checks a model, and writes it; errors are those of `check`, and no file is left then."""
     if model.ByteSize() > EXTERNAL_ABOVE:
         onnx.save_model(model, path, save_as_external_data=True, location=f"{path.name}.data")
-        check(path, name)
+        check(path, name, layers)
     else:
-        check(model, name)
+        check(model, name, layers)
         path.write_bytes(model.SerializeToString())
 
 
@@ -81,16 +93,16 @@ def convert(signature: Signature, layers: Layers = frozenset(), opset: int = OPS
         opset: From 13 to 18.
 
     Raises:
-        ExportError: Ops have no counterpart, or failed to convert; the message names them all.
+        NotExportable: Ops have no counterpart, or failed to convert; the message names them all.
     """
-    traced = _traced(signature)
-    graph, found = _as_onnx(signature, traced, layers, opset)
+    concrete = _traced(signature)
+    graph, found = _as_onnx(signature, concrete, layers, opset)
     if not found:
         with collected_errors() as errors:
-            model = optimized(graph, lambda: _as_onnx(signature, traced, layers, opset)[0]).make_model(signature.name)
+            model = optimized(graph, lambda: _as_onnx(signature, concrete, layers, opset)[0]).make_model(signature.name)
         found = obstacles_of(signature, errors, (), (), layers)
     if found:
-        raise ExportError(f"this is not exported to ONNX: {'; '.join(map(str, found))}")
+        raise NotExportable(found)
     compact(model)
     _declare(model.graph.input, signature.inputs)
     _declare(model.graph.output, signature.outputs)
@@ -107,8 +119,13 @@ def convert(signature: Signature, layers: Layers = frozenset(), opset: int = OPS
 
 
 def obstacles(signature: Signature, layers: Layers = frozenset()) -> list[Obstacle]:
-    """Returns what keeps a signature from being exported: ops that do not convert, or draw without a seed."""
-    return _as_onnx(signature, _traced(signature), layers, OPSET)[1]
+    """Returns what keeps a signature from being written, which it is to a folder that is not kept."""
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            write(signature, Path(folder) / f"{signature.name}.onnx", layers)
+        except NotExportable as error:
+            return list(error.obstacles)
+    return []
 
 
 def check_opset(opset: int) -> None:
@@ -158,29 +175,61 @@ def at_opset(model: onnx.ModelProto, opset: int, name: str) -> onnx.ModelProto:
         ) from error
 
 
-def check(model: onnx.ModelProto | Path, name: str) -> None:
+def check(model: onnx.ModelProto | Path, name: str, layers: Layers = frozenset()) -> None:
     """Makes sure that a graph, or a file with one, is valid ONNX and that ONNX Runtime loads it.
 
+    Args:
+        model: The graph, or the file.
+        name: The signature, for messages.
+        layers: Names of layers, to say where a node comes from.
+
     Raises:
-        ExportError: It is not, with the op or the reason.
+        NotExportable: It is not, with the op or the reason.
     """
     loaded = onnx.load(model, load_external_data=False) if isinstance(model, Path) else model
     for node in (node for graph in graphs_of(loaded.graph) for node in graph.node):
         if not onnx.defs.has(node.op_type, node.domain):
-            raise ExportError(f"signature '{name}': op {node.op_type} (node {node.name}) is not an ONNX op.")
+            raise NotExportable([Obstacle(name, node.op_type, (), (), "is not an ONNX op", "Use other ops.")])
     try:
         onnx.checker.check_model(str(model) if isinstance(model, Path) else model, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         opset = loaded.opset_import[0].version
-        older = f" Opset {opset} may lack an op that opset {OPSET} has: export with that." if opset < OPSET else ""
-        raise ExportError(
-            f"signature '{name}': the ONNX checker refuses the graph: {_first_line(error)}.{older}"
-        ) from error
-    open_session(model if isinstance(model, Path) else model.SerializeToString(), name)
+        remedy = "Use other ops: tf2onnx does not convert these as ONNX has them."
+        if opset < OPSET:
+            remedy = f"Opset {opset} may lack an op that opset {OPSET} has: export with that."
+        raise NotExportable([refused_graph(name, "The ONNX checker", _first_line(error), layers, remedy)]) from error
+    try:
+        open_session(model if isinstance(model, Path) else model.SerializeToString(), name)
+    except ExportError as error:
+        reason = str(error).partition("refuses the graph: ")[2]
+        remedy = "Use other ops, or another dtype."
+        raise NotExportable([refused_graph(name, "ONNX Runtime", reason, layers, remedy)]) from error
 
 
 def _traced(signature: Signature) -> Any:
-    """Returns the concrete function of a signature."""
+    """Returns the concrete function of a signature.
+
+    Functions that XLA compiles, as it does in Keras with convolutions in groups, stay closed to TensorFlow. Where there
+    are any, all functions are traced in place.
+    """
+    concrete, eagerly = _concrete(signature), tf.config.functions_run_eagerly()
+    if not _has_compiled(concrete.graph.as_graph_def()):
+        return concrete
+    tf.config.run_functions_eagerly(True)
+    try:
+        return _concrete(signature)
+    except NotExportable:  # a function that autograph has to rewrite
+        return concrete
+    finally:
+        tf.config.run_functions_eagerly(eagerly)
+
+
+def _has_compiled(graph: Any) -> bool:
+    functions = (function.node_def for function in graph.library.function)
+    return any(node.attr["_XlaMustCompile"].b for nodes in (graph.node, *functions) for node in nodes)
+
+
+def _concrete(signature: Signature) -> Any:
     names = [spec.name for spec in signature.inputs]
 
     def function(*values: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -189,21 +238,22 @@ def _traced(signature: Signature) -> Any:
         return {spec.name: tf.identity(outputs[spec.name]) for spec in signature.outputs}
 
     specs = [tf.TensorSpec(spec.free_shape, spec.dtype, spec.name) for spec in signature.inputs]
-    return tf.function(function, autograph=False).get_concrete_function(*specs)
+    return traced(signature, function, *specs)
 
 
-def _as_onnx(signature: Signature, traced: Any, layers: Layers, opset: int) -> tuple[Any, list[Obstacle]]:
+def _as_onnx(signature: Signature, concrete: Any, layers: Layers, opset: int) -> tuple[Any, list[Obstacle]]:
     """Returns tf2onnx's graph of a signature with the names that it declares, and what could not be converted.
 
     These are the steps of `tf2onnx.convert.from_function` up to its passes.
     """
-    inputs = [value.name for value in traced.inputs if value.dtype != tf.resource]
-    outputs = [traced.structured_outputs[spec.name].name for spec in signature.outputs]
+    # What a function captures, variables and constants, comes after its inputs, and is turned into constants.
+    inputs = [value.name for value in concrete.inputs[: len(signature.inputs)]]
+    outputs = [concrete.structured_outputs[spec.name].name for spec in signature.outputs]
     names = dict(zip(inputs + outputs, (spec.name for spec in (*signature.inputs, *signature.outputs)), strict=True))
     refused: list[Refusal] = []
     with collected_errors() as errors, tf.device("/cpu:0"):
         try:
-            frozen = tf_loader.from_function(traced, inputs, outputs)
+            frozen = tf_loader.from_function(concrete, inputs, outputs)
         except ValueError as error:  # TensorFlow's, where it has compiled as a whole what it must take apart
             return None, [unfrozen(signature, _first_line(error), layers)]
         keep_apart(frozen)

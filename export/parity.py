@@ -3,8 +3,9 @@
 This module needs NumPy alone; a format is a function from named arrays to named arrays.
 """
 
+import contextlib
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,12 @@ import numpy as np
 from export.batches import axis_sizes, in_parts, row_axis
 from export.draws import check_draws, draws_inputs, statistics_of
 from export.errors import ExportError
-from export.inputs import draw_inputs
+from export.inputs import draw_inputs, ways_to_size
 from zoo.signature import NOISE_ROWS, NamedTensor, Signature
 
 Arrays = dict[str, np.ndarray]
 Runner = Callable[..., Mapping[str, Any]]
+Pair = tuple[Arrays, Mapping[str, Any]]  # inputs and outputs
 
 BATCHES = (1, 3)
 # Rows, and how many at a time, to find out whether they are independent; the last part is smaller.
@@ -36,21 +38,60 @@ class Reference:
     draws: np.ndarray | None = None
 
 
-def reference(signature: Signature, run: Runner, where: str = "the model") -> Reference:
-    """Returns what the model itself gives, or what `where` says, to compare with.
+def reference(signature: Signature, run: Runner) -> Reference:
+    """Returns what the model itself gives, to compare with.
+
+    Args:
+        signature: What was declared.
+        run: The model. It raises ExportError where it does not take inputs.
 
     Raises:
-        ExportError: The model does not keep to what its signature declares.
+        ExportError: The model takes inputs of no sizes, or does not keep to what its signature declares.
     """
-    pairs = []
-    for seed, batch in enumerate(BATCHES):
-        inputs = draw_inputs(signature.inputs, batch, seed)
-        outputs = {name: np.asarray(value) for name, value in run(**inputs).items()}
+    return _checked(signature, run, accepted(signature, run, list(enumerate(BATCHES))), "the model")
+
+
+def reference_again(signature: Signature, expected: Reference, run: Runner, where: str) -> Reference:
+    """Returns what a format, as `where` calls it, gives for the inputs of a reference.
+
+    Raises:
+        ExportError: The format does not keep to what the signature declares.
+    """
+    return _checked(signature, run, ((inputs, run(**inputs)) for inputs, _ in expected.cases), where)
+
+
+def accepted(signature: Signature, run: Runner, draws: Sequence[tuple[int, int]]) -> list[Pair]:
+    """Returns random inputs, and what comes of them, with the first sizes of free axes that these may have.
+
+    Args:
+        signature: What was declared.
+        run: Raises ExportError where it does not take inputs.
+        draws: A seed and a number of rows for each.
+
+    Raises:
+        ExportError: There are no such sizes.
+    """
+
+    def pairs(way: int) -> list[Pair]:
+        given = [draw_inputs(signature.inputs, batch, seed, way) for seed, batch in draws]
+        return [(inputs, run(**inputs)) for inputs in given]
+
+    *others, last = ways_to_size(signature.inputs)
+    for way in others:
+        with contextlib.suppress(ExportError):
+            return pairs(way)
+    return pairs(last)
+
+
+def _checked(signature: Signature, run: Runner, pairs: Iterable[Pair], where: str) -> Reference:
+    cases = []
+    for inputs, given in pairs:
+        outputs = {name: np.asarray(value) for name, value in given.items()}
         check_outputs(signature, outputs, inputs, where)
-        pairs.append((inputs, outputs))
+        cases.append((inputs, outputs))
     if not (signature.stochastic and _drawn_in_rows(signature)):
-        return Reference(pairs)
-    return Reference(pairs, _draws(signature, run, draws_inputs(signature, True)))
+        return Reference(cases)
+    return Reference(cases, _draws(signature, run, draws_inputs(signature, cases[0][0], True)))
 
 
 def has_independent_rows(signature: Signature, run: Runner, where: str) -> bool:
@@ -69,8 +110,8 @@ def has_independent_rows(signature: Signature, run: Runner, where: str) -> bool:
         check_outputs(signature, outputs, inputs, where)
         return outputs
 
-    inputs = draw_inputs(signature.inputs, _SPLIT[0], len(BATCHES))
-    whole, joined = checked(inputs), in_parts(signature, inputs, checked, _SPLIT[1])
+    ((inputs, whole),) = accepted(signature, checked, [(len(BATCHES), _SPLIT[0])])
+    joined = in_parts(signature, inputs, checked, _SPLIT[1])
     return all(
         differences(joined[name], value).max() <= _allowed(signature, value, False) for name, value in whole.items()
     )
@@ -146,7 +187,12 @@ def compare(signature: Signature, expected: Reference, run: Runner, where: str, 
     if signature.stochastic:
         _check_seeds(signature, expected.cases[-1][0], run, where)
     if expected.draws is not None:
-        check_draws(signature, expected.draws, _draws(signature, run, draws_inputs(signature, False)), where)
+        check_draws(
+            signature,
+            expected.draws,
+            _draws(signature, run, draws_inputs(signature, expected.cases[0][0], False)),
+            where,
+        )
     return worst
 
 

@@ -2,7 +2,7 @@
 
 import contextlib
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import keras
 import tensorflow as tf
 
 from export.errors import ExportError
+from export.tracing import traced
 from zoo.signature import Signature
 
 
@@ -28,7 +29,8 @@ def write(model: keras.Model, signatures: Iterable[Signature], path: Path) -> No
         path: The folder to make.
 
     Raises:
-        ExportError: It cannot be written.
+        ExportError: It cannot be written, or has more than weights: lookup tables.
+        NotExportable: A signature runs Python.
     """
     module = tf.Module()
     # Tracked, so that the graphs find their weights again.
@@ -38,6 +40,7 @@ def write(model: keras.Model, signatures: Iterable[Signature], path: Path) -> No
         endpoints[endpoint_of(signature)] = whole = _endpoint(signature, signature.function, {})
         if signature.defaults:
             endpoints[signature.name] = _endpoint(signature, whole, signature.defaults)
+    module.other_variables = _others(endpoints, module.model_variables)
     endpoints[_SERVING_DEFAULT] = endpoints["sample" if "sample" in endpoints else next(iter(endpoints))]
     try:
         with _quiet_tensorflow():
@@ -45,6 +48,13 @@ def write(model: keras.Model, signatures: Iterable[Signature], path: Path) -> No
     except tf.errors.OpError as error:
         reason = str(error.message).splitlines()[0]
         raise ExportError(f"the SavedModel cannot be written ({reason}). Is the disk full or read-only?") from error
+    except AssertionError as error:
+        if "untracked" not in str(error):
+            raise
+        raise ExportError(
+            "a SavedModel holds weights and constants, and the model has something else, such as the table of a layer "
+            "that looks values up. Do that before the model: a bundle takes what is found."
+        ) from error
 
 
 # A file to run, not to train on: without the gradients of its functions it is smaller, and made faster.
@@ -69,9 +79,15 @@ def _endpoint(signature: Signature, whole: Any, fixed: dict[str, float]) -> Any:
         outputs = whole(**inputs, **constants)
         return {spec.name: outputs[spec.name] for spec in signature.outputs}
 
-    return tf.function(function, autograph=False).get_concrete_function(
-        **{spec.name: tf.TensorSpec(spec.free_shape, spec.dtype, spec.name) for spec in specs}
+    return traced(
+        signature, function, **{spec.name: tf.TensorSpec(spec.free_shape, spec.dtype, spec.name) for spec in specs}
     )
+
+
+def _others(endpoints: Mapping[str, Any], known: Iterable[tf.Variable]) -> list[tf.Variable]:
+    """Returns the variables that endpoints use beyond those that are known: Keras does not know all of a layer's."""
+    used = {id(variable): variable for endpoint in endpoints.values() for variable in endpoint.graph.variables}
+    return [used[each] for each in used.keys() - set(map(id, known))]
 
 
 def _variable(weight: Any) -> tf.Variable:

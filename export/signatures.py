@@ -29,7 +29,7 @@ def signatures_of(model: keras.Model) -> dict[str, Signature]:
         raise ExportError(
             f"{model.name} does not know its inputs. Build it from keras.Input, or give it a method signatures()."
         )
-    input_specs = tuple(_spec(tensor, _identifier(tensor.name)) for tensor in inputs)
+    input_specs = tuple(map(_spec, inputs, _identifiers([tensor.name for tensor in inputs])))
     taken = {spec.name for spec in input_specs}
     names = [_free_name(f"output_{index}" if len(outputs) > 1 else "output", taken) for index in range(len(outputs))]
     output_specs = tuple(_spec(tensor, name) for tensor, name in zip(outputs, names, strict=True))
@@ -51,6 +51,15 @@ def _spec(tensor: Any, name: str) -> NamedTensor:
     if dtype == "string":
         raise ExportError(f"tensor '{name}' holds strings, which a bundle cannot. Export the part behind the lookup.")
     return NamedTensor(name, shape, dtype)
+
+
+def _identifiers(names: list[str]) -> list[str]:
+    """Returns names that arguments can have, each another; those that can be as they are stay."""
+    kept = {name for name in names if _identifier(name) == name}
+    found: list[str] = []
+    for name in names:
+        found.append(name if name in kept else _free_name(_identifier(name), kept | set(found)))
+    return found
 
 
 def _identifier(name: str) -> str:

@@ -26,7 +26,7 @@ from export.ops.activations import (
     sqrt_grad,
     tanh_grad,
 )
-from export.ops.bits import left_shift, right_shift
+from export.ops.bits import bitcast, left_shift, right_shift
 from export.ops.convolution import depthwise_gradient, transposed_convolution
 from export.ops.cumulative import cumprod, cumulative_logsumexp
 from export.ops.elementwise import (
@@ -110,6 +110,7 @@ Handler = Callable[[Any, Any], None]
 _HANDLERS: dict[str, Handler] = {
     "AvgPoolGrad": avg_pool_grad,
     "BiasAddGrad": bias_add_grad,
+    "Bitcast": bitcast,
     "BroadcastArgs": broadcast_args,
     "BroadcastGradientArgs": broadcast_gradient_args,
     "Bucketize": bucketize,

@@ -82,13 +82,13 @@ def resize_nearest_grad(graph: Any, node: Any) -> None:
 
 
 def _resize(build: Builder, **attributes: Any) -> None:
-    """Replaces a node by ONNX's Resize, by scales where these, rounded as they are, lead to the size asked for."""
+    """Replaces a node by ONNX's Resize, by scales where these, which are rounded to float32, lead to the size."""
     graph, node = build.graph, build.node
     images, resized = (np.array(sizes) for sizes in _sizes(graph, node.input[0], node.output[0]))
     # TensorFlow's bilinear images are float32, whatever they are made of.
     first = build.op("Transpose", build.cast(build.inputs[0], node.output_dtypes[0]), perm=_TO_FIRST)
     scales = (resized / images).astype(np.float32)
-    if min(*images, *resized) > 0 and (np.floor(images.astype(np.float32) * scales) == resized).all():
+    if min(*images, *resized) > 0 and (np.floor(images * scales.astype(np.float64)) == resized).all():
         sizes = [build.constant([1, 1, *scales], np.float32)]
     else:
         kept = build.op("Gather", build.op("Shape", first), build.vector(0, 1))

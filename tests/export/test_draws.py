@@ -5,6 +5,7 @@ import pytest
 
 from export.draws import ROWS, check_draws, draws_inputs, statistics_of
 from export.errors import ExportError
+from export.inputs import draw_inputs
 from zoo.signature import COUNT, SEED, TEMPERATURE, NamedTensor, Signature, image_tensor
 
 DRAWS = Signature("sample", lambda **_: {}, (SEED, COUNT, TEMPERATURE), (image_tensor("image", (4, 4, 1), "n"),))
@@ -21,12 +22,13 @@ def checked(first: dict, second: dict) -> None:
 def test_inputs_are_one_row_many_times():
     image, label = image_tensor("image", (4, 4, 1)), NamedTensor("label", ("batch",), "int64", (0, 9))
     signature = Signature("elbo", lambda **_: {}, (image, SEED, label), (NamedTensor("elbo", ("batch",)),))
-    ours, theirs = draws_inputs(signature, True), draws_inputs(signature, False)
+    row = draw_inputs(signature.inputs, 1, 0)
+    ours, theirs = (draws_inputs(signature, row, of_model) for of_model in (True, False))
     assert ours["image"].shape == (ROWS, 4, 4, 1)
     assert not np.ptp(ours["image"], axis=0).any()
     np.testing.assert_array_equal(ours["image"], theirs["image"])
     assert ours["seed"] != theirs["seed"]
-    assert int(draws_inputs(DRAWS, True)["n"]) == ROWS
+    assert int(draws_inputs(DRAWS, draw_inputs(DRAWS.inputs, 1, 0), True)["n"]) == ROWS
 
 
 def test_draws_of_one_distribution_pass_for_any_seeds():

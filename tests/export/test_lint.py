@@ -9,6 +9,10 @@ from example_models import MODELS
 
 import export
 import zoo
+from export import onnx
+from export import ops as handlers
+from export.obstacles import layer_names
+from export.ops.build import Builder
 from zoo.signature import NamedTensor, Signature
 
 
@@ -61,22 +65,79 @@ def test_an_obstacle_names_op_layer_and_remedy(layer, op, words, tmp_path):
     assert not any(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize(
-    ("layers", "where"),
-    [
-        ([keras.layers.Reshape((8, 6)), keras.layers.LSTM(4, name="memory")], ", layer memory"),
-        ([keras.layers.Conv2D(4, 3, groups=2), keras.layers.Flatten()], ""),
-    ],
-    ids=["recurrent", "groups"],
-)
-def test_gradients_that_tensorflow_cannot_take_apart_are_obstacles(layers, where, tmp_path):
-    images = keras.Input((8, 6, 2 if where == "" else 1))
-    model = zoo.EBM(keras.Model(images, keras.Sequential([*layers, keras.layers.Dense(1)])(images)))
-    (found,) = [obstacle for obstacle in export.check_exportable(model) if obstacle.signature == "score"]
-    assert str(found).startswith(f"signature 'score'{where}: Variable is not turned into a constant by TensorFlow (")
-    with pytest.raises(export.ExportError, match=r"leave the signature out, or use others\.$"):
+def energies(*layers: keras.layers.Layer, channels: int = 1) -> zoo.EBM:
+    images = keras.Input((8, 6, channels))
+    return zoo.EBM(keras.Model(images, keras.Sequential([*layers, keras.layers.Dense(1)])(images)))
+
+
+def test_gradients_that_tensorflow_cannot_take_apart_are_obstacles(tmp_path):
+    model = energies(keras.layers.Reshape((8, 6)), keras.layers.LSTM(4, name="memory"))
+    signature = model.signatures()["score"]
+    (found,) = onnx.obstacles(signature, layer_names(model))
+    assert str(found).startswith(
+        "signature 'score', layer memory: Variable is not turned into a constant by TensorFlow ("
+    )
+    with pytest.raises(export.ExportError, match=r"leave the signature out, or use other layers\.$"):
         export.save(model, tmp_path / "bundle", "onnx", signatures=["score"])
     assert not any(tmp_path.iterdir())
+
+
+def test_gradients_of_convolutions_in_groups_are_exported(tmp_path):
+    model = energies(keras.layers.Conv2D(4, 3, groups=2), keras.layers.Flatten(), channels=2)
+    manifest = export.save(model, tmp_path / "bundle", signatures=["energy", "score"])
+    assert set(manifest["parity"]["score"]) == {"saved_model", "onnx"}
+
+
+def test_functions_that_xla_compiles_and_autograph_writes_are_obstacles():
+    @tf.function(jit_compile=True)
+    def positive(x):
+        return x if tf.reduce_sum(x) > 0 else -x
+
+    class Compiled(keras.layers.Layer):
+        def call(self, x):
+            return positive(x)
+
+    (found,) = export.check_exportable(chain(Compiled(name="compiled")))
+    assert (found.op, found.layers) == ("PartitionedCall", ("compiled",))
+    assert "leave jit_compile out" in found.remedy
+
+
+class Double(keras.layers.Layer):
+    """Numbers of which ONNX Runtime has no kernel: a convolution in float64."""
+
+    def call(self, x):
+        return tf.nn.conv1d(x[:, :, None], tf.ones((2, 1, 1), x.dtype), 1, "VALID")
+
+
+def test_what_onnx_runtime_refuses_is_an_obstacle(tmp_path):
+    model = keras.Sequential([keras.Input((4,), dtype="float64"), Double(dtype="float64", name="double")])
+    (found,) = export.check_exportable(model)
+    assert (found.op, found.signature) == ("ONNX Runtime", "call")
+    with pytest.raises(export.ExportError, match=r"'call'.*: ONNX Runtime refuses the graph: .*Conv.*another dtype\.$"):
+        export.save(model, tmp_path / "bundle", "onnx")
+
+
+def test_what_the_checker_refuses_is_an_obstacle(monkeypatch):
+    class Wrong(keras.layers.Layer):
+        def call(self, x):
+            return tf.math.erfc(x)
+
+    def wrong(graph, node):
+        build = Builder(graph, node)
+        build.replace(build.op("Erf", *build.inputs, *build.inputs))
+
+    monkeypatch.setitem(handlers._HANDLERS, "Erfc", wrong)
+    (found,) = export.check_exportable(chain(Wrong()))
+    assert (found.op, found.signature) == ("The ONNX checker", "call")
+    assert "Erf" in found.reason and "Use other ops" in found.remedy
+
+
+def test_python_and_tables_are_obstacles():
+    resized = keras.layers.UpSampling2D(interpolation="bilinear")
+    (found,) = export.check_exportable(keras.Sequential([keras.Input((None, None, 1)), resized]))
+    assert "give keras.Input the sizes of its axes" in found.remedy
+    table = keras.layers.IntegerLookup(vocabulary=[1, 2, 5])
+    assert export.check_exportable(keras.Sequential([keras.Input((3,), dtype="int64"), table]))
 
 
 def test_all_obstacles_are_named_at_once():

@@ -105,6 +105,7 @@ def compare(cases: Sequence[Case], dtype: str) -> None:
     inputs = tuple(spec for each in drawn for spec in each.specs)
     outputs = tuple(spec for each in drawn for spec in each.results)
     model = onnx.convert(Signature("test", function, inputs, outputs))
+    onnx.check(model, "test")
     session = open_session(model.SerializeToString(), "test")
     made = {node.op_type for graph in graphs_of(model.graph) for node in graph.node}
     wrong = []

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -10,6 +11,8 @@ from op_cases.comparison import Case, Input
 ENDS = (np.inf, -np.inf)
 NEAR_ZERO = (0.0, -0.0, 1e-30, 1e-8, -1e-8, 1e-4)
 NOT_NUMBERS = (0.0, 1.0, -1.0, np.inf, np.nan)
+# Near powers of two, the largest and the smallest floats, and some that are not normal.
+BINADES = (0.99999994, 1.9999999, 2.0, 8.0, -0.125, 3.4028235e38, -1.7014118e38, 1.1754944e-38, 1.1754942e-38, -1e-45)
 WHOLE = (1, -1, 3, -3, 2, 7, 5, -5, 4, -4, 6, 8)
 INTEGERS = ("int32", "int64")
 
@@ -123,5 +126,11 @@ CASES = [
         for op in ("LogicalAnd", "LogicalOr")
     ),
     Case("LogicalNot", lambda x: tf.logical_not(x > 0)),
+    Case(
+        "Bitcast",
+        lambda x: [tf.bitcast(x, tf.int32), keras.ops.argmax(x, -1)],
+        [Input(("batch", "rows", 60), -9, 9, (*NOT_NUMBERS, *NEAR_ZERO, *ENDS, *BINADES))],
+        dtypes=("float32",),
+    ),
     two("TruncateDiv", edges=WHOLE, dtypes=INTEGERS),
 ]

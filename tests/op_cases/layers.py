@@ -152,7 +152,9 @@ def resized() -> list[Case]:
         def both(x: tf.Tensor, resize: Callable[..., tf.Tensor] = resize) -> list[tf.Tensor]:
             return [resize(images=x), resize(images=unknown(x))]
 
-        found.append(Case(op, both, IMAGES, f"to {size} {how}".rstrip(), ("float32",), eps=64))
+        name = f"to {size} {how}".rstrip()
+        dtypes, lacks = (("float32",), "") if op == "ResizeBilinear" else (("float32", "float64"), "Resize")
+        found.append(Case(op, both, IMAGES, name, dtypes, eps=64, lacks=lacks))
     return found
 
 

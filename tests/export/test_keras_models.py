@@ -1,0 +1,201 @@
+"""Models as Keras users write them, which declare nothing for an export, and what is said where one cannot be."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import Input, Model, Sequential, layers, ops
+
+import export
+
+
+def inverted_residual(x: keras.KerasTensor, filters: int, strides: int) -> keras.KerasTensor:
+    """A block of MobileNetV2 (Sandler et al. 2018)."""
+    y = layers.Conv2D(2 * x.shape[-1], 1, use_bias=False)(x)
+    y = layers.ReLU(6.0)(layers.BatchNormalization()(y))
+    if strides == 2:
+        y = layers.ZeroPadding2D(((0, 1), (0, 1)))(y)
+    y = layers.DepthwiseConv2D(3, strides, "same" if strides == 1 else "valid", use_bias=False)(y)
+    y = layers.ReLU(6.0)(layers.BatchNormalization()(y))
+    y = layers.BatchNormalization()(layers.Conv2D(filters, 1, use_bias=False)(y))
+    return layers.Add()([x, y]) if strides == 1 and x.shape[-1] == filters else y
+
+
+def mobile() -> Model:
+    images = Input((17, 15, 3))
+    x = layers.ReLU(6.0)(layers.BatchNormalization()(layers.Conv2D(4, 3, 2, "same", use_bias=False)(images)))
+    for filters, strides in ((6, 2), (6, 1)):
+        x = inverted_residual(x, filters, strides)
+    return Model(images, layers.Dense(3, activation="softmax")(layers.GlobalAveragePooling2D()(x)))
+
+
+def transformer() -> Model:
+    words = Input((None,), dtype="int32")
+    x = layers.Embedding(20, 8, mask_zero=True)(words)
+    x = layers.LayerNormalization()(x + layers.MultiHeadAttention(2, 4)(x, x, use_causal_mask=True))
+    x = layers.LayerNormalization()(x + layers.Dense(8)(layers.Dense(16, activation="gelu")(x)))
+    return Model(words, layers.Dense(3)(layers.GlobalAveragePooling1D()(x)))
+
+
+def several() -> Model:
+    left, right = Input((4,), name="left"), Input((5, 2), name="right")
+    x = layers.Concatenate()([layers.Dense(3)(left), layers.Flatten()(right)])
+    outputs = {"class": layers.Dense(2, activation="softmax")(x), "place": ops.argmax(x, axis=-1)}
+    return Model({"left": left, "right": right}, outputs)
+
+
+def unet(height: int | None, width: int | None) -> Model:
+    def double(x: keras.KerasTensor) -> keras.KerasTensor:
+        return layers.Conv2D(4, 3, padding="same", activation="relu")(x)
+
+    images = Input((height, width, 1))
+    whole = double(images)
+    half = double(layers.MaxPooling2D()(whole))
+    quarter = double(layers.MaxPooling2D()(half))
+    half = double(layers.Concatenate()([layers.UpSampling2D()(quarter), half]))
+    return Model(images, layers.Conv2D(2, 1)(layers.Concatenate()([layers.UpSampling2D()(half), whole])))
+
+
+def chain(*each: layers.Layer, shape: tuple[int | None, ...] = (6, 5, 2), dtype: str = "float32") -> Model:
+    return Sequential([Input(shape, dtype=dtype), *each])
+
+
+def sums(*shapes: tuple[int | None, ...]) -> Model:
+    inputs = [Input(shape) for shape in shapes]
+    return Model(inputs, layers.Add()(inputs))
+
+
+def normalized() -> Model:
+    layer = layers.Normalization()
+    layer.adapt(np.random.default_rng(0).normal(3, 2, (20, 4)))
+    return chain(layer, layers.Normalization(mean=1.0, variance=2.0), shape=(4,))
+
+
+class Constants(layers.Layer):
+    """Tensors that are no weights, outside and inside of a loop, and a variable that Keras does not know."""
+
+    def build(self, shape):
+        self.scale, self.shift = tf.constant(np.arange(shape[-1], dtype=np.float32)), ops.arange(shape[-1])
+        self.kept = [tf.Variable(0.5)]
+
+    def call(self, x):
+        step = lambda i, y: (i + 1, y * self.scale - ops.cast(self.shift, y.dtype))  # noqa: E731
+        return tf.while_loop(lambda i, _: i < 3, step, (0, x + self.scale))[1] * self.kept[0]
+
+
+VOLUMES = (8, 8, 6, 1)
+MODELS = {
+    "depthwise convolutions and batch normalization": mobile,
+    "transformer": transformer,
+    "recurrent": lambda: chain(layers.LSTM(4, return_sequences=True), layers.GRU(3), shape=(7, 3)),
+    "bidirectional": lambda: chain(layers.Bidirectional(layers.LSTM(4)), shape=(None, 3)),
+    "convolutions of lines": lambda: chain(
+        layers.Conv1D(4, 3, padding="causal", dilation_rate=2),
+        layers.BatchNormalization(),
+        layers.MaxPooling1D(),
+        layers.SeparableConv1D(4, 3),
+        layers.Conv1DTranspose(2, 3, strides=2, padding="same"),
+        layers.GlobalMaxPooling1D(),
+        shape=(20, 3),
+    ),
+    "convolutions of volumes": lambda: chain(
+        layers.Conv3D(4, 3, padding="same"),
+        layers.BatchNormalization(),
+        layers.MaxPooling3D(),
+        layers.Conv3DTranspose(2, 3, strides=2, padding="same"),
+        layers.GlobalAveragePooling3D(),
+        shape=VOLUMES,
+    ),
+    "embedding": lambda: chain(layers.Embedding(30, 4), layers.Flatten(), layers.Dense(2), shape=(6,), dtype="int64"),
+    "masking": lambda: chain(layers.Masking(), layers.LSTM(4), layers.Dense(2), shape=(6, 3)),
+    "several inputs and outputs": several,
+    "U-Net": lambda: unet(16, 12),
+    "U-Net of images of any size": lambda: unet(None, None),
+    "group normalization": lambda: chain(layers.Conv2D(4, 3), layers.GroupNormalization(2), layers.Activation("silu")),
+    "augmentation": lambda: chain(
+        layers.RandomFlip(),
+        layers.RandomRotation(0.1),
+        layers.GaussianNoise(0.1),
+        layers.Dropout(0.5),
+        layers.Flatten(),
+    ),
+    "convolutions in groups": lambda: chain(
+        layers.Conv2D(6, 3, 2, "same", groups=2), layers.Conv2D(4, 2, groups=2), shape=(9, 8, 4)
+    ),
+    "normalization": normalized,
+    "constants": lambda: chain(Constants(), shape=(4,)),
+    "transposed convolution of a dense layer's": lambda: chain(
+        layers.Dense(3), layers.Conv2DTranspose(2, 3, strides=2, padding="same")
+    ),
+    "transposed convolution, strides above the kernel": lambda: chain(layers.Conv2DTranspose(2, 2, strides=3)),
+    "transposed convolution, padding at the end": lambda: chain(
+        layers.Conv2DTranspose(2, 3, strides=2, output_padding=1)
+    ),
+    "transposed convolution of images of any size": lambda: chain(
+        layers.Conv2DTranspose(2, 3, strides=2, padding="same"), shape=(None, None, 2)
+    ),
+    "resizing": lambda: chain(layers.Conv2D(3, 3, padding="same"), layers.Resizing(5, 7), layers.Conv2D(2, 3)),
+    "sum of lines of any length": lambda: sums((None, 4), (None, 4)),
+}
+WHOLE = {
+    "MobileNetV2": lambda: keras.applications.MobileNetV2((32, 32, 3), 0.35, weights=None, classes=3),
+    "ResNet50": lambda: keras.applications.ResNet50(input_shape=(32, 32, 3), weights=None, classes=3),
+}
+
+
+def check(model: Model, folder, sizes: int) -> None:
+    """Exports a model, and compares it on a batch of five, with free axes of a size that the export did not try."""
+    manifest = export.save(model, folder)
+    assert set(manifest["parity"]["call"]) == {"saved_model", "onnx"}
+    generator, given = np.random.default_rng(0), {}
+    for spec in manifest["signatures"]["call"]["inputs"]:
+        shape = [5, *(size if isinstance(size, int) else sizes for size in spec["shape"][1:])]
+        given[spec["name"]] = generator.integers(0, 3, shape).astype(spec["dtype"])
+    values = list(given.values())
+    packed = keras.tree.pack_sequence_as(model.input, values) if values[1:] else values[0]
+    expected = keras.tree.flatten(model(packed, training=False))
+    for found, value in zip(export.load(folder).run("call", **given).values(), expected, strict=True):
+        np.testing.assert_allclose(found, value, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_models_export(name, tmp_path):
+    keras.utils.set_random_seed(0)
+    check(MODELS[name](), tmp_path / "bundle", 24)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", WHOLE)
+def test_whole_networks_export(name, tmp_path):
+    keras.utils.set_random_seed(0)
+    check(WHOLE[name](), tmp_path / "bundle", 24)
+
+
+def test_inputs_whose_names_come_to_the_same_are_told_apart(tmp_path):
+    inputs = [Input((3,), name=name) for name in ("a-b", "a_b", "a.b")]
+    manifest = export.save(Model(inputs, layers.Subtract()(inputs[:2]) * inputs[2]), tmp_path / "bundle")
+    assert [spec["name"] for spec in manifest["signatures"]["call"]["inputs"]] == ["a_b_", "a_b", "a_b__"]
+
+
+REFUSED = {
+    "sizes": (
+        lambda: Model(images := Input((None, 3)), layers.Dense(2)(ops.reshape(images, (-1, 21)))),
+        r"fails on inputs of shapes .* \[1, 32, 3\]: .*reshape.*keras.Input the sizes.*equal ones were tried\.$",
+    ),
+    "Python": (
+        lambda: chain(layers.UpSampling2D(interpolation="bilinear"), shape=(None, None, 2)),
+        r"'call': The graph cannot be made \(Using a symbolic `tf.Tensor` as a Python `bool` is not.*TensorFlow ops",
+    ),
+    "a table": (
+        lambda: chain(layers.IntegerLookup(vocabulary=[1, 2, 5]), shape=(3,), dtype="int64"),
+        "a SavedModel holds weights and constants, and the model has something else.*table.*before the model",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_be_exported_is_refused_with_a_remedy(name, tmp_path):
+    make, words = REFUSED[name]
+    with pytest.raises(export.ExportError, match=words):
+        export.save(make(), tmp_path / "bundle")
+    assert not any(tmp_path.iterdir())
