@@ -24,7 +24,7 @@ from export.card import bundle_card
 from export.errors import ExportError, cause_of
 from export.inputs import ways_to_size
 from export.obstacles import layer_names
-from export.parity import reference
+from export.parity import Reference, reference
 from export.pictures import save_grid
 from export.precision import in_float32
 from export.reduction import Reduction
@@ -125,17 +125,18 @@ def _write(
 ) -> dict[str, Any]:
     values = list(signatures.values())
     expected = {signature.name: reference(signature, _eager(signature)) for signature in values}
+    parity: dict[str, dict[str, float]] = {signature.name: {} for signature in values}
     if "saved_model" in formats:
         saved_model.write(model, [s for s in values if "saved_model" in s.formats], folder / "saved_model")
+        parity |= compare_formats(folder, values, expected, ["saved_model"])
     if "onnx" in formats:
         (folder / "onnx").mkdir()
         layers, properties = layer_names(model), {"license": licence} if licence else {}
         for signature in (s for s in values if "onnx" in s.formats):
-            onnx.write(signature, folder / ONNX_FILE.format(name=signature.name), layers, opset, properties)
+            parity[signature.name] |= _write_onnx(signature, folder, expected, layers, opset, properties)
     save_reference(folder / REFERENCE, expected)
     if "sample" in signatures and hasattr(model, "image_shape"):
         save_grid(model.sample(_PREVIEW_IMAGES, seed=0), folder / "preview.png")
-    parity = compare_formats(folder, values, expected, formats)
     if "onnx" in formats:
         signatures = {name: with_independent_rows(folder, signature) for name, signature in signatures.items()}
     reduced = {}
@@ -165,6 +166,17 @@ def _write(
     manifest["files"] = manifests.hashes(folder)
     manifests.write(folder, manifest)
     return manifest
+
+
+def _write_onnx(signature: Signature, folder: Path, expected: dict[str, Reference], *how: Any) -> dict[str, float]:
+    """Writes the ONNX file of a signature, and returns how far it is from the model."""
+    found: dict[str, float] = {}
+
+    def compare() -> None:
+        found.update(compare_formats(folder, [signature], expected, ["onnx"])[signature.name])
+
+    onnx.write(signature, folder / ONNX_FILE.format(name=signature.name), *how, accept=compare)
+    return found
 
 
 def _chosen(signatures: dict[str, Signature], names: Sequence[str] | None) -> dict[str, Signature]:

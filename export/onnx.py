@@ -8,6 +8,7 @@ the checker and ONNX Runtime both have to accept the graph.
 import functools
 import json
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ from export.obstacles import (
     unfrozen,
 )
 from export.ops import handlers
-from export.passes import optimized
+from export.passes import optimized, plain
 from export.session import open_session
 from export.tracing import traced
 from zoo.signature import NamedTensor, Signature
@@ -51,10 +52,12 @@ def write(
     layers: Layers = frozenset(),
     opset: int = OPSET,
     properties: Mapping[str, str] | None = None,
+    accept: Callable[[], None] | None = None,
 ) -> None:
     """Writes one signature as an ONNX file.
 
-    A file above `EXTERNAL_ABOVE` bytes keeps its weights in another beside it, NAME.onnx.data.
+    A file above `EXTERNAL_ABOVE` bytes keeps its weights in another beside it, NAME.onnx.data. Where the passes that
+    make a graph lean have made one that is not accepted, it is written as tf2onnx's own passes leave it.
 
     Args:
         signature: What to export.
@@ -62,35 +65,71 @@ def write(
         layers: Names of layers, to say where an op comes from.
         opset: One of `opsets()`.
         properties: More texts for the metadata of the file, by name.
+        accept: Raises ExportError where the file that is there now does not give what it should.
 
     Raises:
-        ExportError: The opset cannot be had.
+        ExportError: The opset cannot be had, or the file is not accepted.
         NotExportable: An op has no counterpart, or the checker or ONNX Runtime refuses the graph. No file is
             left then.
+
+    Warns:
+        UserWarning: The file is as tf2onnx leaves it.
     """
-    model = at_opset(convert(signature, layers, min(opset, OPSET)), opset, signature.name)
     texts = {"signature": json.dumps({"name": signature.name, **describe(signature)}), **(properties or {})}
-    onnx.helper.set_model_props(model, texts)
-    save(model, path, signature.name, layers)
+
+    def write_once(model: onnx.ModelProto) -> None:
+        model = at_opset(model, opset, signature.name)
+        onnx.helper.set_model_props(model, texts)
+        save(model, path, signature.name, layers)
+        if accept is not None:
+            accept()
+
+    lean = convert(signature, layers, min(opset, OPSET))
+    try:
+        write_once(lean)
+    except ExportError as refused:
+        try:
+            write_once(convert(signature, layers, min(opset, OPSET), lean=False))
+        except ExportError:  # it is not for the passes
+            _remove(path)
+            raise refused from None
+        warnings.warn(
+            f"The ONNX file of '{signature.name}' is as tf2onnx leaves it: right, but larger and slower. Made lean, it "
+            f"was refused: {refused}",
+            stacklevel=2,
+        )
 
 
 def save(model: onnx.ModelProto, path: Path, name: str, layers: Layers = frozenset()) -> None:
-    """Checks a model, and writes it; errors are those of `check`, and no file is left then."""
+    """Checks a model, and writes it in place of what is there. Errors are those of `check`; no file is left then."""
+    _remove(path)
     if model.ByteSize() > EXTERNAL_ABOVE:
         onnx.save_model(model, path, save_as_external_data=True, location=f"{path.name}.data")
-        check(path, name, layers)
+        try:
+            check(path, name, layers)
+        except ExportError:
+            _remove(path)
+            raise
     else:
         check(model, name, layers)
         path.write_bytes(model.SerializeToString())
 
 
-def convert(signature: Signature, layers: Layers = frozenset(), opset: int = OPSET) -> onnx.ModelProto:
+def _remove(path: Path) -> None:
+    for file in (path, path.with_name(f"{path.name}.data")):  # onnx appends to weights that are there
+        file.unlink(missing_ok=True)
+
+
+def convert(
+    signature: Signature, layers: Layers = frozenset(), opset: int = OPSET, lean: bool = True
+) -> onnx.ModelProto:
     """Returns a signature as an ONNX model with the declared names.
 
     Args:
         signature: What to convert.
         layers: Names of layers, to say where an op comes from.
         opset: From 13 to 18.
+        lean: Whether our own passes are run too, not those of tf2onnx alone.
 
     Raises:
         NotExportable: Ops have no counterpart, or failed to convert; the message names them all.
@@ -99,7 +138,8 @@ def convert(signature: Signature, layers: Layers = frozenset(), opset: int = OPS
     graph, found = _as_onnx(signature, concrete, layers, opset)
     if not found:
         with collected_errors() as errors:
-            model = optimized(graph, lambda: _as_onnx(signature, concrete, layers, opset)[0]).make_model(signature.name)
+            again = lambda: _as_onnx(signature, concrete, layers, opset)[0]  # noqa: E731
+            model = (optimized(graph, again) if lean else plain(graph)).make_model(signature.name)
         found = obstacles_of(signature, errors, (), (), layers)
     if found:
         raise NotExportable(found)
@@ -259,6 +299,7 @@ def _as_onnx(signature: Signature, concrete: Any, layers: Layers, opset: int) ->
         keep_apart(frozen)
         with tf.Graph().as_default() as tf_graph:
             tf.import_graph_def(frozen, name="")
+            _copy_shapes(concrete.graph, tf_graph)
             graph = process_tf_graph(
                 tf_graph,
                 continue_on_error=True,  # so that all ops without a counterpart are named at once
@@ -269,6 +310,17 @@ def _as_onnx(signature: Signature, concrete: Any, layers: Layers, opset: int) ->
                 tensors_to_rename=names,
             )
     return graph, obstacles_of(signature, errors, refused, _graph_nodes(graph), layers)
+
+
+def _copy_shapes(known: tf.Graph, graph: tf.Graph) -> None:
+    """Gives the tensors of a graph the shapes that those of the same names have, which a graph in a file has not."""
+    names = {operation.name for operation in known.get_operations()}
+    for operation in graph.get_operations():
+        if operation.name in names:
+            same = known.get_operation_by_name(operation.name)
+            for output, other in zip(operation.outputs, same.outputs, strict=False):
+                if output.dtype == other.dtype and output.shape.is_compatible_with(other.shape):
+                    output.set_shape(other.shape)
 
 
 def _graph_nodes(graph: Any) -> Iterator[Any]:

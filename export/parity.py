@@ -110,7 +110,7 @@ def has_independent_rows(signature: Signature, run: Runner, where: str) -> bool:
         check_outputs(signature, outputs, inputs, where)
         return outputs
 
-    ((inputs, whole),) = accepted(signature, checked, [(len(BATCHES), _SPLIT[0])])
+    ((inputs, whole),) = accepted(signature, lambda **inputs: checked(inputs), [(len(BATCHES), _SPLIT[0])])
     joined = in_parts(signature, inputs, checked, _SPLIT[1])
     return all(
         differences(joined[name], value).max() <= _allowed(signature, value, False) for name, value in whole.items()

@@ -33,6 +33,9 @@ def optimized(graph: Any, again: Callable[[], Any]) -> Any:
     Args:
         graph: The graph, which is changed.
         again: Makes it again, where a pass fails.
+
+    Warns:
+        UserWarning: A pass fails, and the graph is as `plain` makes it.
     """
     _forget_wrong_shapes(graph)
     try:
@@ -42,7 +45,12 @@ def optimized(graph: Any, again: Callable[[], Any]) -> Any:
     except Exception as error:  # whatever a pass of tf2onnx fails with
         message = f"A pass failed, so the graph is as tf2onnx leaves it: right, but larger and slower. {error!r}"
         warnings.warn(message, stacklevel=2)
-        return optimize_graph(again(), catch_errors=True, optimizers=_PASSES)
+        return plain(again())
+
+
+def plain(graph: Any) -> Any:
+    """Returns a graph of tf2onnx's as its own passes leave it, without those that fail."""
+    return optimize_graph(graph, catch_errors=True, optimizers=_PASSES)
 
 
 def _run(graph: Any, passes: list[type[GraphOptimizerBase]]) -> Any:

@@ -2,9 +2,11 @@
 
 import keras
 import numpy as np
+import onnx as onnx_package
 import pytest
 import tensorflow as tf
 
+import export
 from export import onnx, passes
 from export.session import open_session
 from zoo.signature import NamedTensor, Signature
@@ -47,3 +49,48 @@ def test_a_pass_that_fails_is_left_out(monkeypatch):
     monkeypatch.setitem(passes._PASSES, "reshape_optimizer", Failing)
     with pytest.warns(UserWarning, match="A pass failed.*no such node"):
         assert checked(shifted()).count("Conv") == 2
+
+
+def wrong(op: str) -> type:
+    """A pass that makes another op of a hyperbolic tangent."""
+
+    class Wrong(passes.GraphOptimizerBase):
+        def _optimize(self, graph):
+            for node in graph.get_nodes():
+                node.type = op if node.type == "Tanh" else node.type
+            return graph
+
+    return Wrong
+
+
+def model() -> keras.Model:
+    images = keras.Input((8, 6, 1))
+    return keras.Model(images, keras.layers.Conv2D(64, 3, activation="tanh")(images))
+
+
+@pytest.mark.parametrize("op, why", [("Frobnicate", "not an ONNX op"), ("Relu", "differ")], ids=["checker", "parity"])
+@pytest.mark.parametrize("external", [False, True])
+def test_a_lean_graph_that_is_refused_is_left_as_tf2onnx_makes_it(tmp_path, monkeypatch, op, why, external):
+    if external:
+        monkeypatch.setattr(onnx, "EXTERNAL_ABOVE", 100)
+    monkeypatch.setitem(passes._LAST_PASSES, "wrong", wrong(op))
+    with pytest.warns(UserWarning, match=f"The ONNX file of 'call' is as tf2onnx leaves it.* refused: .*'call'.*{why}"):
+        export.save(model(), tmp_path / "bundle")
+    assert "Tanh" in [node.op_type for node in onnx_package.load(tmp_path / "bundle/onnx/call.onnx").graph.node]
+    export.verify(tmp_path / "bundle")
+    sizes = [file.stat().st_size for file in (tmp_path / "bundle/onnx").glob("*.data")]
+    assert sizes == ([4 * 9 * 64] if external else [])
+
+
+def test_the_check_accepts_what_is_left_as_tf2onnx_makes_it(monkeypatch):
+    monkeypatch.setitem(passes._LAST_PASSES, "wrong", wrong("Frobnicate"))
+    with pytest.warns(UserWarning, match="as tf2onnx leaves it"):
+        assert export.check_exportable(model()) == []
+
+
+def test_what_is_refused_either_way_is_refused_as_it_was_first(tmp_path, monkeypatch):
+    monkeypatch.setitem(passes._LAST_PASSES, "wrong", wrong("Relu"))
+    monkeypatch.setitem(passes._PASSES, "wrong", wrong("Sigmoid"))
+    with pytest.raises(export.ExportError, match=r"'call'.*differ"):
+        export.save(model(), tmp_path / "bundle", "onnx")
+    assert not any(tmp_path.iterdir())
