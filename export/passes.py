@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+from tf2onnx.constants import NCDHW_TO_NDHWC, NCHW_TO_NHWC
 from tf2onnx.optimizer import (
     BackToBackOptimizer,
     ConstFoldOptimizer,
@@ -91,7 +92,23 @@ def _forget_wrong_shapes(graph: Any) -> None:
 
 
 class _Transposes(TransposeOptimizer):
-    """tf2onnx's, but for a single number that is added to a convolution, which it fails at: it looks for a bias."""
+    """tf2onnx's, but for what it fails at, which is which node to change.
+
+    A single number that is added to a convolution is no bias. And a transpose outside of a loop, of what one node in
+    the loop takes, would move behind that node, with new nodes outside that take what is inside; it moves inside
+    itself, where it may meet another, as tf2onnx has it for transposes that several nodes take.
+    """
+
+    def _handle_nhwc_tranpose(self, trans: Any) -> bool:
+        users = self._g.find_output_consumers(trans.output[0])
+        if len(users) != 1 or users[0].graph is self._g or trans.output[0] in self._g.outputs:
+            return super()._handle_nhwc_tranpose(trans)
+        if trans.get_attr_value("perm") in (NCHW_TO_NHWC, NCDHW_TO_NDHWC):
+            body = users[0].graph
+            moved = body.make_node("Transpose", [trans.input[0]], attr=trans.get_onnx_attrs())
+            body.replace_input(users[0], trans.output[0], moved.output[0])
+            self._g.remove_node(trans.name)
+        return False
 
     def _add_handler(self, trans: Any, node: Any) -> bool:
         added = node.inputs[1]

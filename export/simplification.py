@@ -85,12 +85,28 @@ def _infer_shape(graph: Any, node: Any) -> None:
     start, end = (_without_casts(graph, name) for name in node.input[1:3])
     if end is None or end.type != "Add":
         return
-    terms = [_without_casts(graph, name) for name in end.input]
+    terms = [_size(graph, name) for name in end.input]
     sizes = [term for term in terms if term is not None and not _is_same(term, start)]
     if len(sizes) == 1 and len(sizes) < len(terms) and sizes[0].type == "Shape":  # the end is the start and the size
         shape = graph.get_shape(sizes[0].input[0])
         if shape is not None and len(shape) == rank:
             graph.set_shape(node.output[0], shape)
+
+
+def _size(graph: Any, name: str) -> Any:
+    """Returns the node that gives a size, or a term of one.
+
+    tf2onnx adds a large number where a size is -1, which means all that is left, and that a shape never is.
+    """
+    node = _without_casts(graph, name)
+    if node is not None and node.type == "Add":
+        size, more = (_without_casts(graph, each) for each in node.input)
+        if size is not None and size.type == "Shape" and more is not None and more.type == "Mul":
+            tests = [_without_casts(graph, each) for each in more.input]
+            compared = [name for test in tests if test is not None and test.type == "Equal" for name in test.input]
+            if any(_without_casts(graph, name) is size for name in compared):
+                return size
+    return node
 
 
 def _is_same(first: Any, second: Any) -> bool:
