@@ -24,7 +24,7 @@ class Engine:
 
     def __init__(self, limits: Limits):
         self.limits = limits
-        self._pool = ThreadPoolExecutor(limits.threads, "inference")
+        self._pool = self._new_pool()
         self._arriving = 0
         self._jobs: set[_Job[Any]] = set()  # waiting or running, with those that nobody waits for any more
 
@@ -58,10 +58,12 @@ class Engine:
             RequestError: 503 where no thread was free in time, 504 where it takes longer, 400 where the client left.
         """
         job = _Job(work)
-        self._jobs.add(job)
         queued = self._pool.submit(job)
+        self._jobs.add(job)
+        # In its thread, as the event loop may be gone by then.
+        queued.add_done_callback(lambda _: self._jobs.discard(job))
         future, leaving = asyncio.wrap_future(queued), asyncio.ensure_future(left)
-        future.add_done_callback(lambda done: self._leave(job, done))
+        future.add_done_callback(_forget)
         try:
             await asyncio.wait((future, leaving), timeout=max(0, seconds), return_when=asyncio.FIRST_COMPLETED)
             if future.done():
@@ -79,15 +81,20 @@ class Engine:
         raise RequestError(503, f"no thread was free for {limit}. Come again later.", again)
 
     def close(self) -> None:
-        """Stops what still runs, and waits for its threads."""
-        for job in self._jobs:
+        """Stops what still runs, and waits for its threads. An app may be started again after that."""
+        for job in list(self._jobs):
             job.stop()
         self._pool.shutdown(cancel_futures=True)
+        self._pool = self._new_pool()
 
-    def _leave(self, job: "_Job[Any]", done: asyncio.Future) -> None:
-        self._jobs.discard(job)
-        if not done.cancelled():
-            done.exception()  # where nobody waits any more, the error of having been stopped is nobody's concern
+    def _new_pool(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(self.limits.threads, "inference")
+
+
+def _forget(done: asyncio.Future) -> None:
+    """Takes note of an error: where nobody waits any more, that of having been stopped is nobody's concern."""
+    if not done.cancelled():
+        done.exception()
 
 
 class _Job(Generic[Result]):

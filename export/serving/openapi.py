@@ -100,7 +100,9 @@ def inference(signature: Signature, max_rows: int) -> dict[str, Any]:
 
 def answers(signature: Signature, statuses: dict[int, str]) -> dict[int | str, dict[str, Any]]:
     """Returns the responses of a signature's inference: its outputs, and errors by status."""
-    described = [_tensor(spec, {"data": {"type": "array"}}) for spec in signature.outputs]
+    # Each axis by itself, as in requests, is what schemathesis 4, which may be run on this, fails at in answers.
+    axis = {"type": "integer", "minimum": 1}
+    described = [_tensor(spec, {"items": axis}, {"data": {"type": "array"}}) for spec in signature.outputs]
     content: dict[str, Any] = {
         "application/json": {
             "schema": {
@@ -156,7 +158,7 @@ def _values(spec: NamedTensor) -> str:
 
 
 def _request(signature: Signature, max_rows: int) -> dict[str, Any]:
-    given = [_tensor(spec, {"data": _data(spec, signature, max_rows)}) for spec in signature.inputs]
+    given = [_tensor(spec, _axes_of(spec), {"data": _data(spec, signature, max_rows)}) for spec in signature.inputs]
     needed = [spec for spec in signature.inputs if spec.default is None]
     schema: dict[str, Any] = {
         "type": "object",
@@ -185,9 +187,13 @@ def _request(signature: Signature, max_rows: int) -> dict[str, Any]:
     return schema
 
 
-def _tensor(spec: NamedTensor, properties: dict[str, Any]) -> dict[str, Any]:
+def _axes_of(spec: NamedTensor) -> dict[str, Any]:
     axes = [{"const": size} if isinstance(size, int) else {"type": "integer", "minimum": 1} for size in spec.shape]
-    each = {"prefixItems": axes} if axes else {}  # which may not be empty
+    return {"prefixItems": axes} if axes else {}  # which may not be empty
+
+
+def _tensor(spec: NamedTensor, axes: dict[str, Any], properties: dict[str, Any]) -> dict[str, Any]:
+    rank = len(spec.shape)
     return {
         "type": "object",
         "title": spec.name,
@@ -196,7 +202,7 @@ def _tensor(spec: NamedTensor, properties: dict[str, Any]) -> dict[str, Any]:
         "properties": {
             "name": {"const": spec.name},
             "datatype": {"const": datatype(spec.dtype)},
-            "shape": {"type": "array", "minItems": len(axes), "maxItems": len(axes), **each},
+            "shape": {"type": "array", "minItems": rank, "maxItems": rank, **axes},
             **properties,
         },
     }

@@ -396,6 +396,13 @@ def test_too_many_at_once(odd_bundle):
     assert all("no thread was free for 1.5 s" in reason for reason in others.values())
 
 
+def test_an_app_is_started_again(odd_bundle):
+    app = create_app(odd_bundle, Limits(concurrency=2))
+    for _ in range(3):
+        with TestClient(app) as client:
+            assert client.post("/v2/models/walk/infer", json=walking(3)).status_code == 200
+
+
 def test_the_page_describes_each_signature(client):
     page = client.get("/openapi.json").json()
     for name in NAMES:
