@@ -100,14 +100,15 @@ class _Transposes(TransposeOptimizer):
     """
 
     def _handle_nhwc_tranpose(self, trans: Any) -> bool:
-        users = self._g.find_output_consumers(trans.output[0])
-        if len(users) != 1 or users[0].graph is self._g or trans.output[0] in self._g.outputs:
+        graph: Any = self._g
+        users = graph.find_output_consumers(trans.output[0])
+        if len(users) != 1 or users[0].graph is graph or trans.output[0] in graph.outputs:
             return super()._handle_nhwc_tranpose(trans)
         if trans.get_attr_value("perm") in (NCHW_TO_NHWC, NCDHW_TO_NDHWC):
             body = users[0].graph
             moved = body.make_node("Transpose", [trans.input[0]], attr=trans.get_onnx_attrs())
             body.replace_input(users[0], trans.output[0], moved.output[0])
-            self._g.remove_node(trans.name)
+            graph.remove_node(trans.name)
         return False
 
     def _add_handler(self, trans: Any, node: Any) -> bool:
