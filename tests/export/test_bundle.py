@@ -155,8 +155,8 @@ def test_a_graph_that_the_checker_refuses(tmp_path, monkeypatch):
 
     real = module.convert
 
-    def spoiled(signature, *how):
-        model = real(signature, *how)
+    def spoiled(signature, *how, **options):
+        model = real(signature, *how, **options)
         model.graph.node[0].input[0] = "nowhere"
         return model
 
@@ -171,9 +171,9 @@ def test_a_graph_that_onnx_runtime_refuses(tmp_path, monkeypatch):
 
     real = module.convert
 
-    def spoiled(signature, *how):
+    def spoiled(signature, *how, **options):
         # Valid ONNX, but ONNX Runtime has no kernel for it in float64.
-        model = real(signature, *how)
+        model = real(signature, *how, **options)
         helper, kinds = onnx_package.helper, onnx_package.TensorProto
         model.graph.node.append(helper.make_node("Cast", ["x"], ["wide"], to=kinds.DOUBLE))
         model.graph.node.append(helper.make_node("Acosh", ["wide"], ["unused"]))
@@ -190,8 +190,8 @@ def test_a_graph_that_fails_when_run(tmp_path, monkeypatch):
 
     real = module.convert
 
-    def spoiled(signature, *how):
-        model = real(signature, *how)
+    def spoiled(signature, *how, **options):
+        model = real(signature, *how, **options)
         helper = onnx_package.helper
         model.graph.node.append(helper.make_node("Constant", [], ["size"], value_ints=[7]))
         model.graph.node.append(helper.make_node("Reshape", ["x", "size"], ["unused"]))
@@ -217,7 +217,7 @@ def test_a_difference_beyond_tolerance_is_located(tmp_path, monkeypatch):
 
     real = module.write
     shifted = Planted(lambda x: {"y": x + 0.5 * tf.cast(tf.range(tf.shape(x)[0]) == 1, tf.float32)}).signature
-    monkeypatch.setattr(module, "write", lambda _, path, *how: real(shifted, path, *how))
+    monkeypatch.setattr(module, "write", lambda _, path, *how, **options: real(shifted, path, *how, **options))
     model = Planted(lambda x: {"y": x + 0.0})
     with pytest.raises(export.ExportError, match=r"'broken' in onnx: output 'y' differs .* at \[1\]"):
         export.save(model, tmp_path / "bundle", ["onnx"])
@@ -236,7 +236,7 @@ def test_integers_and_booleans_have_to_be_equal(tmp_path, monkeypatch, dtype, va
 
     model, real = Planted(constant(value), NamedTensor("y", ("batch",), dtype)), module.write
     shifted = dataclasses.replace(model.signature, function=constant(other))
-    monkeypatch.setattr(module, "write", lambda _, path, *how: real(shifted, path, *how))
+    monkeypatch.setattr(module, "write", lambda _, path, *how, **options: real(shifted, path, *how, **options))
     with pytest.raises(export.ExportError, match=rf"allowed 0\) at \[0\]: {other} instead of {value}"):
         export.save(model, tmp_path / "bundle", ["onnx"])
     assert nothing_left(tmp_path)
