@@ -21,7 +21,10 @@ def conditional(conditioning: str, num_classes: int = 3, **options) -> zoo.Condi
     return zoo.ConditionalGAN(generator, discriminator, seed=0, **options)
 
 
-@pytest.mark.parametrize("conditioning", CONDITIONINGS)
+@pytest.mark.parametrize(
+    "conditioning",
+    [pytest.param(each, marks=pytest.mark.slow) if each != "projection" else each for each in CONDITIONINGS],
+)
 def test_samples_are_of_the_class_asked_for(digits, conditioning):
     """Nearest class means tell the digits 0 and 1 of real images, and so of generated ones."""
     labels = load_digits().target

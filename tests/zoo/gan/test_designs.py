@@ -20,7 +20,7 @@ def test_layers_halve_images_down_to_four_to_seven_places(shape):
 
 
 @pytest.mark.parametrize("name", DESIGNS)
-@pytest.mark.parametrize("num_classes", [None, 3])
+@pytest.mark.parametrize("num_classes", [None, pytest.param(3, marks=pytest.mark.slow)])
 def test_designs_train_and_draw(name, num_classes):
     model = DESIGNS[name]((8, 6, 3), filters=(4, 6), latent_size=5, num_classes=num_classes)
     images = np.random.default_rng(0).random((20, 8, 6, 3), np.float32)

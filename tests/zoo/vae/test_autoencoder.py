@@ -259,7 +259,7 @@ def test_a_code_that_never_varies_is_no_obstacle():
     assert zoo.sampling.draw(model.latent_density(), 0, [50]).numpy()[:, 1] == pytest.approx(3.0, abs=0.05)
 
 
-@pytest.mark.parametrize("density", ["gaussian_mixture", "flow"])
+@pytest.mark.parametrize("density", ["gaussian_mixture", pytest.param("flow", marks=pytest.mark.slow)])
 def test_it_trains_in_low_precision_saves_and_exports(density, digits, tmp_path):
     keras.utils.set_random_seed(0)
     before = keras.config.dtype_policy()

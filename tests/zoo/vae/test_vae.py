@@ -221,7 +221,7 @@ def test_steps_per_execution_and_eager_training_agree(digits):
 
 @pytest.mark.parametrize("damage", [np.nan, 7.0, -0.5])
 @pytest.mark.parametrize("kind", ["dataset", "generator", "validation"])
-@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize("jit_compile", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_damaged_pixel_in_a_later_batch_stops_training(digits, damage, kind, jit_compile):
     images = digits[:64].copy()
     images[40, 3, 3, 0] = damage
