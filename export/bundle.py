@@ -101,6 +101,7 @@ def save(
     try:
         manifest = _write(model, chosen, temporary, formats, notes, opset, licence, reduction)
         temporary.chmod(0o755)
+        _check_target(directory, overwrite)  # again, for what came there meanwhile
         put_folder(temporary, place)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)  # what is half done, or what was replaced

@@ -59,6 +59,8 @@ def _fields(message: memoryview) -> Iterator[tuple[int, memoryview]]:
     while place < len(message):
         tag, place = _varint(message, place)
         number, stored = tag >> 3, tag & 7
+        if not 0 < number < 2**29:  # another reader may see the field that is left without the highest bits
+            raise ValueError(f"a field of the number {number}")
         if stored == _VARINT:
             _, place = _varint(message, place)
             continue

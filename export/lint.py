@@ -4,6 +4,7 @@ import keras
 
 from export import onnx
 from export.obstacles import Obstacle, layer_names
+from export.precision import in_float32
 from export.signatures import signatures_of
 
 
@@ -18,8 +19,10 @@ def check_exportable(model: keras.Model) -> list[Obstacle]:
         model: Any built Keras model, or one with a method `signatures`.
 
     Raises:
-        ExportError: The model is not a Keras model, or does not know its inputs yet.
+        ExportError: The model is not a Keras model, does not know its inputs yet, or computes in less than float32 and
+            cannot be rebuilt.
     """
+    model = in_float32(model)
     names = layer_names(model)
     return [
         obstacle

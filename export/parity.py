@@ -199,6 +199,13 @@ def compare(signature: Signature, expected: Reference, run: Runner, where: str, 
 def _checked_difference(
     signature: Signature, name: str, got: np.ndarray, expected: np.ndarray, where: str, rounded: bool
 ) -> float:
+    if got.shape != expected.shape:
+        raise ExportError(
+            f"signature '{signature.name}' in {where}: output '{name}' has shape {list(got.shape)}, and that of the "
+            f"model {list(expected.shape)}, for equal inputs."
+        )
+    if not expected.size:
+        return 0.0
     difference, allowed = differences(got, expected), _allowed(signature, expected, rounded)
     place = np.unravel_index(difference.argmax(), difference.shape)
     if not difference[place] <= allowed:

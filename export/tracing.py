@@ -14,15 +14,16 @@ def traced(signature: Signature, function: Callable[..., Any], *specs: tf.Tensor
     """Returns the concrete function of a function, which belongs to a signature.
 
     Raises:
-        NotExportable: It runs Python that depends on values, which are not known in a graph.
+        NotExportable: It fails as a graph, as Python that depends on values does, or lacks an output.
     """
     try:
         return tf.function(function, autograph=False).get_concrete_function(*specs, **named)
-    except tf.errors.OperatorNotAllowedInGraphError as error:
+    except (AttributeError, KeyError, NotImplementedError, TypeError, ValueError) as error:  # of the model's own code
+        cause = f"there is no {error}" if isinstance(error, KeyError) else cause_of(error)
         remedy = (
             "Python is not in a graph, and neither are sizes that it asks for: write it in TensorFlow ops, or give "
             "keras.Input the sizes of its axes."
         )
         raise NotExportable(
-            [Obstacle(signature.name, "The graph", (), (), f"cannot be made ({cause_of(error)})", remedy)]
+            [Obstacle(signature.name, "The graph", (), (), f"cannot be made ({cause})", remedy)]
         ) from error

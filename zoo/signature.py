@@ -76,8 +76,12 @@ class NamedTensor:
             raise ZooError(f"{label} holds NaN.")
         if self.range is not None and not (self.range[0] <= array.min() and array.max() <= self.range[1]):
             found = f": its values {span(array)}" if self.shape else f" is {array}"
-            low, high = (int(end) if dtype.kind in "iu" else f"{end:.6g}" for end in self.range)
+            low, high = (int(end) if dtype.kind in "iu" and np.isfinite(end) else f"{end:.6g}" for end in self.range)
             raise ZooError(f"{label}{found}, expected {low} to {high}.")
+        if dtype.kind in "iu" and not (np.iinfo(dtype).min <= array.min() and array.max() <= np.iinfo(dtype).max):
+            raise ZooError(f"{label} holds numbers beyond what {self.dtype} does: {span(array)}.")
+        if dtype.kind == "f" and (np.abs(array[np.isfinite(array)], dtype=array.dtype) > np.finfo(dtype).max).any():
+            raise ZooError(f"{label} holds numbers beyond what {self.dtype} does: {span(array)}.")
         return array.astype(dtype)
 
     @property

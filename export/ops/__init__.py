@@ -30,6 +30,7 @@ from export.ops.bits import bitcast, left_shift, right_shift
 from export.ops.convolution import depthwise_gradient, transposed_convolution
 from export.ops.cumulative import cumprod, cumulative_logsumexp
 from export.ops.elementwise import (
+    compare,
     expm1,
     floor_div,
     floor_mod,
@@ -130,12 +131,16 @@ _HANDLERS: dict[str, Handler] = {
     "Expm1": expm1,
     "FloorDiv": floor_div,
     "FloorMod": floor_mod,
+    "Greater": compare,
+    "GreaterEqual": compare,
     "Inv": reciprocal,
     "InvGrad": reciprocal_grad,
     "InvertPermutation": invert_permutation,
     "L2Loss": l2_loss,
     "LeakyReluGrad": leaky_relu_grad,
     "LeftShift": left_shift,
+    "Less": compare,
+    "LessEqual": compare,
     "Lgamma": lgamma,
     "LinSpace": linspace,
     "Log": log,

@@ -2,15 +2,39 @@
 
 from typing import Any
 
+from onnx import TensorProto
+
+from export.errors import ExportError
 from export.ops.build import Builder
 
 _SELU_SCALE, _SELU_ALPHA = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717
+
+
+_COMPARISONS = {"Greater": "Greater", "GreaterEqual": "GreaterOrEqual", "Less": "Less", "LessEqual": "LessOrEqual"}
+_FLOATS = (TensorProto.FLOAT, TensorProto.DOUBLE)
+_HALVES = (TensorProto.BFLOAT16, TensorProto.FLOAT16)
 
 
 def log(graph: Any, node: Any) -> None:
     """Log: in its own dtype, where tf2onnx rounds float64 to float32."""
     build = Builder(graph, node)
     build.replace(build.op("Log", *build.inputs))
+
+
+def compare(graph: Any, node: Any) -> None:
+    """Greater, GreaterEqual, Less and LessEqual: exact for integers, which tf2onnx rounds to float32.
+
+    Raises:
+        ExportError: The numbers are uint64.
+    """
+    build, dtype = Builder(graph, node), graph.get_dtype(node.input[0])
+    if dtype == TensorProto.UINT64:
+        raise ExportError(f"{node.name}: uint64 is not compared here. Cast to int64.")
+    values = build.inputs
+    if dtype not in _FLOATS:
+        # Integers as int64, those too that are said to be: tf2onnx counts the turns of loops in it, without saying so.
+        values = [build.cast(name, TensorProto.FLOAT if dtype in _HALVES else TensorProto.INT64) for name in values]
+    build.replace(build.op(_COMPARISONS[node.type], *values))
 
 
 def log1p(graph: Any, node: Any) -> None:

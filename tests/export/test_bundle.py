@@ -16,6 +16,7 @@ import export
 import zoo
 from export import manifest as manifests
 from zoo import files
+from zoo.errors import ZooError
 from zoo.signature import NamedTensor, Signature
 
 
@@ -201,6 +202,45 @@ def test_a_graph_that_fails_when_run(tmp_path, monkeypatch):
     with pytest.raises(export.ExportError, match=r"'broken': ONNX Runtime fails on it.*Reshape"):
         export.save(Planted(lambda x: {"y": x + 1}), tmp_path / "bundle")
     assert nothing_left(tmp_path)
+
+
+def test_outputs_of_another_shape_are_refused(tmp_path, monkeypatch):
+    import export.onnx as module
+
+    real = module.write
+    rows = NamedTensor("y", ("rows",))  # an axis that no input has
+    shorter = Planted(lambda x: {"y": 0 * x[:1] + 1}, rows).signature
+    monkeypatch.setattr(module, "write", lambda _, path, *how, **options: real(shorter, path, *how, **options))
+    with pytest.raises(export.ExportError, match=r"'y' has shape \[1\], and that of the model \[3\]"):
+        export.save(Planted(lambda x: {"y": 0 * x + 1}, rows), tmp_path / "bundle", ["onnx"])
+    assert nothing_left(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "dtype, value", [("int32", 2**32 + 5), ("uint8", -1), ("float32", 1e300), ("int64", np.uint64(2**64 - 1))]
+)
+def test_numbers_that_an_input_cannot_hold_are_refused(dtype, value):
+    for values in (np.array([value]), np.array([0, value], np.asarray(value).dtype)):
+        with pytest.raises(ZooError, match=f"'x' of 'any' holds numbers beyond what {dtype} does"):
+            NamedTensor("x", ("batch",), dtype).checked(values, "any")
+    for value in (np.inf, -np.inf) if dtype == "float32" else ():
+        assert NamedTensor("x", ("batch",), dtype).checked(np.array([value]), "any") == value
+
+
+def test_what_came_to_the_target_meanwhile_is_kept(tmp_path, monkeypatch):
+    import export.bundle as module
+
+    real = module._write
+
+    def slow(*how):
+        (tmp_path / "bundle").mkdir()
+        (tmp_path / "bundle" / "thesis.txt").write_text("all of it")
+        return real(*how)
+
+    monkeypatch.setattr(module, "_write", slow)
+    with pytest.raises(export.ExportError, match="is there already"):
+        export.save(Planted(lambda x: {"y": x + 1}), tmp_path / "bundle")
+    assert [path.name for path in tmp_path.rglob("*")] == ["bundle", "thesis.txt"]
 
 
 def test_an_unknown_op_in_the_graph_is_named():

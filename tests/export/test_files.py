@@ -20,8 +20,8 @@ from example_models import MODELS
 from PIL import Image
 
 import export
+from export import external_data, onnx
 from export import manifest as manifests
-from export import onnx
 from export.external_data import files_of
 from export.session import open_session
 
@@ -98,6 +98,13 @@ def test_large_files_keep_their_weights_beside_them(vae, tmp_path, monkeypatch):
     weights.write_bytes(weights.read_bytes()[:-1])
     with pytest.raises(export.ExportError, match=r"decode\.onnx\.data is altered or truncated"):
         bundle.run("decode", latent=np.zeros((1, 3), np.float32))
+
+
+@pytest.mark.parametrize("tag", [b"\xea\x80\x80\x80\x10", b"\x02"], ids=["more than 32 bits", "0"])
+def test_fields_that_readers_may_take_for_others_are_refused(tag):
+    field = tag + b"\x01a"
+    with pytest.raises(ValueError, match="a field of the number"):
+        list(external_data._fields(memoryview(field)))
 
 
 @pytest.mark.parametrize(

@@ -132,6 +132,22 @@ def test_what_the_checker_refuses_is_an_obstacle(monkeypatch):
     assert "Erf" in found.reason and "Use other ops" in found.remedy
 
 
+def test_models_of_mixed_precision_are_checked_as_they_are_exported():
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, dtype="mixed_bfloat16")])
+    assert export.check_exportable(model) == []
+
+
+@pytest.mark.parametrize(
+    "function",
+    [lambda x: {"y": float(x[0])}, lambda x: {"y": x.numpy()}, lambda x: {"z": x}],
+    ids=["float", "numpy", "z"],
+)
+def test_what_fails_in_a_graph_is_an_obstacle(function):
+    numbers = (NamedTensor("x", ("batch",)),), (NamedTensor("y", ("batch",)),)
+    (found,) = onnx.obstacles(Signature("odd", function, *numbers))
+    assert found.op == "The graph" and "TensorFlow ops" in found.remedy
+
+
 def test_python_and_tables_are_obstacles():
     resized = keras.layers.UpSampling2D(interpolation="bilinear")
     (found,) = export.check_exportable(keras.Sequential([keras.Input((None, None, 1)), resized]))

@@ -15,6 +15,7 @@ NOT_NUMBERS = (0.0, 1.0, -1.0, np.inf, np.nan)
 BINADES = (0.99999994, 1.9999999, 2.0, 8.0, -0.125, 3.4028235e38, -1.7014118e38, 1.1754944e-38, 1.1754942e-38, -1e-45)
 WHOLE = (1, -1, 3, -3, 2, 7, 5, -5, 4, -4, 6, 8)
 INTEGERS = ("int32", "int64")
+COMPARISONS = ("Greater", "GreaterEqual", "Less", "LessEqual")
 
 
 def one(op: str, low: float = -8, high: float = 8, edges: tuple = (), argument: str = "x", **options: Any) -> Case:
@@ -57,6 +58,10 @@ CASES = [
     two("TruncateMod", edges=(1.0, -1.0)),
     two("TruncateMod", edges=WHOLE, dtypes=INTEGERS, name="integers"),
     two("Mod", edges=(1.0, -1.0)),
+    *(two(op) for op in COMPARISONS),
+    *(two(op, 2**26, 2**26 + 99, (), dtypes=INTEGERS, name="large integers") for op in COMPARISONS),
+    *(two(op, 2**55, 2**55 + 99, (), dtypes=("int64",), name="integers beyond float64") for op in COMPARISONS),
+    *(two(op, 0, 99, (), dtypes=("int8", "uint8", "int16", "uint16", "uint32"), name="others") for op in COMPARISONS),
     # tf2onnx's.
     one("Abs", edges=(0.0, -0.0, *ENDS)),
     one("Acos", -1, 1, lacks="Acos"),
@@ -99,10 +104,6 @@ CASES = [
     two("Atan2", edges=(1.0, -1.0), lacks="Atan"),
     two("DivNoNan"),
     two("Equal"),
-    two("Greater"),
-    two("GreaterEqual"),
-    two("Less"),
-    two("LessEqual"),
     two("Mul"),
     two("NotEqual"),
     two("Pow", 0, 4, (0.0, 1.0, np.inf), eps=32),
