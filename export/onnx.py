@@ -36,6 +36,7 @@ from export.obstacles import (
     unfrozen,
 )
 from export.ops import handlers
+from export.pads import keep_pads
 from export.passes import optimized, plain
 from export.session import open_session
 from export.tracing import traced
@@ -139,7 +140,9 @@ def convert(
     if not found:
         with collected_errors() as errors:
             again = lambda: _as_onnx(signature, concrete, layers, opset)[0]  # noqa: E731
-            model = (optimized(graph, again) if lean else plain(graph)).make_model(signature.name)
+            graph = optimized(graph, again) if lean else plain(graph)
+            keep_pads(graph)
+            model = graph.make_model(signature.name)
         found = obstacles_of(signature, errors, (), (), layers)
     if found:
         raise NotExportable(found)

@@ -1,0 +1,31 @@
+"""Zeros around images whose maxima are taken, which ONNX Runtime takes for no pixels at all."""
+
+from typing import Any
+
+import numpy as np
+from tf2onnx import utils
+
+
+def keep_pads(graph: Any) -> None:
+    """Writes the smallest normal number for a zero that a maximum follows.
+
+    ONNX Runtime makes one op of a pad of zeros and a maximum, whose pads are below all numbers.
+
+    Args:
+        graph: Of tf2onnx, which is changed.
+    """
+    for node in list(graph.get_nodes()):
+        for body in (node.get_body_graphs() or {}).values():
+            keep_pads(body)
+        if node.type == "MaxPool" and node.inputs[0] is not None and node.inputs[0].type == "Pad":
+            _keep(graph, node.inputs[0])
+
+
+def _keep(graph: Any, pad: Any) -> None:
+    given = pad.inputs[2] if len(pad.input) > 2 and pad.input[2] else None
+    dtype = utils.map_onnx_to_numpy_type(graph.get_dtype(pad.input[0]))
+    is_zero = given is None or (given.is_const() and not given.get_tensor_value(as_list=False).any())
+    is_constant = pad.get_attr_value("mode", b"constant") in (b"constant", "constant")
+    if is_zero and is_constant and np.dtype(dtype).kind == "f":
+        tiny = graph.make_const(utils.make_name("tiny"), np.finfo(dtype).tiny).output[0]
+        graph.replace_inputs(pad, [*pad.input[:2], tiny, *pad.input[3:]])
