@@ -22,22 +22,22 @@ def resize_bilinear(graph: Any, node: Any) -> None:
 
 def resize_nearest(graph: Any, node: Any) -> None:
     """ResizeNearestNeighbor (images, size): the pixels that TensorFlow takes, where ONNX's Resize takes some others."""
-    build, (images, resized) = Builder(graph, node), _sizes(graph, node.input[0], node.output[0])
-    is_known = min(*images, *resized) > 0
-    is_multiple = is_known and not any(count % size for count, size in zip(resized, images, strict=True))
-    if is_known and _has_centres(node) and not is_multiple:
+    build, sizes = Builder(graph, node), _sizes(graph, node.input[0], node.output[0])
+    if min(*sizes[0], *sizes[1]) < 1:
+        before, after = build.op("Shape", build.inputs[0]), build.cast(build.inputs[1], TensorProto.INT64)
         rows, columns = (
-            build.vector(*_nearest_places(count, size)) for count, size in zip(resized, images, strict=True)
+            _free_places(build, build.op("Gather", before, build.constant(axis + 1, np.int64)), axis, after)
+            for axis in (0, 1)
         )
-        build.replace(build.op("Gather", build.op("Gather", build.inputs[0], rows, axis=1), columns, axis=2))
-    elif _is_set(node, "align_corners"):
-        mode = {"coordinate_transformation_mode": "align_corners", "nearest_mode": "round_prefer_ceil"}
-        _resize(build, mode="nearest", **mode)
-    elif _has_centres(node) and not is_multiple:
-        mode = {"coordinate_transformation_mode": "half_pixel", "nearest_mode": "round_prefer_ceil"}
-        _resize(build, mode="nearest", **mode)
     else:
-        _resize(build, mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor")
+        places = [_nearest_places(node, count, size) for size, count in zip(*sizes, strict=True)]
+        repeated = [np.arange(len(each)) * size // len(each) for each, size in zip(places, sizes[0], strict=True)]
+        is_multiple = not any(count % size for size, count in zip(*sizes, strict=True))
+        if is_multiple and all(map(np.array_equal, places, repeated)):
+            _resize(build, mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor")
+            return
+        rows, columns = (build.vector(*each) for each in places)
+    build.replace(build.op("Gather", build.op("Gather", build.inputs[0], rows, axis=1), columns, axis=2))
 
 
 def resize_bicubic(graph: Any, node: Any) -> None:
@@ -78,7 +78,7 @@ def resize_nearest_grad(graph: Any, node: Any) -> None:
         ExportError: Sizes are not known when the graph is made, or pixels do not lie at their centres.
     """
     _check_centres(node)
-    _multiply(graph, node, lambda size, count: np.eye(size)[_nearest_places(count, size)].T)
+    _multiply(graph, node, lambda size, count: np.eye(size)[_nearest_places(node, count, size)].T)
 
 
 def _resize(build: Builder, **attributes: Any) -> None:
@@ -152,9 +152,45 @@ def _between(count: int, size: int) -> np.ndarray:
     return below * (1 - upper_weight) + above * upper_weight
 
 
-def _nearest_places(count: int, size: int) -> np.ndarray:
-    """Returns which of `size` pixels is nearest to each of `count`."""
-    return np.minimum(_places(count, size).astype(int), size - 1)
+def _nearest_places(node: Any, count: int, size: int) -> np.ndarray:
+    """Returns which of `size` pixels TensorFlow takes for each of `count`, in float32 as it does."""
+    pixels = np.arange(count, dtype=np.float32)
+    if _has_centres(node):
+        places = _places(count, size)
+    elif _is_set(node, "align_corners") and count > 1:
+        places = pixels * (np.float32(size - 1) / np.float32(count - 1))
+        places = np.floor(places) + (places - np.floor(places) >= 0.5)
+    else:
+        places = pixels * (np.float32(size) / np.float32(count))
+    return np.minimum(places.astype(int), size - 1)
+
+
+def _free_places(build: Builder, size: str, axis: int, sizes: str) -> str:
+    """Returns what `_nearest_places` does, of sizes that are known when the graph is run.
+
+    Args:
+        build: Of the node that resizes.
+        size: The number of pixels before.
+        axis: Of `sizes`.
+        sizes: The numbers of pixels after.
+    """
+    one, zero = build.constant(1, np.int64), build.constant(0, np.int64)
+    count = build.op("Gather", sizes, build.constant(axis, np.int64))
+    pixels = build.cast(build.op("Range", zero, count, one), TensorProto.FLOAT)
+    last = build.op("Sub", size, one)
+    if _is_set(build.node, "align_corners"):
+        # One pixel alone is the first, whatever it is scaled by.
+        ends = last, build.op("Max", build.op("Sub", count, one), one)
+    else:
+        ends = size, count
+    scale = build.op("Div", *(build.cast(each, TensorProto.FLOAT) for each in ends))
+    half = build.constant(0.5, np.float32)
+    places = build.op("Mul", build.op("Add", pixels, half) if _has_centres(build.node) else pixels, scale)
+    whole = build.cast(places, TensorProto.INT64)
+    if _is_set(build.node, "align_corners"):
+        rest = build.op("Sub", places, build.cast(whole, TensorProto.FLOAT))
+        whole = build.op("Add", whole, build.cast(build.op("GreaterOrEqual", rest, half), TensorProto.INT64))
+    return build.op("Min", whole, last)
 
 
 def _covered(count: int, size: int) -> np.ndarray:

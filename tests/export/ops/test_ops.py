@@ -168,3 +168,19 @@ def test_a_handler_that_raises_or_leaves_its_node_fails_the_export():
     export.register_op("BesselI0e", lambda *_: None, replace=True)
     with pytest.raises(export.ExportError, match="BesselI0e"):
         converted(tf.math.bessel_i0e, [x], y)
+
+
+@pytest.mark.parametrize("how", ["", "half_pixel_centers", "align_corners"])
+def test_nearest_pixels_of_images_of_any_size_are_those_that_tensorflow_takes(how):
+    def resize(images, size):
+        return tf.raw_ops.ResizeNearestNeighbor(images=images, size=size, **({how: True} if how else {}))
+
+    inputs = [NamedTensor("x", (1, "rows", "columns", 1)), NamedTensor("size", (2,), "int32")]
+    session = converted(resize, inputs, NamedTensor("y", (1, "a", "b", 1)))
+    generator = np.random.default_rng(0)
+    # Sizes at which ONNX's Resize takes other pixels, and many more.
+    cases = [((1, 26), (1, 23)), ((56, 112), (4, 8)), *generator.integers(1, 120, (300, 2, 2)).tolist()]
+    for of, to in cases:
+        images = np.arange(np.prod(of), dtype=np.float32).reshape(1, *of, 1)
+        (found,) = session.run(None, {"x": images, "size": np.array(to, np.int32)})
+        np.testing.assert_array_equal(found, resize(images, to), err_msg=f"{of} to {to}")
