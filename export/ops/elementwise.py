@@ -99,7 +99,16 @@ def floor_div(graph: Any, node: Any) -> None:
     if build.dtype.kind == "f":
         build.replace(build.op("Floor", build.op("Div", x, y)))
     else:
-        build.replace(build.op("Div", build.op("Sub", x, build.op("Mod", x, y)), y))
+        quotient = _quotient(build, x, y)
+        is_down = build.op("Equal", _left(build, x, y, quotient), _rest(build, x, y))
+        build.replace(build.op("Where", is_down, quotient, build.op("Sub", quotient, build.number(1))))
+
+
+def truncate_div(graph: Any, node: Any) -> None:
+    """TruncateDiv and Div: the quotient rounded to zero, as in C."""
+    build = Builder(graph, node)
+    x, y = build.inputs
+    build.replace(build.op("Div", x, y) if build.dtype.kind == "f" else _quotient(build, x, y))
 
 
 def floor_mod(graph: Any, node: Any) -> None:
@@ -107,7 +116,7 @@ def floor_mod(graph: Any, node: Any) -> None:
     build = Builder(graph, node)
     x, y = build.inputs
     if build.dtype.kind != "f":
-        build.replace(build.op("Mod", x, y))
+        build.replace(_rest(build, x, y))
         return
     rest, zero = build.op("Mod", x, y, fmod=1), build.number(0)
     differ = build.op("Xor", build.op("Less", rest, zero), build.op("Less", y, zero))
@@ -118,7 +127,37 @@ def floor_mod(graph: Any, node: Any) -> None:
 def truncate_mod(graph: Any, node: Any) -> None:
     """TruncateMod and Mod: what a division rounded to zero leaves, with the sign of x, as in C."""
     build = Builder(graph, node)
-    build.replace(build.op("Mod", *build.inputs, fmod=1))
+    x, y = build.inputs
+    is_float = build.dtype.kind == "f"
+    build.replace(build.op("Mod", x, y, fmod=1) if is_float else _left(build, x, y, _quotient(build, x, y)))
+
+
+def _left(build: Builder, x: str, y: str, quotient: str) -> str:
+    return build.op("Sub", x, build.op("Mul", quotient, y))
+
+
+def _quotient(build: Builder, x: str, y: str) -> str:
+    """Returns x / y of integers, rounded to zero."""
+    quotient = build.op("Div", x, _divisor(build, y))
+    if _divides_well(build, y):
+        return quotient
+    return build.choose("Equal", y, -1, build.op("Mul", x, build.number(-1)), quotient)
+
+
+def _rest(build: Builder, x: str, y: str) -> str:
+    """Returns what a division of integers, rounded down, leaves."""
+    return build.op("Mod", x, _divisor(build, y))
+
+
+def _divisor(build: Builder, y: str) -> str:
+    """Returns y with 1 for -1, by which ONNX Runtime cannot divide the smallest integer: the process ends."""
+    return y if _divides_well(build, y) else build.choose("Equal", y, -1, build.number(1), y)
+
+
+def _divides_well(build: Builder, y: str) -> bool:
+    given = build.graph.get_node_by_output(y)
+    is_known = given is not None and given.is_const() and (given.get_tensor_value(as_list=False) != -1).all()
+    return is_known or build.dtype.kind != "i"
 
 
 def maximum(graph: Any, node: Any) -> None:

@@ -32,6 +32,14 @@ def two(op: str, low: float = -8, high: float = 8, edges: tuple = NOT_NUMBERS, *
     return Case(op, lambda x, y: getattr(tf.raw_ops, op)(x=x, y=y), given, **options)
 
 
+def smallest(op: str) -> list[Case]:
+    """Divisions of and by integers near the ends, where a runtime that divides the smallest by -1 ends its process."""
+    return [
+        two(op, edges=(-end, -1, end - 1, 1 - end, *WHOLE[:8]), dtypes=(dtype,), name=f"at the ends of {dtype}")
+        for dtype, end in (("int32", 2**31), ("int64", 2**63))
+    ]
+
+
 CASES = [
     # Those that handlers of our own convert.
     one("Log", 0, 60, (0.0, -0.0, -1.0, *ENDS)),
@@ -53,10 +61,15 @@ CASES = [
     two("Minimum", 2**26, 2**26 + 99, (), dtypes=INTEGERS, name="large integers"),
     two("FloorDiv", edges=(1.0, -1.0)),
     two("FloorDiv", edges=WHOLE, dtypes=INTEGERS, name="integers"),
+    *smallest("FloorDiv"),
     two("FloorMod", edges=(1.0, -1.0)),
     two("FloorMod", edges=WHOLE, dtypes=INTEGERS, name="integers"),
+    *smallest("FloorMod"),
     two("TruncateMod", edges=(1.0, -1.0)),
     two("TruncateMod", edges=WHOLE, dtypes=INTEGERS, name="integers"),
+    *smallest("TruncateMod"),
+    two("TruncateDiv", edges=WHOLE, dtypes=INTEGERS),
+    *smallest("TruncateDiv"),
     two("Mod", edges=(1.0, -1.0)),
     *(two(op) for op in COMPARISONS),
     *(two(op, 2**26, 2**26 + 99, (), dtypes=INTEGERS, name="large integers") for op in COMPARISONS),
@@ -133,5 +146,4 @@ CASES = [
         [Input(("batch", "rows", 60), -9, 9, (*NOT_NUMBERS, *NEAR_ZERO, *ENDS, *BINADES))],
         dtypes=("float32",),
     ),
-    two("TruncateDiv", edges=WHOLE, dtypes=INTEGERS),
 ]
