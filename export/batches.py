@@ -102,7 +102,7 @@ def check_outputs_fit(signature: Signature, sizes: Mapping[str, int]) -> None:
     for spec in signature.outputs:
         shape = [sizes.get(size, 0) if isinstance(size, str) else size for size in spec.shape]
         total += math.prod(shape) * np.dtype(spec.dtype).itemsize
-        rows = max(rows, *shape[:1])
+        rows = max([rows, *shape[:1]])
     try:
         check_memory(total, f"the outputs of '{signature.name}' for {rows:,} rows")
     except ZooError as error:

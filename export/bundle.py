@@ -22,14 +22,14 @@ from export import manifest as manifests
 from export import onnx, saved_model
 from export.card import bundle_card
 from export.errors import ExportError, cause_of
-from export.inputs import ways_to_size
+from export.inputs import has_free_axes
 from export.obstacles import layer_names
 from export.parity import Reference, reference
 from export.pictures import save_grid
-from export.precision import in_float32
+from export.precision import check_copy, in_float32
 from export.reduction import Reduction
 from export.session import ONNX_FILE
-from export.signatures import signatures_of
+from export.signatures import call_of, signatures_of
 from export.verification import REFERENCE, compare_formats, save_reference, with_independent_rows
 from zoo.files import put_folder
 from zoo.signature import FORMATS, Signature
@@ -88,18 +88,23 @@ def save(
         onnx.check_opset(opset)
     elif reduction is not None:
         raise ExportError(f"{reduction.kind} is for ONNX files, and a SavedModel stays float32: add onnx to formats.")
-    model = in_float32(model)
+    given, model = model, in_float32(model)
     chosen = _chosen(signatures_of(model), signatures)
     unfitted = getattr(model, "unfitted", "")
     if unfitted:
         lacking = f"The bundle has {', '.join(chosen)} alone: {unfitted}"
         warnings.warn(lacking, UserWarning, stacklevel=2)
         notes = f"{lacking}\n\n{notes}".rstrip()
+    expected = {name: reference(signature, _eager(signature)) for name, signature in chosen.items()}
+    if model is not given and "call" in chosen:
+        names = [[spec.name for spec in specs] for specs in (chosen["call"].inputs, chosen["call"].outputs)]
+        for inputs, outputs in expected["call"].cases:
+            check_copy(given, outputs, call_of(given, *names)(**inputs))
     place = directory.resolve()  # a link stays one, and what it leads to is made or replaced
     place.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=place.parent, prefix=".partial-"))
     try:
-        manifest = _write(model, chosen, temporary, formats, notes, opset, licence, reduction)
+        manifest = _write(model, chosen, expected, temporary, formats, notes, opset, licence, reduction)
         temporary.chmod(0o755)
         _check_target(directory, overwrite)  # again, for what came there meanwhile
         put_folder(temporary, place)
@@ -117,6 +122,7 @@ def save(
 def _write(
     model: keras.Model,
     signatures: dict[str, Signature],
+    expected: dict[str, Reference],
     folder: Path,
     formats: list[str],
     notes: str,
@@ -125,7 +131,6 @@ def _write(
     reduction: Reduction | None,
 ) -> dict[str, Any]:
     values = list(signatures.values())
-    expected = {signature.name: reference(signature, _eager(signature)) for signature in values}
     parity: dict[str, dict[str, float]] = {signature.name: {} for signature in values}
     if "saved_model" in formats:
         saved_model.write(model, [s for s in values if "saved_model" in s.formats], folder / "saved_model")
@@ -205,7 +210,7 @@ def _eager(signature: Signature) -> Any:
                 f"signature '{signature.name}': the model fails on inputs of shapes {shapes}: {cause_of(error)}. Give "
                 "keras.Input the sizes that the model needs, or the model a method signatures(), in which axes that "
                 "are to be equal have one name, and inputs the ranges that they are to keep to."
-                f"{tried if len(ways_to_size(signature.inputs)) > 1 else ''}"
+                f"{tried if has_free_axes(signature.inputs) else ''}"
             ) from error
         return {key: value.numpy() for key, value in outputs.items()}
 

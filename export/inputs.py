@@ -1,6 +1,8 @@
 """Inputs to check a signature with, drawn from what it declares. Needs NumPy alone."""
 
+import itertools
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,27 +16,48 @@ _SIZES: tuple[Callable[[int, int], int], ...] = (
     lambda place, batch: 32 * (place + (batch > 1)),
     lambda _, batch: 32 * (1 + (batch > 1)),
 )
+# The largest of integers that declare no range, which may be places in a table: the more there are, the more is shown.
+_LARGEST = 100, 7, 1
 
 
-def ways_to_size(specs: Sequence[NamedTensor]) -> range:
-    """Returns the ways there are to choose sizes for free axes, of which one is to work: all if there are such axes."""
-    return range(len(_SIZES) if set(_free(specs)) - _leading(specs) else 1)
+class Way(NamedTuple):
+    """How to choose what signatures leave open.
+
+    Attributes:
+        size: Of a free axis that does not lead, by its place among them and the size of those that do.
+        largest: Of integers without a range; the smallest is 0.
+    """
+
+    size: Callable[[int, int], int] = _SIZES[0]
+    largest: int = _LARGEST[-1]
 
 
-def draw_inputs(specs: Sequence[NamedTensor], batch: int, seed: int, way: int = 0) -> dict[str, np.ndarray]:
+def ways_to_draw(specs: Sequence[NamedTensor]) -> list[Way]:
+    """Returns the ways there are to draw inputs, of which one is to work, the best first."""
+    sizes = _SIZES if has_free_axes(specs) else _SIZES[:1]
+    is_open = any(np.dtype(spec.dtype).kind in "iu" and not (spec.examples or spec.range) for spec in specs)
+    return list(itertools.starmap(Way, itertools.product(sizes, _LARGEST if is_open else _LARGEST[-1:])))
+
+
+def has_free_axes(specs: Sequence[NamedTensor]) -> bool:
+    """Returns whether there are free axes other than those that lead."""
+    return bool(set(_free(specs)) - _leading(specs))
+
+
+def draw_inputs(specs: Sequence[NamedTensor], batch: int, seed: int, way: Way | None = None) -> dict[str, np.ndarray]:
     """Returns random inputs, from the range that each declares.
 
     Args:
         specs: The inputs of a signature.
         batch: The size of leading free axes, and the value of a scalar integer named "n", which counts draws.
         seed: Decides the values.
-        way: Of `ways_to_size`.
+        way: Of `ways_to_draw`; by default one that takes few chances.
     """
-    leading, generator = _leading(specs), np.random.default_rng(seed)
+    leading, generator, way = _leading(specs), np.random.default_rng(seed), way or Way()
     sizes = {
-        axis: batch if axis in leading else _SIZES[way](place, batch) for place, axis in enumerate(["n", *_free(specs)])
+        axis: batch if axis in leading else way.size(place, batch) for place, axis in enumerate(["n", *_free(specs)])
     }
-    return {spec.name: _draw(spec, sizes, generator) for spec in specs}
+    return {spec.name: _draw(spec, sizes, way.largest, generator) for spec in specs}
 
 
 def _leading(specs: Sequence[NamedTensor]) -> set[str]:
@@ -45,13 +68,13 @@ def _free(specs: Sequence[NamedTensor]) -> dict[str, None]:
     return dict.fromkeys(size for spec in specs for size in spec.shape if isinstance(size, str))
 
 
-def _draw(spec: NamedTensor, sizes: dict[str, int], generator: np.random.Generator) -> np.ndarray:
+def _draw(spec: NamedTensor, sizes: dict[str, int], largest: int, generator: np.random.Generator) -> np.ndarray:
     dtype, ends = np.dtype(spec.dtype), spec.examples or spec.range
     if spec.name == "n" and not spec.shape and dtype.kind in "iu":
         return np.array(sizes["n"], dtype)
     shape = tuple(sizes[size] if isinstance(size, str) else size for size in spec.shape)
     if dtype.kind in "iu":
-        low, high = ends or (0, 1)
+        low, high = ends or (0, largest)
         return np.asarray(generator.integers(int(low), int(high), shape, dtype, endpoint=True))
     if dtype.kind == "b":
         return np.asarray(generator.integers(0, 2, shape), dtype)

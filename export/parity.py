@@ -13,7 +13,7 @@ import numpy as np
 from export.batches import axis_sizes, in_parts, row_axis
 from export.draws import check_draws, draws_inputs, statistics_of
 from export.errors import ExportError
-from export.inputs import draw_inputs, ways_to_size
+from export.inputs import Way, draw_inputs, ways_to_draw
 from zoo.signature import NOISE_ROWS, NamedTensor, Signature
 
 Arrays = dict[str, np.ndarray]
@@ -61,7 +61,7 @@ def reference_again(signature: Signature, expected: Reference, run: Runner, wher
 
 
 def accepted(signature: Signature, run: Runner, draws: Sequence[tuple[int, int]]) -> list[Pair]:
-    """Returns random inputs, and what comes of them, with the first sizes of free axes that these may have.
+    """Returns random inputs, and what comes of them, of the first sizes of free axes and integers that it takes.
 
     Args:
         signature: What was declared.
@@ -69,14 +69,14 @@ def accepted(signature: Signature, run: Runner, draws: Sequence[tuple[int, int]]
         draws: A seed and a number of rows for each.
 
     Raises:
-        ExportError: There are no such sizes.
+        ExportError: It takes none.
     """
 
-    def pairs(way: int) -> list[Pair]:
+    def pairs(way: Way) -> list[Pair]:
         given = [draw_inputs(signature.inputs, batch, seed, way) for seed, batch in draws]
         return [(inputs, run(**inputs)) for inputs in given]
 
-    *others, last = ways_to_size(signature.inputs)
+    *others, last = ways_to_draw(signature.inputs)
     for way in others:
         with contextlib.suppress(ExportError):
             return pairs(way)
@@ -113,7 +113,8 @@ def has_independent_rows(signature: Signature, run: Runner, where: str) -> bool:
     ((inputs, whole),) = accepted(signature, lambda **inputs: checked(inputs), [(len(BATCHES), _SPLIT[0])])
     joined = in_parts(signature, inputs, checked, _SPLIT[1])
     return all(
-        differences(joined[name], value).max() <= _allowed(signature, value, False) for name, value in whole.items()
+        differences(joined[name], value).max(initial=0) <= _allowed(signature, value, False)
+        for name, value in whole.items()
     )
 
 
@@ -155,7 +156,10 @@ def _check_output(spec: NamedTensor, value: np.ndarray, sizes: dict[str, int], l
             f"{label}: output '{spec.name}' has shape {value.shape}, declared is {spec.shape} with axes {sizes}."
         )
     if value.dtype.kind == "f" and not np.isfinite(value).all():
-        raise ExportError(f"{label}: output '{spec.name}' is not finite.")
+        raise ExportError(
+            f"{label}: output '{spec.name}' is not finite, for inputs as they are declared. Where it may be that, as "
+            "the logarithm of a probability may, export a bounded function of it, or declare narrower ranges of inputs."
+        )
     if spec.range is not None and not (spec.range[0] <= value.min() and value.max() <= spec.range[1]):
         found = f"{value.min():.6g} to {value.max():.6g}"
         raise ExportError(f"{label}: output '{spec.name}' ranges from {found}, declared is {spec.range}.")

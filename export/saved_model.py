@@ -87,7 +87,8 @@ def _endpoint(signature: Signature, whole: Any, fixed: dict[str, float]) -> Any:
 def _others(endpoints: Mapping[str, Any], known: Iterable[tf.Variable]) -> list[tf.Variable]:
     """Returns the variables that endpoints use beyond those that are known: Keras does not know all of a layer's."""
     used = {id(variable): variable for endpoint in endpoints.values() for variable in endpoint.graph.variables}
-    return [used[each] for each in used.keys() - set(map(id, known))]
+    others = used.keys() - set(map(id, known))
+    return [variable for each, variable in used.items() if each in others]
 
 
 def _variable(weight: Any) -> tf.Variable:

@@ -2,6 +2,7 @@
 
 import keyword
 import re
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -15,7 +16,8 @@ def signatures_of(model: keras.Model) -> dict[str, Signature]:
     """Returns the signatures of a model by name.
 
     A model with a method `signatures` declares its own. Any other built Keras model has one, `call`, with the
-    names of its input and output tensors, and free axes where their size is None.
+    names of its `keras.Input` layers, free axes where their size is None, and as outputs the keys of a dict, or
+    "output", numbered where there are several.
 
     Raises:
         ExportError: The model is not a Keras model, or does not know its inputs yet.
@@ -29,27 +31,50 @@ def signatures_of(model: keras.Model) -> dict[str, Signature]:
         raise ExportError(
             f"{model.name} does not know its inputs. Build it from keras.Input, or give it a method signatures()."
         )
-    input_specs = tuple(map(_spec, inputs, _identifiers([tensor.name for tensor in inputs])))
-    taken = {spec.name for spec in input_specs}
-    names = [_free_name(f"output_{index}" if len(outputs) > 1 else "output", taken) for index in range(len(outputs))]
+    input_specs = tuple(map(_spec, inputs, _identifiers(list(map(_input_name, inputs)))))
+    output = outputs[0] if isinstance(model, keras.Sequential) else model.output
+    names = _output_names(output, {spec.name for spec in input_specs})
     output_specs = tuple(_spec(tensor, name) for tensor, name in zip(outputs, names, strict=True))
 
-    def call(**tensors: tf.Tensor) -> dict[str, tf.Tensor]:
-        ordered = [tensors[spec.name] for spec in input_specs]
-        sequential = isinstance(model, keras.Sequential)
-        packed = ordered[0] if sequential else keras.tree.pack_sequence_as(model.input, ordered)
-        results = model(packed, training=False)
-        return dict(zip(names, keras.tree.flatten(results), strict=True))
-
+    call = call_of(model, [spec.name for spec in input_specs], names)
     return {"call": Signature("call", call, input_specs, output_specs, description=f"The model {model.name}.")}
 
 
+def call_of(model: keras.Model, inputs: list[str], outputs: list[str]) -> Callable[..., dict[str, tf.Tensor]]:
+    """Returns the call of a model as a function from named tensors to named tensors."""
+
+    def call(**tensors: tf.Tensor) -> dict[str, tf.Tensor]:
+        ordered = [tensors[name] for name in inputs]
+        sequential = isinstance(model, keras.Sequential)
+        packed = ordered[0] if sequential else keras.tree.pack_sequence_as(model.input, ordered)
+        results = model(packed, training=False)
+        return dict(zip(outputs, keras.tree.flatten(results), strict=True))
+
+    return call
+
+
+def _input_name(tensor: Any) -> str:
+    """Returns the name of a layer of inputs, which stays what it is when a model is made again of its configuration."""
+    layer = tensor._keras_history.operation
+    return layer.name if isinstance(layer, keras.layers.InputLayer) else tensor.name
+
+
+def _output_names(output: Any, taken: set[str]) -> list[str]:
+    """Returns names of outputs: the keys of a dict, and of what is nested the keys and places that lead there."""
+    paths = [path for path, _ in keras.tree.flatten_with_path(output)]
+    is_dict = isinstance(output, dict)
+    names = ["_".join(map(str, path if is_dict else ("output", *path))) for path in paths]
+    return [_free_name(name, taken) for name in _identifiers(names)]
+
+
 def _spec(tensor: Any, name: str) -> NamedTensor:
-    axes = ["batch", *(f"{name}_axis_{index}" for index in range(1, len(tensor.shape)))]
+    axes = ["batch", *(f"{name}_axis_{index}" for index in range(1, len(tensor.shape)))][: len(tensor.shape)]
     shape = tuple(axis if size is None else size for axis, size in zip(axes, tensor.shape, strict=True))
     dtype = keras.backend.standardize_dtype(tensor.dtype)
     if dtype == "string":
         raise ExportError(f"tensor '{name}' holds strings, which a bundle cannot. Export the part behind the lookup.")
+    if dtype == "bfloat16":
+        raise ExportError(f"tensor '{name}' is bfloat16, which NumPy does not have. Cast it to float32 in the model.")
     return NamedTensor(name, shape, dtype)
 
 

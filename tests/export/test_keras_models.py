@@ -56,8 +56,8 @@ def unet(height: int | None, width: int | None) -> Model:
     return Model(images, layers.Conv2D(2, 1)(layers.Concatenate()([layers.UpSampling2D()(half), whole])))
 
 
-def chain(*each: layers.Layer, shape: tuple[int | None, ...] = (6, 5, 2), dtype: str = "float32") -> Model:
-    return Sequential([Input(shape, dtype=dtype), *each])
+def chain(*each: layers.Layer, shape: tuple[int | None, ...] = (6, 5, 2), **how: str) -> Model:
+    return Sequential([Input(shape, **how), *each])
 
 
 def sums(*shapes: tuple[int | None, ...]) -> Model:
@@ -81,6 +81,17 @@ class Constants(layers.Layer):
     def call(self, x):
         step = lambda i, y: (i + 1, y * self.scale - ops.cast(self.shift, y.dtype))  # noqa: E731
         return tf.while_loop(lambda i, _: i < 3, step, (0, x + self.scale))[1] * self.kept[0]
+
+
+@keras.saving.register_keras_serializable("tests")
+class Drawn(layers.Layer):
+    """A tensor that is drawn when the layer is built, and no weight."""
+
+    def build(self, shape):
+        self.scale = tf.random.normal([shape[-1]])
+
+    def call(self, x):
+        return x * ops.cast(self.scale, x.dtype)
 
 
 VOLUMES = (8, 8, 6, 1)
@@ -177,7 +188,57 @@ def test_inputs_whose_names_come_to_the_same_are_told_apart(tmp_path):
     assert [spec["name"] for spec in manifest["signatures"]["call"]["inputs"]] == ["a_b_", "a_b", "a_b__"]
 
 
+def test_state_that_is_no_weight_is_kept_in_a_copy_in_float32(tmp_path):
+    data = np.random.default_rng(0).normal(30, 2, (50, 4)).astype("float32")
+    layer = layers.Normalization(dtype="mixed_bfloat16")
+    layer.adapt(data)
+    model = chain(layer, layers.Dense(2, dtype="mixed_bfloat16"), shape=(4,), name="x")
+    export.save(model, tmp_path / "bundle")
+    found = export.load(tmp_path / "bundle").run("call", x=data)["output"]
+    np.testing.assert_allclose(found, model(data), atol=0.1)
+
+
+def test_a_copy_in_float32_that_does_something_else_is_refused(tmp_path):
+    with pytest.raises(export.ExportError, match=r"another 'output'.*Make it a weight"):
+        export.save(chain(Drawn(dtype="mixed_bfloat16"), shape=(4,)), tmp_path / "bundle")
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("bias", [0.0, 6.0])
+def test_zeros_around_images_stay_zeros_where_maxima_are_taken(bias, tmp_path):
+    images = np.full((2, 9, 8, 2), -10, np.float32)
+    convolution = layers.Conv2D(3, 3, padding="same", bias_initializer=keras.initializers.Constant(bias))
+    model = chain(convolution, layers.ZeroPadding2D(1), layers.MaxPooling2D(3, 2), shape=(9, 8, 2), name="x")
+    export.save(model, tmp_path / "bundle")
+    found = export.load(tmp_path / "bundle").run("call", x=images)["output"]
+    np.testing.assert_allclose(found, model(images), atol=1e-4)
+
+
+def test_outputs_have_the_names_of_their_keys_or_their_numbers(tmp_path):
+    x = Input((3,), name="x")
+    mean = ops.mean(x)
+    for outputs, names in (
+        ({"z": x + 1, "a": [x * 2, {"q": mean}]}, ["a_0", "a_1_q", "z"]),
+        ([x + 1, mean], ["output_0", "output_1"]),
+        ({"x": x * 2}, ["x_"]),
+    ):
+        export.save(Model(x, outputs), tmp_path / "bundle", overwrite=True)
+        found = export.load(tmp_path / "bundle").run("call", x=np.array([[1, 2, 3]], np.float32))
+        assert list(found) == names
+        for got, expected in zip(found.values(), keras.tree.flatten(outputs), strict=True):
+            assert got.ndim == len(expected.shape)
+    assert found["x_"].tolist() == [[2, 4, 6]]
+
+
 REFUSED = {
+    "numbers that NumPy has not": (
+        lambda: Model(x := Input((3,), dtype="bfloat16", name="x"), ops.cast(x, "float32")),
+        "tensor 'x' is bfloat16, which NumPy does not have. Cast",
+    ),
+    "infinite": (
+        lambda: Model(x := Input((3,)), ops.log(ops.relu(x))),
+        "output 'output' is not finite, .*bounded function",
+    ),
     "sizes": (
         lambda: Model(images := Input((None, 3)), layers.Dense(2)(ops.reshape(images, (-1, 21)))),
         r"fails on inputs of shapes .* \[1, 32, 3\]: .*reshape.*keras.Input the sizes.*equal ones were tried\.$",
