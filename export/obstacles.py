@@ -133,6 +133,18 @@ def unfrozen(signature: Signature, error: str, layers: Layers) -> Obstacle:
     )
 
 
+def too_large(signature: Signature, size: int, largest: int) -> Obstacle:
+    """Returns what it is to a signature that its weights have so many bytes, of less than `largest`."""
+    return Obstacle(
+        signature.name,
+        "Variable",
+        (),
+        (),
+        f"holds too much: weights are {size / 2**30:.3g} GiB, and TensorFlow freezes less than {largest / 2**30:.3g}",
+        "Export it as a SavedModel (--formats saved_model), or give parts of the model signatures of their own.",
+    )
+
+
 def refused_graph(name: str, by: str, reason: str, layers: Layers, remedy: str) -> Obstacle:
     """Returns what it is to a signature that a graph is refused as a whole.
 

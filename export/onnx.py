@@ -5,13 +5,14 @@ of error that it logs counts as a failure here, every op of the result is looked
 the checker and ONNX Runtime both have to accept the graph.
 """
 
+import contextlib
 import functools
 import json
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import onnx
@@ -33,6 +34,7 @@ from export.obstacles import (
     collected_errors,
     obstacles_of,
     refused_graph,
+    too_large,
     unfrozen,
 )
 from export.ops import handlers
@@ -45,6 +47,9 @@ from zoo.signature import NamedTensor, Signature
 OPSET = 18  # the newest that tf2onnx writes, and the oldest with the bitwise ops that random numbers need
 _OLDEST = 13  # before it, axes and shapes were written otherwise
 EXTERNAL_ABOVE = 2**30  # bytes of a file; Protobuf allows 2**31
+LARGEST = 2**31  # bytes of the weights of a signature, which TensorFlow makes one Protobuf of on the way
+
+Passes = Literal["lean", "tf2onnx", "none"]
 
 
 def write(
@@ -90,7 +95,7 @@ def write(
         write_once(lean)
     except ExportError as refused:
         try:
-            write_once(convert(signature, layers, min(opset, OPSET), lean=False))
+            write_once(convert(signature, layers, min(opset, OPSET), "tf2onnx"))
         except ExportError:  # it is not for the passes
             _remove(path)
             raise refused from None
@@ -122,7 +127,7 @@ def _remove(path: Path) -> None:
 
 
 def convert(
-    signature: Signature, layers: Layers = frozenset(), opset: int = OPSET, lean: bool = True
+    signature: Signature, layers: Layers = frozenset(), opset: int = OPSET, passes: Passes = "lean"
 ) -> onnx.ModelProto:
     """Returns a signature as an ONNX model with the declared names.
 
@@ -130,17 +135,21 @@ def convert(
         signature: What to convert.
         layers: Names of layers, to say where an op comes from.
         opset: From 13 to 18.
-        lean: Whether our own passes are run too, not those of tf2onnx alone.
+        passes: What makes the graph smaller: our passes, those of tf2onnx alone, or nothing.
 
     Raises:
         NotExportable: Ops have no counterpart, or failed to convert; the message names them all.
     """
     concrete = _traced(signature)
+    size = sum(variable.shape.num_elements() * variable.dtype.size for variable in concrete.graph.variables)
+    if size >= LARGEST:
+        raise NotExportable([too_large(signature, size, LARGEST)])
     graph, found = _as_onnx(signature, concrete, layers, opset)
     if not found:
         with collected_errors() as errors:
             again = lambda: _as_onnx(signature, concrete, layers, opset)[0]  # noqa: E731
-            graph = optimized(graph, again) if lean else plain(graph)
+            if passes != "none":
+                graph = optimized(graph, again) if passes == "lean" else plain(graph)
             keep_pads(graph)
             model = graph.make_model(signature.name)
         found = obstacles_of(signature, errors, (), (), layers)
@@ -162,7 +171,19 @@ def convert(
 
 
 def obstacles(signature: Signature, layers: Layers = frozenset()) -> list[Obstacle]:
-    """Returns what keeps a signature from being written, which it is to a folder that is not kept."""
+    """Returns what keeps a signature from being written.
+
+    A graph that is accepted as it is converted will be after the passes, which take longer than all else. One that is
+    not may be after them: it is written to a folder that is not kept.
+    """
+    try:
+        model = convert(signature, layers, passes="none")
+    except NotExportable as error:
+        return list(error.obstacles)
+    if model.ByteSize() <= EXTERNAL_ABOVE:
+        with contextlib.suppress(NotExportable):
+            check(model, signature.name, layers)
+            return []
     with tempfile.TemporaryDirectory() as folder:
         try:
             write(signature, Path(folder) / f"{signature.name}.onnx", layers)

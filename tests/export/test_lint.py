@@ -132,6 +132,14 @@ def test_what_the_checker_refuses_is_an_obstacle(monkeypatch):
     assert "Erf" in found.reason and "Use other ops" in found.remedy
 
 
+def test_weights_that_tensorflow_does_not_freeze_are_an_obstacle(monkeypatch, tmp_path):
+    model = chain(keras.layers.Dense(3))
+    monkeypatch.setattr(onnx, "LARGEST", 4 * 3 * 5)
+    (found,) = export.check_exportable(model)
+    assert "holds too much" in found.reason and "--formats saved_model" in found.remedy
+    export.save(model, tmp_path / "bundle", "saved_model")
+
+
 def test_models_of_mixed_precision_are_checked_as_they_are_exported():
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, dtype="mixed_bfloat16")])
     assert export.check_exportable(model) == []
