@@ -15,6 +15,7 @@ from export.external_data import files_of
 ONNX_FILE, WEIGHTS_FILE = "onnx/{name}.onnx", "onnx/{name}.onnx.data"  # in a bundle; the second of large models alone
 CPU = "CPUExecutionProvider"
 _ERRORS = (
+    errors.EPFail,
     errors.Fail,
     errors.InvalidArgument,
     errors.InvalidGraph,
@@ -37,7 +38,7 @@ def open_session(
         spinning: Whether threads that wait for work keep their cores busy: quickest where nothing else needs these.
 
     Raises:
-        ExportError: ONNX Runtime does not load it, or has no such provider here.
+        ExportError: ONNX Runtime does not load it, has no such provider here, or cannot start it.
     """
     known = onnxruntime.get_available_providers()
     if provider not in known:
@@ -49,9 +50,23 @@ def open_session(
     options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spinning)))
     try:
         content = str(model) if isinstance(model, Path) else model
-        return onnxruntime.InferenceSession(content, options, providers=[provider])
+        # By default, it would run on the CPU what a provider fails at, and only print that it does.
+        session = onnxruntime.InferenceSession(content, options, providers=[provider], enable_fallback=0)
     except _ERRORS as error:
         raise ExportError(f"signature '{name}': ONNX Runtime refuses the graph: {_first_line(error)}") from error
+    except RuntimeError as error:
+        raise _not_started(provider, f": {_first_line(error).rstrip('.')}") from error
+    started = session.get_providers()
+    if provider not in started:  # one that is compiled in, and whose libraries or device are not here
+        raise _not_started(provider, f", and would compute on {', '.join(started)}")
+    return session
+
+
+def _not_started(provider: str, what: str) -> ExportError:
+    return ExportError(
+        f"ONNX Runtime cannot start '{provider}'{what}. Install what it needs, a driver and libraries, as "
+        f"https://onnxruntime.ai/docs/execution-providers says, or choose another provider, such as {CPU}."
+    )
 
 
 def onnx_file(directory: Path, name: str, recorded: Mapping[str, dict[str, Any]] | None = None) -> bytes | Path:

@@ -8,8 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 from example_models import MODELS
+from onnxruntime.capi.onnxruntime_pybind11_state import EPFail
 
 import export
 import zoo
@@ -139,6 +141,43 @@ def test_the_provider_is_chosen_by_name(small_bundle):
     assert export.load(small_bundle, provider="CPUExecutionProvider", threads=1).sample(1).shape == (1, 8, 8, 1)
     with pytest.raises(export.ExportError, match=r"no provider 'GPU' here. It has: .*CPUExecutionProvider"):
         export.load(small_bundle, provider="GPU").sample(1)
+
+
+@pytest.mark.filterwarnings("ignore:Specified provider:UserWarning")
+def test_a_provider_that_cannot_start_is_an_error(small_bundle, monkeypatch):
+    """Compiled in, it seems, but without what it needs: ONNX Runtime would compute on the CPU, and say nothing."""
+    names = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: names)
+    message = r"cannot start 'CUDAExecutionProvider', and would compute on CPUExecutionProvider.*Install what it needs"
+    with pytest.raises(export.ExportError, match=message):
+        export.load(small_bundle, provider="CUDAExecutionProvider").sample(1)
+
+    def refuse(*_, **__):
+        raise RuntimeError("Please install TensorRT libraries.\nAnd more.")  # as ONNX Runtime does for TensorRT
+
+    monkeypatch.setattr(onnxruntime.InferenceSession, "_create_inference_session", refuse)
+    message = r"cannot start 'CUDAExecutionProvider': Please install TensorRT libraries\. Install what it needs"
+    with pytest.raises(export.ExportError, match=message):
+        export.load(small_bundle, provider="CUDAExecutionProvider").sample(1)
+
+
+def test_a_provider_that_fails_later_is_an_error(small_bundle, monkeypatch):
+    """ONNX Runtime would run the graph again on the CPU."""
+    bundle = export.load(small_bundle)
+    session = bundle.session("sample")
+
+    class Failing:
+        def __getattr__(self, name):
+            return getattr(real, name)
+
+        def run(self, *_):
+            raise EPFail("the device is gone")
+
+    real = session._sess
+    monkeypatch.setattr(session, "_sess", Failing())
+    monkeypatch.setattr(session, "set_providers", lambda _: pytest.fail("it was moved to the CPU"))
+    with pytest.raises(export.ExportError, match="signature 'sample': ONNX Runtime fails on it: the device is gone"):
+        bundle.sample(1)
 
 
 def test_threads_share_a_bundle(small_bundle, monkeypatch):
