@@ -36,7 +36,7 @@ class Bundle:
     """
 
     def __init__(self, directory: str | Path, provider: str = CPU, threads: int | None = None, spinning: bool = True):
-        self.directory = Path(directory)
+        self.directory = Path(directory).absolute()  # its files are read later, from wherever the process is then
         self.manifest = manifests.read(self.directory)
         if "onnx" not in self.manifest["formats"]:
             raise ExportError(f"{directory} was exported without ONNX files. Export it again with --formats onnx.")

@@ -180,6 +180,13 @@ def test_a_provider_that_fails_later_is_an_error(small_bundle, monkeypatch):
         bundle.sample(1)
 
 
+def test_a_relative_directory_is_that_of_loading(small_bundle, tmp_path, monkeypatch):
+    monkeypatch.chdir(small_bundle.parent)
+    bundle = export.load(small_bundle.name)
+    monkeypatch.chdir(tmp_path)
+    assert bundle.sample(1).shape == (1, 8, 8, 1)
+
+
 def test_threads_share_a_bundle(small_bundle, monkeypatch):
     bundle, opened = export.load(small_bundle), []
     real = runtime.open_session
