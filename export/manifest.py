@@ -92,13 +92,14 @@ def read(directory: Path) -> dict[str, Any]:
     try:
         text = path.read_bytes().decode()
         manifest = json.loads(text)
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        sealed = _sealed(manifest) if isinstance(manifest, dict) else None
+    except (ValueError, RecursionError) as error:  # of UTF-8, of JSON, of a number too long, and of depth
         raise ExportError(f"{path} is damaged ({error}). Export the model again.") from error
     if not isinstance(manifest, dict) or manifest.get("format") != VERSION:
         raise ExportError(
             f"{path} is not of format {VERSION}, the one this version reads. Update genzoo, or export the model again."
         )
-    if text != _sealed(manifest):
+    if text != sealed:
         raise ExportError(f"{path} is damaged: it is not the text whose SHA-256 it gives. Export the model again.")
     for key, kind in (("formats", list), ("signatures", dict), ("files", dict)):
         if not isinstance(manifest.get(key), kind) or not manifest[key]:

@@ -146,12 +146,22 @@ def test_files_that_do_not_load_are_named(bundle, name):
 
 
 @pytest.mark.parametrize(
-    "text, message", [("{", "damaged"), ('{"format": 99}', "not of format 2"), ('{"format": 2}', "damaged")]
+    "text, message",
+    [
+        ("{", "damaged"),
+        ('{"format": 99}', "not of format 2"),
+        ('{"format": 2}', "damaged"),
+        ("[" * 200_000, "damaged"),
+        (f'{{"format": 2, "deep": {"[" * 5000}{"]" * 5000}}}', "damaged"),  # read, but not written, by Python 3.12
+        (f'{{"format": {"2" * 5000}}}', "damaged"),
+    ],
+    ids=["cut", "version", "unsealed", "brackets", "deep", "long number"],
 )
 def test_a_damaged_manifest(bundle, text, message):
     (bundle / "manifest.json").write_text(text)
-    with pytest.raises(export.ExportError, match=message):
-        export.verify(bundle)
+    for opened in (export.verify, export.load):
+        with pytest.raises(export.ExportError, match=message):
+            opened(bundle)
 
 
 def test_a_folder_that_is_no_bundle(tmp_path):
