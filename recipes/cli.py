@@ -360,12 +360,14 @@ def serve(
     max_json: Annotated[
         int, typer.Option(min=1, help="Of that, the most JSON: larger tensors have to come as bytes.")
     ] = 2**20,
+    max_arriving: Annotated[int, typer.Option(min=1, help="The most bytes of all bodies of which more is to come.")] = 2
+    ** 30,
     timeout: Annotated[float, typer.Option(help="Seconds from a request to its answer.")] = 60.0,
     concurrency: Annotated[int, typer.Option(min=1, help="The most requests in progress, with those waiting.")] = 32,
     threads: Annotated[int, typer.Option(min=1, help="Requests that run at once.")] = 2,
     connections: Annotated[int, typer.Option(min=1, help="The most open connections.")] = 256,
     idle: Annotated[
-        float, typer.Option(help="Seconds for a connection to bring headers, or take of an answer.")
+        float, typer.Option(help="Seconds for a connection to bring headers, 64 KiB of a body, or take of an answer.")
     ] = 10.0,
 ) -> None:
     """Serve a bundle over HTTP, in the KServe v2 protocol, until SIGTERM or Ctrl-C. Needs genzoo[serve]."""
@@ -375,6 +377,7 @@ def serve(
         max_rows=max_rows,
         max_body=max_body,
         max_json=max_json,
+        max_arriving=max_arriving,
         timeout=timeout,
         concurrency=concurrency,
         threads=threads,

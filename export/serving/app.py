@@ -5,17 +5,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import anyio
 import onnxruntime
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
 
 from export.errors import ExportError
 from export.pictures import to_png
 from export.runtime import Bundle
 from export.serving import openapi, protocol
+from export.serving.bodies import Bodies
 from export.serving.engine import Engine
 from export.serving.errors import RequestError
 from export.serving.images import image_output
@@ -46,7 +45,8 @@ def create_app(directory: str | Path, limits: Limits | None = None) -> FastAPI:
         ExportError: It is no bundle, has no ONNX files, or one is missing or altered.
     """
     # Without spinning: cores that ONNX Runtime keeps busy between requests are those that read and write them.
-    bundle, engine = Bundle(directory, spinning=False), Engine(limits or Limits())
+    limits = limits or Limits()
+    bundle, engine, bodies = Bundle(directory, spinning=False), Engine(limits), Bodies(limits)
     for name in bundle.signatures:
         bundle.session(name)
 
@@ -64,7 +64,7 @@ def create_app(directory: str | Path, limits: Limits | None = None) -> FastAPI:
         redoc_url=None,
     )
     for name in bundle.signatures:
-        _add_signature(app, bundle, engine, name)
+        _add_signature(app, bundle, engine, bodies, name)
     _add_server(app, bundle)
     _add_errors(app, list(bundle.signatures))
     return app
@@ -94,7 +94,7 @@ def _add_server(app: FastAPI, bundle: Bundle) -> None:
         return openapi.Readiness(name="genzoo")
 
 
-def _add_signature(app: FastAPI, bundle: Bundle, engine: Engine, name: str) -> None:
+def _add_signature(app: FastAPI, bundle: Bundle, engine: Engine, bodies: Bodies, name: str) -> None:
     signature, session = bundle.signatures[name], bundle.session(name)
     limits, picture, described = engine.limits, image_output(signature), openapi.metadata(signature)
 
@@ -114,8 +114,9 @@ def _add_signature(app: FastAPI, bundle: Bundle, engine: Engine, name: str) -> N
         as_picture = _accepts_png(request.headers.get("accept", ""))
         if as_picture and not picture:
             raise RequestError(406, f"the outputs of '{name}' are no pictures. Leave image/png out of Accept.")
-        with engine.admit():
-            body = await _body(request, limits)
+        engine.check_place()  # before anything is read in vain
+        body = await bodies.read(request)
+        engine.check_place()
         header_length = request.headers.get(protocol.HEADER_LENGTH)
         return await engine.run(
             lambda options: answer(body, header_length, as_picture, options), end - time.monotonic(), _left(request)
@@ -164,41 +165,6 @@ async def _left(request: Request) -> None:
     """Returns when the client of a request, all of whose body has been read, has closed the connection."""
     while (await request.receive())["type"] != "http.disconnect":
         pass
-
-
-async def _body(request: Request, limits: Limits) -> bytes:
-    """Returns the body of a request, of which no more is read than is allowed.
-
-    Raises:
-        RequestError: It is compressed, too large, or too slow to arrive.
-    """
-    closing = {"Connection": "close"}  # what is not read would be taken for the next request
-    most = limits.max_body
-    refusal = RequestError(
-        413, f"the body is larger than {most} bytes, the most allowed here. Send fewer rows.", closing
-    )
-    if protocol.HEADER_LENGTH not in request.headers and limits.max_json < most:  # all of it is JSON
-        most, refusal = limits.max_json, protocol.too_much_json(limits, closing)
-    encoding, length = request.headers.get("content-encoding", "identity"), request.headers.get("content-length", "")
-    if encoding.lower() != "identity":
-        raise RequestError(415, f"the body is compressed ({encoding[:20]}). Send it as it is.", closing)
-    if length.isdecimal() and (len(length) > 18 or int(length) > most):
-        raise refusal
-
-    chunks, size = [], 0
-    try:
-        with anyio.fail_after(limits.timeout):
-            async for chunk in request.stream():
-                size += len(chunk)
-                if size > most:
-                    raise refusal
-                chunks.append(chunk)
-    except TimeoutError:
-        message = f"the body did not arrive within {limits.timeout:g} s. Send less, or over a faster connection."
-        raise RequestError(408, message, closing) from None
-    except ClientDisconnect:
-        raise RequestError(400, "the connection ended before the body did. Send all of it.") from None
-    return b"".join(chunks)
 
 
 def _add_errors(app: FastAPI, names: list[str]) -> None:

@@ -22,7 +22,8 @@ class Connection(HttpToolsProtocol):
 
     One beyond those allowed is answered with 503. One is dropped that brings no whole request, after `limits.idle`
     seconds, whether it is silent or sends headers byte by byte; one that takes nothing of an answer for as long; and
-    one whose headers are larger than any that are meant. Bodies and work have limits of their own, in `app`.
+    one whose headers are larger than any that are meant. Bodies and work have limits of their own, in `bodies`
+    and `engine`.
 
     Args:
         **how: What uvicorn passes.

@@ -1,9 +1,8 @@
 """Runs requests in threads, so that the event loop stays alive; bounded in number and in time."""
 
 import asyncio
-import contextlib
 import math
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Generic, TypeVar
 
@@ -25,24 +24,17 @@ class Engine:
     def __init__(self, limits: Limits):
         self.limits = limits
         self._pool = self._new_pool()
-        self._arriving = 0
         self._jobs: set[_Job[Any]] = set()  # waiting or running, with those that nobody waits for any more
 
-    @contextlib.contextmanager
-    def admit(self) -> Iterator[None]:
-        """Holds a place for a request while its body arrives.
+    def check_place(self) -> None:
+        """Makes sure that a place is free, which `run` takes where nothing is awaited in between.
 
         Raises:
             RequestError: 503, all places are taken.
         """
-        if self._arriving + len(self._jobs) >= self.limits.concurrency:
+        if len(self._jobs) >= self.limits.concurrency:
             message = f"{self.limits.concurrency} requests are in progress, as many as allowed. Come again in a second."
             raise RequestError(503, message, {"Retry-After": "1"})
-        self._arriving += 1
-        try:
-            yield
-        finally:
-            self._arriving -= 1
 
     async def run(
         self, work: Callable[[onnxruntime.RunOptions], Result], seconds: float, left: Coroutine[Any, Any, None]

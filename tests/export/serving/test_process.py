@@ -131,12 +131,68 @@ def test_requests_that_never_come_whole_are_dropped(odd_bundle: Path):
     stop(process)
 
 
+def test_bodies_that_arrive_slowly_take_no_place(odd_bundle: Path):
+    process, url = start(odd_bundle, "--concurrency", 2, "--idle", 2)
+    asked = request("walk", start=1, steps=2)
+    asked["url"] = url + asked["url"]
+    slow = [connected(url) for _ in range(4)]
+    for connection in slow:
+        connection.sendall(raw("walk", b" " * 1000)[:-999])
+    time.sleep(0.5)  # so that they are read
+    began = time.monotonic()
+    assert httpx.post(**asked, timeout=60).json()["outputs"][0]["data"] == [3]
+    with contextlib.suppress(ConnectionResetError, BrokenPipeError):
+        while time.monotonic() - began < 20:  # a byte now and then
+            slow[0].sendall(b" ")
+            time.sleep(0.1)
+    assert time.monotonic() - began < 5
+    for connection in slow[1:]:
+        answer = ended(connection)
+        assert answer.startswith(b"HTTP/1.1 408")
+        assert b"brought less than 65536 bytes in 2 s. Send less, or over a faster connection." in answer
+    stop(process)
+
+
+def test_bodies_that_bring_enough_are_waited_for(odd_bundle: Path):
+    process, url = start(odd_bundle, "--idle", 1, "--max-rows", 10**6)
+    asked = squares(np.ones(500_000, np.float32))
+    with connected(url) as sending:
+        for first in range(0, len(asked), 100_000):  # slower than a request may be idle
+            sending.sendall(asked[first : first + 100_000])
+            time.sleep(0.1)
+        assert sending.recv(100).startswith(b"HTTP/1.1 200")
+    stop(process)
+
+
+def test_bodies_are_bounded_together_while_they_arrive(odd_bundle: Path):
+    process, url = start(odd_bundle, "--max-body", 100_000, "--max-arriving", 100_000)
+    asked = squares(np.ones(20_000, np.float32))
+    with connected(url) as first, connected(url) as second:
+        for connection in (first, second):
+            connection.sendall(asked[:60_000])
+            time.sleep(0.5)
+        answer = ended(second)
+        assert answer.startswith(b"HTTP/1.1 503")
+        assert b"100000 bytes of bodies are arriving, as many as allowed. Come again" in answer
+        first.sendall(asked[60_000:])
+        assert b"asks for 20000 rows" in ended(first)
+    with connected(url) as third:
+        third.sendall(asked)
+        assert b"asks for 20000 rows" in ended(third)
+    stop(process)
+
+
+def squares(values: np.ndarray) -> bytes:
+    """Returns a request for the squares of many numbers, as bytes."""
+    tensor = {"name": "x", "datatype": "FP32", "shape": values.shape, "parameters": {"binary_data_size": values.nbytes}}
+    text = json.dumps({"inputs": [tensor], "parameters": {"binary_data_output": True}}).encode()
+    return raw("square", text + values.tobytes(), f"Inference-Header-Content-Length: {len(text)}\r\nConnection: close")
+
+
 def test_answers_that_are_not_taken_are_dropped(odd_bundle: Path):
     process, url = start(odd_bundle, "--idle", 1, "--max-rows", 10**8)
     values = np.ones(8_000_000, np.float32)
-    tensor = {"name": "x", "datatype": "FP32", "shape": values.shape, "parameters": {"binary_data_size": values.nbytes}}
-    text = json.dumps({"inputs": [tensor], "parameters": {"binary_data_output": True}}).encode()
-    asked = raw("square", text + values.tobytes(), f"Inference-Header-Content-Length: {len(text)}")
+    asked = squares(values)
     with connected(url) as reading, connected(url) as waiting:
         for connection in (reading, waiting):
             connection.sendall(asked)
@@ -200,6 +256,7 @@ def test_the_request_in_the_readme(small_bundle: Path, tmp_path: Path):
 
 def test_what_the_command_refuses(user_error, small_bundle: Path, tmp_path: Path):
     assert "is no bundle" in user_error("serve", tmp_path, "--port", 0)
+    assert "max_arriving is 10, expected at least max_body" in user_error("serve", small_bundle, "--max-arriving", 10)
     assert "timeout is 0.0" in user_error("serve", small_bundle, "--timeout", 0, "--port", 0)
     assert "Invalid value for '--threads'" in user_error("serve", small_bundle, "--threads", 0, "--port", 0)
     with socket.create_server(("127.0.0.1", 0)) as taken:
