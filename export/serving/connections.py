@@ -8,7 +8,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from export.serving.limits import Limits
 
-_MOST_HEADERS = 2**16  # bytes of one request
+_MOST_BESIDE = 2**16  # bytes in a row that are no body: headers, trailers, and extensions of chunks
 _LOOKS = 4  # at a connection, while it may be idle
 
 
@@ -22,8 +22,8 @@ class Connection(HttpToolsProtocol):
 
     One beyond those allowed is answered with 503. One is dropped that brings no whole request, after `limits.idle`
     seconds, whether it is silent or sends headers byte by byte; one that takes nothing of an answer for as long; and
-    one whose headers are larger than any that are meant. Bodies and work have limits of their own, in `bodies`
-    and `engine`.
+    one whose headers, or trailers after a body in chunks, are larger than any that are meant. Bodies and work have
+    limits of their own, in `bodies` and `engine`.
 
     Args:
         **how: What uvicorn passes.
@@ -39,7 +39,8 @@ class Connection(HttpToolsProtocol):
         self._look: asyncio.TimerHandle | None = None
         self._state: tuple[Any, ...] = ()
         self._since = self.loop.time()
-        self._in_headers, self._header_bytes = False, 0
+        self._in_request = self._brought_body = False
+        self._beside = 0  # bytes since the last of a body
 
     def connection_made(self, transport: Any) -> None:
         """Refuses one connection too many, and watches the others."""
@@ -56,21 +57,27 @@ class Connection(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Reads on, and drops the connection where headers do not end."""
+        """Reads on, and drops the connection where headers do not end, or what else is no body."""
+        self._brought_body = False
         super().data_received(data)
-        self._header_bytes = self._header_bytes + len(data) if self._in_headers else 0
-        if self._header_bytes > _MOST_HEADERS:
+        self._beside = self._beside + len(data) if self._in_request and not self._brought_body else 0
+        if self._beside > _MOST_BESIDE:
             self.transport.abort()
 
     def on_message_begin(self) -> None:
         """Begins to count."""
-        self._in_headers = True
+        self._in_request = True
         super().on_message_begin()
 
-    def on_headers_complete(self) -> None:
+    def on_body(self, body: bytes) -> None:
+        """Counts anew."""
+        self._brought_body = True
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
         """Stops counting."""
-        self._in_headers = False
-        super().on_headers_complete()
+        self._in_request = False
+        super().on_message_complete()
 
     def _look_later(self) -> None:
         self._look = self.loop.call_later(self.limits.idle / _LOOKS, self._drop_if_idle)

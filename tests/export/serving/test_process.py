@@ -131,6 +131,25 @@ def test_requests_that_never_come_whole_are_dropped(odd_bundle: Path):
     stop(process)
 
 
+@pytest.mark.parametrize(
+    "part", [b"x" * 10_000, b"X: y\r\n" * 1000, b"3;" + b"x" * 10_000], ids=["one", "many", "chunk"]
+)
+def test_what_is_neither_header_nor_body_is_bounded(odd_bundle: Path, part: bytes):
+    """Trailers after a body in chunks, which were kept in memory, and extensions of a chunk."""
+    process, url = start(odd_bundle)
+    body = b"1\r\n{\r\n" if part.startswith(b"3;") else b"1\r\n{\r\n0\r\nX: "
+    asked = b"POST /v2/models/walk/infer HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with connected(url) as endless, contextlib.suppress(ConnectionResetError, BrokenPipeError):
+        endless.sendall(asked + body)
+        for _ in range(2000):
+            endless.sendall(part)
+        pytest.fail("12 MB or more that are no body were read")
+    with connected(url) as chunks:  # with trailers that are meant
+        chunks.sendall(asked + b"1\r\n{\r\n" * 100_000 + b"0\r\nX: y\r\n\r\n")
+        assert chunks.recv(100).startswith(b"HTTP/1.1 400")
+    stop(process)
+
+
 def test_bodies_that_arrive_slowly_take_no_place(odd_bundle: Path):
     process, url = start(odd_bundle, "--concurrency", 2, "--idle", 2)
     asked = request("walk", start=1, steps=2)
