@@ -409,6 +409,11 @@ def test_the_page_describes_each_signature(client):
         entry = page["paths"][f"/v2/models/{name}/infer"]["post"]
         body = entry["requestBody"]["content"]["application/json"]["schema"]
         (example,) = body["examples"]
+def test_outputs_without_any_axis(odd_bundle, odd_client):
+    assert export.load(odd_bundle).run("walk", start=3)["end"] == 5
+    assert odd_client.post("/v2/models/walk/infer", json=walking(2)).json()["outputs"][0]["data"] == [5]
+
+
         assert client.post(f"/v2/models/{name}/infer", json=example).status_code == 200
         for each in example["inputs"]:
             assert f"| input `{each['name']}` |" in entry["description"]
