@@ -4,6 +4,7 @@ import contextlib
 import math
 import signal
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -54,8 +55,14 @@ def serve(
         listening: Called with the address, as a URL, once it answers.
 
     Raises:
-        ExportError: It is no bundle, has no ONNX files, one is missing or altered, or the address is not free.
+        ExportError: It is no bundle, has no ONNX files, one is missing or altered, the address is not free, or this is
+            not the main thread.
     """
+    if threading.current_thread() is not threading.main_thread():
+        raise ExportError(
+            "serve runs until a signal, and Python takes signals in the main thread alone. Call it from the main "
+            "thread, or run what export.serving.create_app returns in an ASGI server of your own."
+        )
     limits = limits or Limits()
     app = create_app(directory, limits)
     with _bound(host, port) as listener:

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 import export
+from export import serving
 
 # The command, in a process that says in the end which heavy packages it had loaded.
 COMMAND = """
@@ -271,6 +272,11 @@ def test_the_request_in_the_readme(small_bundle: Path, tmp_path: Path):
         process.terminate()
         process.communicate(timeout=60)
     np.testing.assert_array_equal(np.load(tmp_path / "images.npy"), export.load(small_bundle).sample(16, seed=0))
+
+
+def test_serving_outside_the_main_thread_is_refused(small_bundle: Path):
+    with ThreadPoolExecutor(1) as pool, pytest.raises(export.ExportError, match="Call it from the main thread, or"):
+        pool.submit(serving.serve, small_bundle, port=0).result(timeout=60)
 
 
 def test_what_the_command_refuses(user_error, small_bundle: Path, tmp_path: Path):
