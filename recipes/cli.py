@@ -356,12 +356,13 @@ def serve(
     host: Annotated[str, typer.Option(help="The address to listen on; 0.0.0.0 for all.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 for any that is free.")] = 8000,
     max_rows: Annotated[int, typer.Option(min=1, help="The most rows of a request, given or drawn.")] = 1024,
+    max_axis: Annotated[int, typer.Option(min=1, help="The largest size of any other free axis of an input.")] = 4096,
     max_body: Annotated[int, typer.Option(min=1, help="The largest body of a request, in bytes.")] = 64 * 2**20,
     max_json: Annotated[
         int, typer.Option(min=1, help="Of that, the most JSON: larger tensors have to come as bytes.")
     ] = 2**20,
-    max_arriving: Annotated[int, typer.Option(min=1, help="The most bytes of all bodies of which more is to come.")] = 2
-    ** 30,
+    max_numbers: Annotated[int, typer.Option(min=1, help="The most numbers of an answer as JSON, not bytes.")] = 2**20,
+    max_arriving: Annotated[int, typer.Option(min=1, help="The most bytes of bodies that are incomplete.")] = 2**30,
     timeout: Annotated[float, typer.Option(help="Seconds from a request to its answer.")] = 60.0,
     concurrency: Annotated[int, typer.Option(min=1, help="The most requests in progress, with those waiting.")] = 32,
     threads: Annotated[int, typer.Option(min=1, help="Requests that run at once.")] = 2,
@@ -375,8 +376,10 @@ def serve(
 
     limits = serving.Limits(
         max_rows=max_rows,
+        max_axis=max_axis,
         max_body=max_body,
         max_json=max_json,
+        max_numbers=max_numbers,
         max_arriving=max_arriving,
         timeout=timeout,
         concurrency=concurrency,

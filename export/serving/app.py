@@ -25,7 +25,7 @@ _REFUSALS = {
     400: "The request is not of the protocol.",
     406: "A picture is asked for, and the outputs are none.",
     408: "The body took too long to arrive.",
-    413: "The body is too large, or asks for too many rows.",
+    413: "The body, or what it asks for, is too large.",
     415: "The body is compressed.",
     422: "The tensors are not those that the signature takes.",
     500: "The graph fails on these inputs.",
@@ -103,7 +103,7 @@ def _add_signature(app: FastAPI, bundle: Bundle, engine: Engine, bodies: Bodies,
         outputs = run_session(session, request.inputs, name, options)
         if as_picture and picture:
             return Response(to_png(outputs[picture]), media_type="image/png")
-        content, json_length = protocol.respond(request, outputs, signature)
+        content, json_length = protocol.respond(request, outputs, signature, limits)
         if json_length is None:
             return Response(content, media_type="application/json")
         headers = {protocol.HEADER_LENGTH: str(json_length)}

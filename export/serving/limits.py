@@ -10,11 +10,16 @@ class Limits:
     """The limits of a server; a request beyond one is refused with a message that names it.
 
     Args:
-        max_rows: The most rows of a request: the size of its first free axis, or of what it asks to draw.
+        max_rows: The most rows of a request: the size of its first axis where that is free, or of what it asks to draw.
+        max_axis: The largest size of any other free axis, such as the height of an image. Outputs, and what is between,
+            may be as large as the product of two: a body that is small does not keep them small. Scalars that say how
+            much to do otherwise have the range that the signature declares, and `timeout`.
         max_body: The largest body of a request, in bytes.
         max_json: The largest JSON of a request, in bytes: all of the body, or what is before the bytes of its tensors.
             It is parsed in one go, while nothing else is answered: for hundredths of a second a MiB, or tenths where it
             was made to be slow.
+        max_numbers: The most numbers of an answer as JSON; more have to be asked for as bytes. They too are written in
+            one go: for less than a tenth of a second a million.
         max_arriving: Bytes of all bodies of which more is to come; one that would bring more is asked to come again.
         timeout: Seconds from the arrival of a request to its answer.
         concurrency: Requests in progress, running and waiting, whose bodies have arrived; one more is asked to come
@@ -29,8 +34,10 @@ class Limits:
     """
 
     max_rows: int = 1024
+    max_axis: int = 4096
     max_body: int = 64 * 2**20
     max_json: int = 2**20
+    max_numbers: int = 2**20
     max_arriving: int = 2**30
     timeout: float = 60.0
     concurrency: int = 32

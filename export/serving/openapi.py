@@ -141,7 +141,7 @@ def summary(signature: Signature) -> str:
         "",
         f"Bytes in place of `data`: `binary_data_size` among the parameters of an input, and the header "
         f"{HEADER_LENGTH}; `binary_data` among those of an output, or `binary_data_output` among those of the "
-        "request.",
+        "request. Large outputs have to be asked for as bytes.",
     ]
     if image_output(signature):
         lines += ["", "With `Accept: image/png` the answer is a picture: of one row as it is, of several a grid."]

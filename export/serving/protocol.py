@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import orjson
 
+from export.batches import axis_sizes, check_outputs_fit
 from export.errors import ExportError
 from export.serving.errors import RequestError
 from export.serving.limits import Limits
@@ -67,8 +68,8 @@ def parse(body: bytes, header_length: str | None, signature: Signature, limits: 
         limits: What to allow.
 
     Raises:
-        RequestError: 400 where it is not of the protocol, 413 where it asks for more rows or has more JSON than
-            allowed, and 422 where the signature takes something else.
+        RequestError: 400 where it is not of the protocol, 413 where it asks for more than allowed or than memory holds,
+            or has more JSON than allowed, and 422 where the signature takes something else.
     """
     text, binary = _split(body, header_length)
     if len(text) > limits.max_json:
@@ -80,7 +81,7 @@ def parse(body: bytes, header_length: str | None, signature: Signature, limits: 
     if not isinstance(header, dict):
         raise RequestError(400, 'the request is not a JSON object. Send {"inputs": [...]}.')
     identifier = _field(header, "id", str, "the request", None)
-    inputs = _inputs(_tensors(header, "inputs"), binary, signature, limits.max_rows)
+    inputs = _inputs(_tensors(header, "inputs"), binary, signature, limits)
     return InferenceRequest(identifier, inputs, _outputs(header, signature))
 
 
@@ -95,13 +96,21 @@ def too_much_json(limits: Limits, headers: Mapping[str, str] | None = None) -> R
 
 
 def respond(
-    request: InferenceRequest, outputs: Mapping[str, np.ndarray], signature: Signature
+    request: InferenceRequest, outputs: Mapping[str, np.ndarray], signature: Signature, limits: Limits
 ) -> tuple[bytes, int | None]:
     """Returns the body of a response, and the length of its JSON where bytes follow, else None.
 
     Raises:
-        RequestError: 422 where outputs asked for as JSON are not finite, which JSON cannot say.
+        RequestError: 413 where outputs asked for as JSON are larger than allowed, and 422 where they are not finite,
+            which JSON cannot say.
     """
+    numbers = sum(outputs[name].size for name, as_bytes in request.binary.items() if not as_bytes)
+    if numbers > limits.max_numbers:
+        raise RequestError(
+            413,
+            f"the outputs of '{signature.name}' are {numbers} numbers, and this server writes {limits.max_numbers} as "
+            "JSON. Ask for bytes (binary_data_output), or for fewer rows.",
+        )
     described, binary = [], []
     for name, as_bytes in request.binary.items():
         array = np.ascontiguousarray(outputs[name])
@@ -147,7 +156,7 @@ def _split(body: bytes, header_length: str | None) -> tuple[memoryview, memoryvi
 
 
 def _inputs(
-    tensors: list[dict[str, Any]], binary: memoryview, signature: Signature, max_rows: int
+    tensors: list[dict[str, Any]], binary: memoryview, signature: Signature, limits: Limits
 ) -> dict[str, np.ndarray]:
     specs = {spec.name: spec for spec in signature.inputs}
     values: dict[str, np.ndarray] = {}
@@ -158,7 +167,7 @@ def _inputs(
         if name in values:
             raise RequestError(422, f"input '{name}' of '{signature.name}' is given twice. Give it once.")
         label = f"input '{name}' of '{signature.name}'"
-        shape = _shape(tensor, specs[name], label, max_rows)
+        shape = _shape(tensor, specs[name], label, limits)
         size = _field(_field(tensor, "parameters", dict, label, {}), "binary_data_size", int, label, None)
         if size is None:
             array = _from_json(_field(tensor, "data", list, label), shape, specs[name].dtype, label)
@@ -177,14 +186,19 @@ def _inputs(
             400, f"{len(binary)} bytes after the JSON belong to no input. Correct {HEADER_LENGTH} or binary_data_size."
         )
     for name in counts_of(signature) & set(values):
-        _check_rows(int(values[name]), max_rows, f"input '{name}' of '{signature.name}'")
+        _check_rows(int(values[name]), limits.max_rows, f"input '{name}' of '{signature.name}'")
     try:
-        return signature.checked(values)
+        values = signature.checked(values)
     except ValueError as error:
         raise RequestError(422, str(error)) from None
+    try:
+        check_outputs_fit(signature, axis_sizes(signature, values))
+    except ExportError as error:
+        raise RequestError(413, str(error)) from None
+    return values
 
 
-def _shape(tensor: dict[str, Any], spec: NamedTensor, label: str, max_rows: int) -> list[int]:
+def _shape(tensor: dict[str, Any], spec: NamedTensor, label: str, limits: Limits) -> list[int]:
     given, expected = _field(tensor, "datatype", str, label), datatype(spec.dtype)
     if given != expected:
         raise RequestError(422, f"{label} has datatype {given[:20]}, expected {expected}.")
@@ -196,8 +210,15 @@ def _shape(tensor: dict[str, Any], spec: NamedTensor, label: str, max_rows: int)
     )
     if not fits and (spec.shape or shape != [1]):  # many clients have no scalars
         raise RequestError(422, f"{label} has shape {str(shape)[:80]}, expected {list(spec.shape)}.")
-    if spec.shape and isinstance(spec.shape[0], str):
-        _check_rows(shape[0], max_rows, label)
+    for place, (axis, size) in enumerate(zip(spec.shape, shape, strict=False)):
+        if isinstance(axis, str) and place == 0:
+            _check_rows(size, limits.max_rows, label)
+        elif isinstance(axis, str) and size > limits.max_axis:
+            raise RequestError(
+                413, f"{label} has {size} along '{axis}', and this server allows {limits.max_axis}. Send less."
+            )
+    if 0 in shape:  # with sizes beside it that no array has, if it is to be hostile
+        raise RequestError(422, f"{label} is empty. Pass at least one.")
     return shape
 
 

@@ -64,13 +64,36 @@ def _walk() -> tuple[Signature, onnx.GraphProto]:
     return Signature("walk", _no_function, inputs, (NamedTensor("end", (), "int64"),), description="A sum."), graph
 
 
+def _table() -> tuple[Signature, onnx.GraphProto]:
+    """Far more numbers than come in."""
+    rows, columns = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [name]) for name in ("rows", "columns"))
+    last = helper.make_tensor("last", TensorProto.INT64, [1], [1])
+    nodes = [
+        helper.make_node("Unsqueeze", ["rows", "last"], ["standing"]),
+        helper.make_node("Mul", ["standing", "columns"], ["table"]),
+    ]
+    product = helper.make_tensor_value_info("table", TensorProto.FLOAT, ["rows", "columns"])
+    graph = helper.make_graph(nodes, "table", [rows, columns], [product], [last])
+    inputs = (NamedTensor("rows", ("rows",)), NamedTensor("columns", ("columns",)))
+    return Signature("table", _no_function, inputs, (NamedTensor("table", ("rows", "columns")),)), graph
+
+
+def _pictures() -> tuple[Signature, onnx.GraphProto]:
+    """Of any size."""
+    shape = ["batch", "height", "width"]
+    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name in ("image", "same"))
+    graph = helper.make_graph([helper.make_node("Identity", ["image"], ["same"])], "pictures", [x], [y])
+    specs = [(NamedTensor(name, tuple(shape)),) for name in ("image", "same")]
+    return Signature("pictures", _no_function, *specs), graph
+
+
 @pytest.fixture(scope="session")
 def odd_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Signatures "kinds", whose outputs are its inputs, "square", and "walk", which takes as long as one likes."""
+    """Signatures whose outputs are as odd, as large and as late as one likes."""
     folder = tmp_path_factory.mktemp("odd")
     (folder / "onnx").mkdir()
     signatures = {}
-    for signature, graph in (_identities(), _square(), _walk()):
+    for signature, graph in (_identities(), _square(), _walk(), _table(), _pictures()):
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
         onnx.save(model, folder / "onnx" / f"{signature.name}.onnx")
         signatures[signature.name] = manifests.describe(signature)

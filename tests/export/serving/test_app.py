@@ -360,8 +360,58 @@ def test_json_is_limited_more_than_bytes(odd_bundle):
     assert Limits().max_json * 32 <= Limits().max_body
 
 
+def asked_for(client, shape: list[int], data: list[float]) -> str:
+    given = {"name": "image", "datatype": "FP32", "shape": shape, "data": data}
+    response = client.post("/v2/models/pictures/infer", json={"inputs": [given]})
+    return f"{response.status_code} {error(response)}"
+
+
+def test_every_free_axis_is_bounded(odd_bundle, odd_client):
+    most = Limits().max_axis
+    for axis, shape in (("width", [1, 1, most + 1]), ("height", [1, most + 1, 1])):
+        message = f"413 input 'image' of 'pictures' has {most + 1} along '{axis}', and this server allows {most}. Send"
+        assert message in asked_for(odd_client, shape, [0.0] * (most + 1))
+    assert "413 input 'image' of 'pictures' asks for 1025 rows" in asked_for(odd_client, [1025, 1, 1], [0.0] * 1025)
+    with TestClient(create_app(odd_bundle, Limits(max_rows=2**63, max_axis=2**63))) as client:
+        for shape in ([0, 2**40, 2**40], [2**40, 0, 1], [1, 0, 2**63]):  # NumPy has no arrays of some of these
+            assert "422 input 'image' of 'pictures' is empty" in asked_for(client, shape, [])
+
+
+def table(rows: int, columns: int, **more: object) -> tuple[bytes, dict[str, str]]:
+    """Returns body and headers of a request for far more numbers than it brings."""
+    sizes = {"rows": rows, "columns": columns}
+    return as_bytes({name: (np.ones(size, np.float32), "FP32") for name, size in sizes.items()}, **more)
+
+
+def test_outputs_larger_than_memory_are_refused(odd_bundle):
+    content, headers = table(10**6, 10**6, parameters={"binary_data_output": True})
+    with TestClient(create_app(odd_bundle, Limits(max_rows=10**6))) as client:
+        response = client.post("/v2/models/table/infer", content=content, headers=headers)
+    assert response.status_code == 413
+    assert "the outputs of 'table' for 1,000,000 rows take 4,000 GB, more than" in error(response)
+
+
+def test_answers_as_json_are_bounded(odd_bundle):
+    with TestClient(create_app(odd_bundle, Limits(max_numbers=1000))) as client:
+        for columns, status in ((100, 200), (101, 413)):
+            content, headers = table(10, columns)
+            response = client.post("/v2/models/table/infer", content=content, headers=headers)
+            assert response.status_code == status
+            content, headers = table(10, columns, parameters={"binary_data_output": True})
+            whole = client.post("/v2/models/table/infer", content=content, headers=headers)
+            assert from_bytes(whole, {"table": "<f4"})["table"].sum() == 10 * columns
+    message = "the outputs of 'table' are 1010 numbers, and this server writes 1000 as JSON. Ask for bytes"
+    assert message in error(response)
+    assert Limits().max_numbers == 2**20  # a tenth of a second, in which nothing else is answered
+
+
 def walking(steps: int) -> dict:
     return {"inputs": [tensor("start", 3, "INT64"), tensor("steps", steps, "INT64")]}
+
+
+def test_outputs_without_any_axis(odd_bundle, odd_client):
+    assert export.load(odd_bundle).run("walk", start=3)["end"] == 5
+    assert odd_client.post("/v2/models/walk/infer", json=walking(2)).json()["outputs"][0]["data"] == [5]
 
 
 def test_what_takes_too_long_is_stopped(odd_bundle):
@@ -409,11 +459,6 @@ def test_the_page_describes_each_signature(client):
         entry = page["paths"][f"/v2/models/{name}/infer"]["post"]
         body = entry["requestBody"]["content"]["application/json"]["schema"]
         (example,) = body["examples"]
-def test_outputs_without_any_axis(odd_bundle, odd_client):
-    assert export.load(odd_bundle).run("walk", start=3)["end"] == 5
-    assert odd_client.post("/v2/models/walk/infer", json=walking(2)).json()["outputs"][0]["data"] == [5]
-
-
         assert client.post(f"/v2/models/{name}/infer", json=example).status_code == 200
         for each in example["inputs"]:
             assert f"| input `{each['name']}` |" in entry["description"]
