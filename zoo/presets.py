@@ -234,7 +234,7 @@ def _check(path: Path, expected: str) -> None:
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # of JSON, of text, of numbers too long, of lists too deep
         raise ZooError(f"{path} is damaged ({error}). Install genzoo again, or save the preset again.") from error
 
 
