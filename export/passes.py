@@ -118,6 +118,20 @@ class _Transposes(TransposeOptimizer):
         return super()._add_handler(trans, node)
 
 
+class _Reshapes(ReshapeOptimizer):
+    """tf2onnx's, but for a reshape that gives an output: what it would put behind it would have another name."""
+
+    def _optimize_reshape(self, node: Any, graph: Any) -> bool:
+        (output,) = node.output
+        if output not in graph.outputs or node.inputs[1].is_const():
+            return super()._optimize_reshape(node, graph)
+        shapes, dtypes, inputs = node.output_shapes, node.output_dtypes, list(node.input)
+        graph.remove_node(node.name)
+        inside = graph.make_node("Reshape", inputs, shapes=shapes, dtypes=dtypes)
+        graph.make_node("Identity", [inside.output[0]], outputs=[output], shapes=shapes, dtypes=dtypes)
+        return super()._optimize_reshape(inside, graph)
+
+
 # In tf2onnx's order. Left out are those for quantized graphs, which none is yet, and that for einsums, which times all
 # ways to write one, in each export, and takes what is fastest on this machine: minutes, and files that differ.
 _PASSES = collections.OrderedDict(
@@ -125,7 +139,7 @@ _PASSES = collections.OrderedDict(
     fold_constants=ConstFoldOptimizer,
     loop_optimizer=LoopOptimizer,
     merge_duplication=MergeDuplicatedNodesOptimizer,
-    reshape_optimizer=ReshapeOptimizer,
+    reshape_optimizer=_Reshapes,
     remove_identity=IdentityOptimizer,
     remove_back_to_back=BackToBackOptimizer,
 )

@@ -142,6 +142,10 @@ MODELS = {
     "transposed convolution, padding at the end": lambda: chain(
         layers.Conv2DTranspose(2, 3, strides=2, output_padding=1)
     ),
+    "images of one channel and any size": lambda: chain(
+        layers.Conv2D(4, 3, padding="same"), layers.Conv2D(1, 3, padding="same"), shape=(None, None, 1)
+    ),
+    "pooling of images of any size": lambda: chain(layers.MaxPooling2D(), shape=(None, None, 1)),
     "transposed convolution of images of any size": lambda: chain(
         layers.Conv2DTranspose(2, 3, strides=2, padding="same"), shape=(None, None, 2)
     ),

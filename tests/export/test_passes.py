@@ -8,6 +8,7 @@ import tensorflow as tf
 
 import export
 from export import onnx, passes
+from export.obstacles import NotExportable
 from export.session import open_session
 from zoo.signature import NamedTensor, Signature
 
@@ -82,10 +83,20 @@ def test_a_lean_graph_that_is_refused_is_left_as_tf2onnx_makes_it(tmp_path, monk
     assert sizes == ([4 * 9 * 64] if external else [])
 
 
-def test_the_check_accepts_what_is_left_as_tf2onnx_makes_it(monkeypatch):
-    monkeypatch.setitem(passes._LAST_PASSES, "wrong", wrong("Frobnicate"))
-    with pytest.warns(UserWarning, match="as tf2onnx leaves it"):
-        assert export.check_exportable(model()) == []
+@pytest.mark.parametrize("refused", [False, True])
+def test_the_check_runs_passes_where_a_graph_is_refused_without_alone(refused, monkeypatch):
+    graphs, check = [], onnx.check
+
+    def refuse_first(graph, *names):
+        graphs.append(graph)
+        if refused and len(graphs) == 1:
+            raise NotExportable([])
+        check(graph, *names)
+
+    monkeypatch.setattr(onnx, "check", refuse_first)
+    assert export.check_exportable(model()) == []
+    transposes = [sum(node.op_type == "Transpose" for node in graph.graph.node) for graph in graphs]
+    assert transposes == ([2, 1] if refused else [2])
 
 
 def test_what_is_refused_either_way_is_refused_as_it_was_first(tmp_path, monkeypatch):
