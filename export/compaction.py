@@ -10,6 +10,8 @@ from collections.abc import Iterator
 import onnx
 from onnx import numpy_helper
 
+from export.bodies import bodies_of
+
 _NAMED = frozenset(("Conv", "ConvTranspose", "Einsum", "Gather", "Gemm", "If", "Loop", "MatMul"))  # where weights are
 
 
@@ -27,18 +29,6 @@ def compact(model: onnx.ModelProto) -> None:
     shared: dict[tuple, onnx.TensorProto] = {}
     _rename(graph, {**{name: name for name in fixed}, "": ""}, fixed, shared, names)
     graph.initializer.extend(shared.values())
-
-
-def graphs_of(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
-    """Yields a graph and the bodies of its loops and branches."""
-    yield graph
-    for node in graph.node:
-        for body in _bodies(node):
-            yield from graphs_of(body)
-
-
-def _bodies(node: onnx.NodeProto) -> list[onnx.GraphProto]:
-    return [body for attribute in node.attribute for body in (attribute.g, *attribute.graphs) if body.output]
 
 
 def _rename(
@@ -83,7 +73,7 @@ def _rename(
         if node.op_type not in _NAMED:
             node.name = ""
         node.input[:] = [new(name) for name in node.input]
-        for body in _bodies(node):
+        for body in bodies_of(node):
             _rename(body, known, {value.name for value in body.output}, shared, names)
         node.output[:] = [new(name) for name in node.output]
     for value in graph.output:

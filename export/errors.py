@@ -7,6 +7,11 @@ class ExportError(ValueError):
     """An export, a bundle or a request to one cannot be trusted; the message names the op, tensor or file."""
 
 
+def first_line(error: Exception) -> str:
+    """Returns the first line of a message."""
+    return str(error).strip().splitlines()[0]
+
+
 def cause_of(error: Exception) -> str:
     """Returns the line with which TensorFlow or Keras says what is wrong, without colours and names of kernels."""
     plain = re.sub(r"\x1b\[\d*m|\{\{.*?\}\} ?| ?\[Op:.*|\. You can attempt .*", "", str(error))

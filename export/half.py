@@ -12,7 +12,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from export.weights import PRODUCTS, read_by, store_weights
+from export.bodies import read_by
+from export.weights import PRODUCTS, store_weights
 
 # Float ops with outputs of their inputs' type that half precision is enough for, and providers have it of.
 _BETWEEN = {

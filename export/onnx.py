@@ -22,9 +22,10 @@ from onnx import numpy_helper, version_converter
 from tf2onnx import tf_loader
 from tf2onnx.tfonnx import process_tf_graph
 
-from export.compaction import compact, graphs_of
+from export.bodies import graphs_of
+from export.compaction import compact
 from export.dilations import keep_apart
-from export.errors import ExportError
+from export.errors import ExportError, first_line
 from export.manifest import describe
 from export.obstacles import (
     Layers,
@@ -234,7 +235,7 @@ def at_opset(model: onnx.ModelProto, opset: int, name: str) -> onnx.ModelProto:
         return version_converter.convert_version(model, opset)
     except (RuntimeError, version_converter.ConvertError) as error:
         raise ExportError(
-            f"signature '{name}': ONNX's version converter does not bring it to opset {opset} ({_first_line(error)}). "
+            f"signature '{name}': ONNX's version converter does not bring it to opset {opset} ({first_line(error)}). "
             f"Export with opset {OPSET}."
         ) from error
 
@@ -261,7 +262,7 @@ def check(model: onnx.ModelProto | Path, name: str, layers: Layers = frozenset()
         remedy = "Use other ops: tf2onnx does not convert these as ONNX has them."
         if opset < OPSET:
             remedy = f"Opset {opset} may lack an op that opset {OPSET} has: export with that."
-        raise NotExportable([refused_graph(name, "The ONNX checker", _first_line(error), layers, remedy)]) from error
+        raise NotExportable([refused_graph(name, "The ONNX checker", first_line(error), layers, remedy)]) from error
     try:
         open_session(model if isinstance(model, Path) else model.SerializeToString(), name)
     except ExportError as error:
@@ -319,7 +320,7 @@ def _as_onnx(signature: Signature, concrete: Any, layers: Layers, opset: int) ->
         try:
             frozen = tf_loader.from_function(concrete, inputs, outputs)
         except ValueError as error:  # TensorFlow's, where it has compiled as a whole what it must take apart
-            return None, [unfrozen(signature, _first_line(error), layers)]
+            return None, [unfrozen(signature, first_line(error), layers)]
         keep_apart(frozen)
         with tf.Graph().as_default() as tf_graph:
             tf.import_graph_def(frozen, name="")
@@ -383,7 +384,3 @@ def _declare(values: Any, specs: tuple[NamedTensor, ...]) -> None:
             else:
                 dimension.dim_value = size
         values.append(by_name[spec.name])
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0]

@@ -13,8 +13,9 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+from export.bodies import read_by
 from export.errors import ExportError
-from export.weights import PRODUCTS, read_by, store_weights, weights_of
+from export.weights import PRODUCTS, store_weights, weights_of
 
 Arrays = dict[str, np.ndarray]
 

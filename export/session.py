@@ -9,7 +9,7 @@ import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as errors
 
 from export import manifest as manifests
-from export.errors import ExportError
+from export.errors import ExportError, first_line
 from export.external_data import files_of
 
 ONNX_FILE, WEIGHTS_FILE = "onnx/{name}.onnx", "onnx/{name}.onnx.data"  # in a bundle; the second of large models alone
@@ -53,9 +53,9 @@ def open_session(
         # By default, it would run on the CPU what a provider fails at, and only print that it does.
         session = onnxruntime.InferenceSession(content, options, providers=[provider], enable_fallback=0)
     except _ERRORS as error:
-        raise ExportError(f"signature '{name}': ONNX Runtime refuses the graph: {_first_line(error)}") from error
+        raise ExportError(f"signature '{name}': ONNX Runtime refuses the graph: {first_line(error)}") from error
     except RuntimeError as error:
-        raise _not_started(provider, f": {_first_line(error).rstrip('.')}") from error
+        raise _not_started(provider, f": {first_line(error).rstrip('.')}") from error
     started = session.get_providers()
     if provider not in started:  # one that is compiled in, and whose libraries or device are not here
         raise _not_started(provider, f", and would compute on {', '.join(started)}")
@@ -126,14 +126,10 @@ def run_session(
     try:
         outputs = session.run(names, dict(inputs), options)
     except _ERRORS as error:
-        raise ExportError(f"signature '{name}': ONNX Runtime fails on it: {_first_line(error)}") from error
+        raise ExportError(f"signature '{name}': ONNX Runtime fails on it: {first_line(error)}") from error
     except ValueError as error:  # of its Python part, where the graph has other inputs
         raise ExportError(
-            f"signature '{name}': its graph takes other inputs than are declared: {_first_line(error)} Export the "
+            f"signature '{name}': its graph takes other inputs than are declared: {first_line(error)} Export the "
             "model again."
         ) from error
     return {key: np.asarray(value) for key, value in zip(names, outputs, strict=True)}
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0]

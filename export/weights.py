@@ -6,28 +6,11 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
+from export.bodies import graphs_of
+
 PRODUCTS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 _SAME_VALUES = ("Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze")
 LEAST_STORED = 256  # elements; below, the node that widens them takes more room than is saved
-
-
-def bodies(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
-    """Yields a graph and the bodies of its loops and branches."""
-    yield graph
-    for node in graph.node:
-        for attribute in node.attribute:
-            for body in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
-                yield from bodies(body)
-
-
-def read_by(node: onnx.NodeProto) -> set[str]:
-    """Returns the names that a node reads, and the bodies that it holds."""
-    names = set(node.input)
-    for attribute in node.attribute:
-        for body in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
-            names |= {value.name for value in body.output}
-            names |= {name for inner in body.node for name in read_by(inner)}
-    return names
 
 
 def store_weights(
@@ -48,7 +31,7 @@ def store_weights(
     axes = _axes_of_weights(model.graph)
     overridable = {value.name for value in model.graph.input}
     replaced = 0
-    for graph in bodies(model.graph):
+    for graph in graphs_of(model.graph):
         for tensor in list(graph.initializer):
             large = len(tensor.dims) > 1 and np.prod(tensor.dims) >= LEAST_STORED
             is_float = tensor.data_type == onnx.TensorProto.FLOAT
@@ -75,7 +58,7 @@ def weights_of(graph: onnx.GraphProto) -> Iterator[tuple[str, str, int]]:
 def _axes_of_weights(graph: onnx.GraphProto) -> dict[str, int]:
     """Returns the axis of outputs of all that may be weights, by name, in a graph and the bodies of its loops."""
     axes, sources = {}, {}
-    for each in bodies(graph):
+    for each in graphs_of(graph):
         axes |= {weight: axis for _, weight, axis in weights_of(each)}
         for node in each.node:
             if node.op_type in _SAME_VALUES:

@@ -6,9 +6,7 @@ the inputs.
 
 from typing import Any
 
-from export.ops.build import Builder
-
-_SELU_SCALE, _SELU_ALPHA = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717
+from export.ops.build import SELU_ALPHA, SELU_SCALE, Builder
 
 
 def relu_grad(graph: Any, node: Any) -> None:
@@ -43,8 +41,8 @@ def selu_grad(graph: Any, node: Any) -> None:
     """SeluGrad (g, y): g scale where y >= 0, else g (y + scale alpha)."""
     build = Builder(graph, node)
     g, y = build.inputs
-    below = build.op("Mul", g, build.op("Add", y, build.number(_SELU_SCALE * _SELU_ALPHA)))
-    build.replace(build.choose("Less", y, 0.0, below, build.op("Mul", g, build.number(_SELU_SCALE))))
+    below = build.op("Mul", g, build.op("Add", y, build.number(SELU_SCALE * SELU_ALPHA)))
+    build.replace(build.choose("Less", y, 0.0, below, build.op("Mul", g, build.number(SELU_SCALE))))
 
 
 def sigmoid_grad(graph: Any, node: Any) -> None:

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from tf2onnx import utils
 
+SELU_SCALE, SELU_ALPHA = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717
+
 
 class Builder:
     """Builds the nodes that replace one TensorFlow node.

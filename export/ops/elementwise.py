@@ -5,10 +5,7 @@ from typing import Any
 from onnx import TensorProto
 
 from export.errors import ExportError
-from export.ops.build import Builder
-
-_SELU_SCALE, _SELU_ALPHA = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717
-
+from export.ops.build import SELU_ALPHA, SELU_SCALE, Builder
 
 _COMPARISONS = {"Greater": "Greater", "GreaterEqual": "GreaterOrEqual", "Less": "Less", "LessEqual": "LessOrEqual"}
 _FLOATS = (TensorProto.FLOAT, TensorProto.DOUBLE)
@@ -194,10 +191,10 @@ def selu(graph: Any, node: Any) -> None:
     build = Builder(graph, node)
     (x,) = build.inputs
     if build.dtype.itemsize < 8:
-        build.replace(build.op("Selu", x, alpha=_SELU_ALPHA, gamma=_SELU_SCALE))
+        build.replace(build.op("Selu", x, alpha=SELU_ALPHA, gamma=SELU_SCALE))
         return
-    below = build.op("Mul", build.op("Elu", x, alpha=1.0), build.number(_SELU_ALPHA))
-    build.replace(build.op("Mul", build.number(_SELU_SCALE), build.choose("Less", x, 0, below, x)))
+    below = build.op("Mul", build.op("Elu", x, alpha=1.0), build.number(SELU_ALPHA))
+    build.replace(build.op("Mul", build.number(SELU_SCALE), build.choose("Less", x, 0, below, x)))
 
 
 def _log1p(build: Builder, x: str) -> str:

@@ -4,7 +4,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from export.compaction import compact, graphs_of
+from export.bodies import graphs_of
+from export.compaction import compact
 from export.session import open_session
 
 

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from export import onnx
-from export.compaction import graphs_of
+from export.bodies import graphs_of
 from export.session import open_session
 from zoo.signature import NamedTensor, Signature
 

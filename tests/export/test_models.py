@@ -9,7 +9,7 @@ from example_models import MODELS
 import export
 import zoo
 from export import batches
-from export.compaction import graphs_of
+from export.bodies import graphs_of
 
 # Of gradients of repeated rows; of draws of TFP's, which come with channels last; of codes that are looked up.
 TRANSPOSES = {"EBM, equilibrium matching": 7, "VQVAE": 3}

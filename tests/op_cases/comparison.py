@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from export import onnx
-from export.compaction import graphs_of
+from export.bodies import graphs_of
 from export.session import open_session, run_session
 from zoo.signature import NamedTensor, Signature
 
