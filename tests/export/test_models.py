@@ -13,16 +13,18 @@ from export.bodies import graphs_of
 
 # Of gradients of repeated rows; of draws of TFP's, which come with channels last; of codes that are looked up.
 TRANSPOSES = {"EBM, equilibrium matching": 7, "VQVAE": 3}
+# Bytes beside weights: six draws, in loops and out of them, of a network that has few weights here.
+OVERHEAD = {"ScoreModel": 130_000}
 
 
-def check_lean(model: onnx.ModelProto, transposes: int) -> None:
+def check_lean(model: onnx.ModelProto, transposes: int, overhead: int) -> None:
     for graph in graphs_of(model.graph):
         assert sum(node.op_type == "Transpose" for node in graph.node) <= transposes
     defaults = {value.name for value in model.graph.input}
     constants = [tensor for graph in graphs_of(model.graph) for tensor in graph.initializer]
     values = [onnx.numpy_helper.to_array(tensor) for tensor in constants if tensor.name not in defaults]
     assert len({(value.dtype.str, value.shape, value.tobytes()) for value in values}) == len(values)
-    assert model.ByteSize() <= 1.02 * sum(value.nbytes for value in values) + 160_000
+    assert model.ByteSize() <= 1.02 * sum(value.nbytes for value in values) + overhead
 
 
 LARGE = ("EBM, equilibrium matching", "HierarchicalVAE", "ScoreModel")
@@ -49,7 +51,7 @@ def test_models_export_at_parity(name, tmp_path, monkeypatch):
     verbs = next((known for kind, known in families.items() if isinstance(model, kind)), encodes)
     assert {*verbs, "sample"} <= set(manifest["signatures"])
     for file in (tmp_path / "bundle" / "onnx").iterdir():
-        check_lean(onnx.load(file), TRANSPOSES.get(name, 2))
+        check_lean(onnx.load(file), TRANSPOSES.get(name, 2), OVERHEAD.get(name, 100_000))
     bundle = export.load(tmp_path / "bundle")
     for options in ({}, {"temperature": 0.5}):
         np.testing.assert_allclose(bundle.sample(5, seed=3, **options), model.sample(5, seed=3, **options), atol=1e-4)
