@@ -97,6 +97,15 @@ def test_draws_of_another_spread_are_found_where_those_that_are_compared_agree(b
         export.verify(bundle)
 
 
+def test_rows_that_are_said_to_be_independent_are_tried_again(bundle):
+    manifest = manifests.read(bundle)
+    assert not manifest["signatures"]["elbo"]["independent_rows"]
+    manifest["signatures"]["elbo"]["independent_rows"] = True
+    manifests.write(bundle, manifest)
+    with pytest.raises(export.ExportError, match="'elbo': the manifest says that its rows are independent"):
+        export.verify(bundle)
+
+
 def test_missing_and_additional_files(bundle):
     (bundle / "extra.bin").write_bytes(b"x")
     with pytest.raises(export.ExportError, match=r"does not know: extra\.bin"):
