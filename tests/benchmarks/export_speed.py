@@ -10,7 +10,8 @@ through the exported loop beside the same chain in TensorFlow. Each way has a pr
 Runtime that wait for work keep the cores from others; processes take turns three times, medians of single calls count,
 and of these the median. It takes 15 minutes.
 
-Last, whole commands: an export of vae_mnist with its checks, and a process that draws its first sample.
+Last, whole commands: an export of vae_mnist with its checks, a process that draws its first sample, one that only
+imports, and lint of a preset of each family, or the recipe where there is none.
 """
 
 import json
@@ -26,6 +27,7 @@ import numpy as np
 BATCHES, REPEATS, SECONDS, STEPS = (1, 16, 128), 3, 1.5, 40
 PEER = Path(__file__).parent / "torch_export_side.py"
 FIRST_SAMPLE = "import export, sys; export.load(sys.argv[1]).sample(1, seed=0)"
+LINTED = "vae_mnist", "gan_mnist", "ebm_mnist"
 SIGNATURES = ("decode", "generate", "energy")
 
 
@@ -153,6 +155,8 @@ def main() -> None:
         for title, command, count in (
             ("export of vae_mnist", [sys.executable, "-m", "recipes.cli", "export", "vae_mnist", "-o", bundle], 1),
             ("first sample", [sys.executable, "-c", FIRST_SAMPLE, bundle], 5),
+            ("import of export", [sys.executable, "-c", "import export"], 5),
+            *((f"lint of {name}", [sys.executable, "-m", "recipes.cli", "lint", name], 3) for name in LINTED),
         ):
             times = []
             for _ in range(count):
