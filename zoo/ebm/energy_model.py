@@ -90,11 +90,11 @@ class EnergyModel(GenerativeModel):
         sampler, energy = sampler or self.sampler, energy or self.energy_of
         steps = tf.cast(steps, tf.int64)
 
-        def step(index: tf.Tensor, state: Any) -> tuple:
-            return index + 1, sampler.step(state, random.fold_in(seed, index), energy, index, first)
+        def step(index: tf.Tensor, position: tf.Tensor, memory: Any) -> tuple:
+            return index + 1, *sampler.move(position, memory, random.fold_in(seed, index), energy, index, first)
 
-        state = sampler.init(position, energy)
-        return tf.while_loop(lambda index, _: index < steps, step, (tf.zeros([], tf.int64), state))[1].position
+        start = tf.zeros([], tf.int64), position, sampler.memory_at(position)
+        return tf.while_loop(lambda index, *_: index < steps, step, start)[1]
 
     # The verbs.
 

@@ -70,6 +70,23 @@ def test_nesterov_is_faster_than_descent_where_curvatures_differ():
     assert ahead < 1e-3 * plain
 
 
+@pytest.mark.parametrize(
+    "sampler",
+    [
+        samplers.UnadjustedLangevin(lambda index: 0.1 / (1 + tf.cast(index, tf.float32)), bounds=(-1, 1)),
+        samplers.GradientDescent(0.1),
+        samplers.Nesterov(0.1, 0.5),
+    ],
+)
+def test_moves_are_steps_that_keep_positions_and_memory_alone(sampler):
+    start = tf.constant(starts(4, 3), tf.float32)
+    state, position, memory = sampler.init(start, quadratic), start, sampler.memory_at(start)
+    for index in range(3):
+        state = sampler.step(state, index, quadratic, index)
+        position, memory = sampler.move(position, memory, index, quadratic, index)
+    np.testing.assert_array_equal(position, state.position)
+
+
 def test_clips_and_bounds():
     sampler = samplers.UnadjustedLangevin(1.0, temperature=0.0, gradient_clip=0.1)
     path = run_chains(quadratic, sampler, np.ones((1, 1), np.float32), draws=2).positions

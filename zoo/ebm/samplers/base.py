@@ -53,9 +53,11 @@ class Sampler:
     def init(self, position: tf.Tensor, energy: Energy) -> State:
         """Returns the state of chains that start at positions [chains, ...]."""
         values, gradient = energy_and_gradient(energy, position)
-        return State(position, values, gradient, self._memory(position), tf.ones_like(values))
+        return State(position, values, gradient, self.memory_at(position), tf.ones_like(values))
 
-    def _memory(self, position: tf.Tensor) -> Any:
+    def memory_at(self, position: tf.Tensor) -> Any:
+        """Returns what chains that start at positions remember."""
+        del position
         return ()
 
     def step(self, state: State, seed: Seed, energy: Energy, index: Seed, first: Seed = 0) -> State:
@@ -68,6 +70,23 @@ class Sampler:
             index: How many steps came before, which schedules depend on.
             first: The number of the first chain, for chains that are run in batches: those without a Metropolis test
                 get the noise that they would get together.
+        """
+        raise NotImplementedError
+
+    def move(
+        self, position: tf.Tensor, memory: Any, seed: Seed, energy: Energy, index: Seed, first: Seed = 0
+    ) -> tuple[tf.Tensor, Any]:
+        """Returns what `step` does of position and memory alone: no energy is worked out that no step needs.
+
+        So a chain of n steps takes n gradients, all inside its loop. Samplers with a Metropolis test have no `move`.
+
+        Args:
+            position: [chains, ...].
+            memory: `memory_at` where chains start, then what this returned.
+            seed: Decides the noise of this step.
+            energy: Any.
+            index: How many steps came before.
+            first: The number of the first chain.
         """
         raise NotImplementedError
 
@@ -93,12 +112,13 @@ class Sampler:
         """Builds a sampler from `get_config`."""
         return cls(**{name: keras.saving.deserialize_keras_object(value) for name, value in config.items()})
 
-    def _moved(self, state: State, position: tf.Tensor, energy: Energy, memory: Any = ()) -> State:
-        """Returns the state at another position, kept inside the bounds."""
-        if self.bounds is not None:
-            position = tf.clip_by_value(position, *self.bounds)
+    def _bounded(self, position: tf.Tensor) -> tf.Tensor:
+        return position if self.bounds is None else tf.clip_by_value(position, *self.bounds)
+
+    def _arrived(self, state: State, position: tf.Tensor, energy: Energy) -> State:
+        """Returns the state at another position."""
         values, gradient = energy_and_gradient(energy, position)
-        return State(position, values, gradient, memory, state.acceptance)
+        return State(position, values, gradient, state.memory, state.acceptance)
 
 
 def check_bounds(bounds: Any) -> Bounds:

@@ -30,8 +30,16 @@ class GradientDescent(Sampler):
 
     def step(self, state: State, seed: Seed, energy: Energy, index: Seed, first: Seed = 0) -> State:
         """Returns the state one step on; the seed is not used."""
-        step_size = at(self.step_size, index, state.position.dtype)
-        return self._moved(state, state.position - step_size * state.gradient, energy)
+        return self._arrived(state, self._moved(state.position, state.gradient, index), energy)
+
+    def move(
+        self, position: tf.Tensor, memory: Any, seed: Seed, energy: Energy, index: Seed, first: Seed = 0
+    ) -> tuple[tf.Tensor, Any]:
+        """Returns where chains are one step on, and what they remember: nothing."""
+        return self._moved(position, energy_and_gradient(energy, position)[1], index), memory
+
+    def _moved(self, position: tf.Tensor, gradient: tf.Tensor, index: Seed) -> tf.Tensor:
+        return self._bounded(position - at(self.step_size, index, position.dtype) * gradient)
 
 
 @keras.saving.register_keras_serializable(package="zoo")
@@ -59,15 +67,27 @@ class Nesterov(Sampler):
     def init(self, position: tf.Tensor, energy: Energy) -> State:
         """Returns the state of chains at rest."""
         values = energy(position)
-        return State(position, values, (), tf.zeros_like(position), tf.ones_like(values))
+        return State(position, values, (), self.memory_at(position), tf.ones_like(values))
+
+    def memory_at(self, position: tf.Tensor) -> tf.Tensor:
+        """Returns the velocities of chains at rest."""
+        return tf.zeros_like(position)
 
     def step(self, state: State, seed: Seed, energy: Energy, index: Seed, first: Seed = 0) -> State:
         """Returns the state one step on; the seed is not used. Its energy is that of the point looked ahead to."""
-        step_size = at(self.step_size, index, state.position.dtype)
-        ahead: Any = state.position + self.momentum * state.memory
-        values, gradient = energy_and_gradient(energy, ahead)
-        velocity = self.momentum * state.memory - step_size * gradient
-        position = state.position + velocity
-        if self.bounds is not None:
-            position = tf.clip_by_value(position, *self.bounds)
+        values, position, velocity = self._moved(state.position, state.memory, energy, index)
         return State(position, values, (), velocity, state.acceptance)
+
+    def move(
+        self, position: tf.Tensor, memory: Any, seed: Seed, energy: Energy, index: Seed, first: Seed = 0
+    ) -> tuple[tf.Tensor, Any]:
+        """Returns where chains are one step on, and their velocities."""
+        return self._moved(position, memory, energy, index)[1:]
+
+    def _moved(
+        self, position: tf.Tensor, velocity: tf.Tensor, energy: Energy, index: Seed
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        step_size, ahead = at(self.step_size, index, position.dtype), position + self.momentum * velocity
+        values, gradient = energy_and_gradient(energy, ahead)
+        velocity = self.momentum * velocity - step_size * gradient
+        return values, self._bounded(position + velocity), velocity

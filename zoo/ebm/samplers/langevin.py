@@ -13,7 +13,7 @@ import keras
 import tensorflow as tf
 
 from zoo import random
-from zoo.ebm.energies import Energy
+from zoo.ebm.energies import Energy, energy_and_gradient
 from zoo.ebm.samplers.base import Bounds, Sampler, State, check_bounds
 from zoo.ebm.samplers.schedules import Schedule, at, check_schedule
 from zoo.random import Seed
@@ -59,11 +59,20 @@ class UnadjustedLangevin(Sampler):
 
     def step(self, state: State, seed: Seed, energy: Energy, index: Seed, first: Seed = 0) -> State:
         """Returns the state one step on."""
-        dtype, shape = state.position.dtype, tf.shape(state.position)
+        return self._arrived(state, self._moved(state.position, state.gradient, seed, index, first), energy)
+
+    def move(
+        self, position: tf.Tensor, memory: Any, seed: Seed, energy: Energy, index: Seed, first: Seed = 0
+    ) -> tuple[tf.Tensor, Any]:
+        """Returns where chains are one step on, and what they remember: nothing."""
+        _, gradient = energy_and_gradient(energy, position)
+        return self._moved(position, gradient, seed, index, first), memory
+
+    def _moved(self, position: tf.Tensor, gradient: tf.Tensor, seed: Seed, index: Seed, first: Seed) -> tf.Tensor:
+        dtype = position.dtype
         step_size, temperature = (at(each, index, dtype) for each in (self.step_size, self.temperature))
         scale = tf.sqrt(2 * step_size * temperature) if self.noise_scale is None else at(self.noise_scale, index, dtype)
-        gradient = state.gradient
         if self.gradient_clip is not None:
             gradient = tf.clip_by_value(gradient, -self.gradient_clip, self.gradient_clip)
-        noise = tf.cast(random.normal(shape, seed, first=first), dtype)
-        return self._moved(state, state.position - step_size * gradient + scale * noise, energy)
+        noise = tf.cast(random.normal(tf.shape(position), seed, first=first), dtype)
+        return self._bounded(position - step_size * gradient + scale * noise)
