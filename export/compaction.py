@@ -1,4 +1,4 @@
-"""What makes the file of a graph small: constants are there once, and tensors have short names.
+"""What makes the file of a graph small: constants are there once, where they are used, and tensors have short names.
 
 tf2onnx names each tensor after the path to it in TensorFlow, and gives each body of a loop constants of its own; of a
 graph of a small network both were most of the file.
@@ -10,13 +10,15 @@ from collections.abc import Iterator
 import onnx
 from onnx import numpy_helper
 
-from export.bodies import bodies_of
+from export.bodies import bodies_of, graphs_of
 
 _NAMED = frozenset(("Conv", "ConvTranspose", "Einsum", "Gather", "Gemm", "If", "Loop", "MatMul"))  # where weights are
 
 
 def compact(model: onnx.ModelProto) -> None:
-    """Moves constants to the main graph, each once, and shortens the names of what is neither input nor output.
+    """Keeps each constant once, and shortens the names of what is neither input nor output.
+
+    Constants are in the main graph, but for weights of convolutions that one loop or branch alone takes.
 
     Nodes that use weights keep their names, which say the layer; others lose theirs.
 
@@ -28,7 +30,37 @@ def compact(model: onnx.ModelProto) -> None:
     names = (name for count in itertools.count() if (name := f"t{count}") not in fixed)
     shared: dict[tuple, onnx.TensorProto] = {}
     _rename(graph, {**{name: name for name in fixed}, "": ""}, fixed, shared, names)
-    graph.initializer.extend(shared.values())
+    alone = _taken_by_one(graph)
+    graph.initializer.extend(tensor for tensor in shared.values() if tensor.name not in alone)
+    for tensor in shared.values():
+        if tensor.name in alone:
+            alone[tensor.name].initializer.append(tensor)
+
+
+def lift(model: onnx.ModelProto) -> None:
+    """Moves all constants to the main graph of a model that was compacted, which is changed."""
+    for graph in list(graphs_of(model.graph))[1:]:
+        model.graph.initializer.extend(graph.initializer)
+        del graph.initializer[:]
+
+
+def _taken_by_one(graph: onnx.GraphProto) -> dict[str, onnx.GraphProto]:
+    """Returns the weights of convolutions that a single body of a loop or branch takes, by name, with the body.
+
+    ONNX Runtime lays weights out for its faster kernels where it finds them in the graph of the convolution alone.
+    """
+    graphs, weights = list(graphs_of(graph)), set()
+    takers: dict[str, set[int]] = {}
+    for place, each in enumerate(graphs):
+        for node in each.node:
+            if node.op_type in ("Conv", "ConvTranspose"):
+                weights.update(node.input[1:])
+            for name in node.input:
+                takers.setdefault(name, set()).add(place)
+        for value in each.output:
+            takers.setdefault(value.name, set()).add(0)
+    alone = {name: min(takers[name]) for name in weights if len(takers[name]) == 1}
+    return {name: graphs[place] for name, place in alone.items() if place}
 
 
 def _rename(

@@ -13,6 +13,7 @@ import onnx
 
 from export import drift
 from export import onnx as writing
+from export.compaction import lift
 from export.errors import ExportError
 from export.half import in_half
 from export.held_out import Inputs, Runner
@@ -85,7 +86,9 @@ def _reduced(
     """Reduces one file, and returns what was lost and gained, and what it gives; or why it is kept, and None."""
     name, size = signature.name, _size(folder, signature.name)
     before = Runner(onnx_file(folder, name), signature)
-    model = _converted(onnx.load(folder / ONNX_FILE.format(name=name)), signature, inputs, reduction)
+    loaded = onnx.load(folder / ONNX_FILE.format(name=name))
+    lift(loaded)  # weights are widened once, not at each turn of a loop
+    model = _converted(loaded, signature, inputs, reduction)
     if model is None or model.ByteSize() >= size:
         reason = "it has no weights to reduce" if model is None else "the reduced file would be no smaller"
         return {"kept_float32": reason, "float32_bytes": size, "bytes": size, "drift": []}, None

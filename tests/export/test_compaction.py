@@ -2,11 +2,15 @@
 
 import numpy as np
 import onnx
+import pytest
+import tensorflow as tf
 from onnx import TensorProto, helper, numpy_helper
 
+from export import onnx as writing
 from export.bodies import graphs_of
-from export.compaction import compact
+from export.compaction import compact, lift
 from export.session import open_session
+from zoo.signature import NamedTensor, Signature
 
 
 def looped() -> onnx.ModelProto:
@@ -68,3 +72,28 @@ def test_names_are_short_but_for_inputs_outputs_and_layers():
     names = {name for graph in graphs_of(model.graph) for node in graph.node for name in (*node.input, *node.output)}
     assert max(map(len, names - {"scale"})) <= 3
     assert [node.name for node in model.graph.node] == ["", "layer/MatMul", "", ""]
+
+
+@pytest.mark.parametrize("outside", [False, True])
+def test_weights_of_convolutions_are_in_the_loop_that_alone_takes_them(outside, monkeypatch, tmp_path):
+    kernel = tf.constant(np.random.default_rng(0).normal(size=(3, 3, 2, 2)), tf.float32)
+
+    def function(x):
+        step = lambda i, x: (i + 1, tf.nn.relu(tf.nn.conv2d(x, kernel, 1, "SAME")))  # noqa: E731
+        x = tf.while_loop(lambda i, _: i < 3, step, (0, x))[1]
+        return {"y": tf.nn.conv2d(x, kernel, 1, "SAME") if outside else x}
+
+    spec = NamedTensor("x", ("batch", 5, 4, 2))
+    signature = Signature("chain", function, (spec,), (NamedTensor("y", spec.shape),))
+    monkeypatch.setattr(writing, "EXTERNAL_ABOVE", 0)  # files beside are found from loops too
+    writing.write(signature, tmp_path / "chain.onnx")
+    model = onnx.load(tmp_path / "chain.onnx")
+    held = [any(tuple(tensor.dims) == (2, 2, 3, 3) for tensor in graph.initializer) for graph in graphs_of(model.graph)]
+    assert held == ([True, False] if outside else [False, True])
+    x = np.random.default_rng(1).random((2, 5, 4, 2), np.float32)
+    expected = function(tf.constant(x))["y"]
+    lifted = onnx.ModelProto.FromString(model.SerializeToString())
+    lift(lifted)
+    assert not any(graph.initializer for graph in list(graphs_of(lifted.graph))[1:])
+    for each in (tmp_path / "chain.onnx", model.SerializeToString(), lifted.SerializeToString()):
+        np.testing.assert_allclose(open_session(each, "chain").run(None, {"x": x})[0], expected, atol=1e-4)
