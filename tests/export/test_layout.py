@@ -159,7 +159,7 @@ def test_gradients_keep_the_order_too():
     assert ops.count("ConvTranspose") == 1  # that of stride 1 is a convolution
 
 
-def test_loops_hold_no_weights_and_turn_none():
+def test_loops_are_handed_no_weights_and_turn_none():
     layer = convolution()
 
     def chain(image: tf.Tensor) -> tf.Tensor:
@@ -175,5 +175,5 @@ def test_loops_hold_no_weights_and_turn_none():
     (loop,) = [node for node in model.graph.node if node.op_type == "Loop"]
     body = next(attribute.g for attribute in loop.attribute if attribute.name == "body")
     assert len(loop.input) <= 2 + 3  # the image, and two counters
-    assert not body.initializer
+    assert len(body.initializer) == 2  # the kernel and the bias, which it alone takes
     assert sum(node.op_type == "Transpose" for node in body.node) <= 2
