@@ -145,6 +145,18 @@ def too_large(signature: Signature, size: int, largest: int) -> Obstacle:
     )
 
 
+def too_coarse(signature: Signature, nodes: list[str], layers: Layers) -> Obstacle:
+    """Returns what it is to a signature that nodes compute in bfloat16."""
+    return Obstacle(
+        signature.name,
+        "bfloat16",
+        _layers_of(nodes, layers),
+        tuple(nodes),
+        "has no ops in ONNX Runtime on CPUs",
+        "Compute in float32, or leave it to a dtype policy: models of mixed precision are exported in float32.",
+    )
+
+
 def refused_graph(name: str, by: str, reason: str, layers: Layers, remedy: str) -> Obstacle:
     """Returns what it is to a signature that a graph is refused as a whole.
 

@@ -35,6 +35,7 @@ from export.obstacles import (
     collected_errors,
     obstacles_of,
     refused_graph,
+    too_coarse,
     too_large,
     unfrozen,
 )
@@ -321,6 +322,9 @@ def _as_onnx(signature: Signature, concrete: Any, layers: Layers, opset: int) ->
             frozen = tf_loader.from_function(concrete, inputs, outputs)
         except ValueError as error:  # TensorFlow's, where it has compiled as a whole what it must take apart
             return None, [unfrozen(signature, first_line(error), layers)]
+        in_bfloat16 = list(_in_bfloat16(frozen))
+        if in_bfloat16:
+            return None, [too_coarse(signature, in_bfloat16, layers)]
         keep_apart(frozen)
         with tf.Graph().as_default() as tf_graph:
             tf.import_graph_def(frozen, name="")
@@ -335,6 +339,15 @@ def _as_onnx(signature: Signature, concrete: Any, layers: Layers, opset: int) ->
                 tensors_to_rename=names,
             )
     return graph, obstacles_of(signature, errors, refused, _graph_nodes(graph), layers)
+
+
+def _in_bfloat16(graph: Any) -> Iterator[str]:
+    """Yields the names of nodes that have anything to do with bfloat16, which tf2onnx takes for float16."""
+    functions = (function.node_def for function in graph.library.function)
+    for node in (node for nodes in (graph.node, *functions) for node in nodes):
+        kinds = (kind for attribute in node.attr.values() for kind in (attribute.type, *attribute.list.type))
+        if tf.bfloat16.as_datatype_enum in kinds:
+            yield node.name
 
 
 def _copy_shapes(known: tf.Graph, graph: tf.Graph) -> None:

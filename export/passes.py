@@ -19,6 +19,7 @@ from tf2onnx.optimizer import (
     MergeDuplicatedNodesOptimizer,
     ReshapeOptimizer,
     TransposeOptimizer,
+    back_to_back_optimizer,
     optimize_graph,
 )
 from tf2onnx.optimizer.optimizer_base import GraphOptimizerBase
@@ -132,6 +133,18 @@ class _Reshapes(ReshapeOptimizer):
         return super()._optimize_reshape(inside, graph)
 
 
+class _BackToBack(BackToBackOptimizer):
+    """tf2onnx's, but for casts: it takes those out too that round, as from int64 over float32 and back, or cut off."""
+
+    def _optimize_at_current_graph_level(self, g: Any) -> Any:
+        handlers = back_to_back_optimizer._func_map
+        of_casts = handlers.pop(("Cast",))
+        try:
+            return super()._optimize_at_current_graph_level(g)
+        finally:
+            handlers[("Cast",)] = of_casts
+
+
 # In tf2onnx's order. Left out are those for quantized graphs, which none is yet, and that for einsums, which times all
 # ways to write one, in each export, and takes what is fastest on this machine: minutes, and files that differ.
 _PASSES = collections.OrderedDict(
@@ -141,7 +154,7 @@ _PASSES = collections.OrderedDict(
     merge_duplication=MergeDuplicatedNodesOptimizer,
     reshape_optimizer=_Reshapes,
     remove_identity=IdentityOptimizer,
-    remove_back_to_back=BackToBackOptimizer,
+    remove_back_to_back=_BackToBack,
 )
 _FIRST_PASSES = collections.OrderedDict(
     fold_constants=ConstFoldOptimizer, remove_identity=IdentityOptimizer, simplification=Simplification

@@ -234,6 +234,27 @@ def test_outputs_have_the_names_of_their_keys_or_their_numbers(tmp_path):
     assert found["x_"].tolist() == [[2, 4, 6]]
 
 
+@pytest.mark.parametrize(
+    ("kinds", "values"),
+    [
+        (("int64", "float32", "int64"), [2**24 + 1, 2**40 + 1]),
+        (("int64", "int32", "int64"), [2**40 + 7, -3]),
+        (("int32", "float16", "float32"), [2049, 70000]),
+        (("float32", "float16", "float32"), [0.1, 1e5]),
+        (("float64", "float32", "float64"), [0.1, 1e300]),
+        (("float32", "int32", "bool"), [0.5, 1.5]),
+        (("bool", "int32", "float32"), [0, 1]),
+    ],
+)
+def test_casts_round_and_cut_off_on_the_way_to_another(kinds, values, tmp_path):
+    x = Input((2,), name="x", dtype=kinds[0])
+    model = Model(x, ops.cast(ops.cast(x, kinds[1]), kinds[2]))
+    export.save(model, tmp_path / "bundle", "onnx")
+    given = np.array([values], kinds[0])
+    found = export.load(tmp_path / "bundle").run("call", x=given)["output"]
+    np.testing.assert_array_equal(found, ops.convert_to_numpy(model(given)))
+
+
 REFUSED = {
     "numbers that NumPy has not": (
         lambda: Model(x := Input((3,), dtype="bfloat16", name="x"), ops.cast(x, "float32")),

@@ -140,6 +140,15 @@ def test_weights_that_tensorflow_does_not_freeze_are_an_obstacle(monkeypatch, tm
     export.save(model, tmp_path / "bundle", "saved_model")
 
 
+def test_casts_to_bfloat16_are_an_obstacle():
+    class Rounded(keras.layers.Layer):
+        def call(self, x):
+            return keras.ops.cast(keras.ops.cast(x, "bfloat16"), "float32")
+
+    (found,) = export.check_exportable(chain(Rounded(name="rounded")))
+    assert (found.op, found.layers) == ("bfloat16", ("rounded",)) and "dtype policy" in found.remedy
+
+
 def test_models_of_mixed_precision_are_checked_as_they_are_exported():
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, dtype="mixed_bfloat16")])
     assert export.check_exportable(model) == []
