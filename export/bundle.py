@@ -12,11 +12,12 @@ import importlib.metadata
 import shutil
 import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from export import manifest as manifests
 from export import onnx, saved_model
@@ -29,8 +30,9 @@ from export.pictures import save_grid
 from export.precision import check_copy, in_float32
 from export.reduction import Reduction
 from export.session import ONNX_FILE
-from export.signatures import call_of, signatures_of
+from export.signatures import signatures_of
 from export.verification import REFERENCE, compare_formats, save_reference, with_independent_rows
+from zoo.errors import a_kind
 from zoo.files import put_folder
 from zoo.signature import FORMATS, Signature
 
@@ -95,11 +97,10 @@ def save(
         lacking = f"The bundle has {', '.join(chosen)} alone: {unfitted}"
         warnings.warn(lacking, UserWarning, stacklevel=2)
         notes = f"{lacking}\n\n{notes}".rstrip()
+    formats = _formats_of(chosen, formats)
     expected = {name: reference(signature, _eager(signature)) for name, signature in chosen.items()}
-    if model is not given and "call" in chosen:
-        names = [[spec.name for spec in specs] for specs in (chosen["call"].inputs, chosen["call"].outputs)]
-        for inputs, outputs in expected["call"].cases:
-            check_copy(given, outputs, call_of(given, *names)(**inputs))
+    if model is not given:
+        check_copy(given, chosen.values(), {name: each.cases[0][0] for name, each in expected.items()})
     place = directory.resolve()  # a link stays one, and what it leads to is made or replaced
     place.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=place.parent, prefix=".partial-"))
@@ -197,13 +198,24 @@ def _chosen(signatures: dict[str, Signature], names: Sequence[str] | None) -> di
     return {name: signature for name, signature in signatures.items() if name in names}
 
 
+def _formats_of(signatures: dict[str, Signature], formats: list[str]) -> list[str]:
+    """Returns the formats of those asked for that signatures are for, of which each has to have one."""
+    for name, signature in signatures.items():
+        if not set(formats) & set(signature.formats):
+            raise ExportError(
+                f"signature '{name}' is for {', '.join(signature.formats)} alone, and formats are "
+                f"{', '.join(formats)}. Add one of its own, or leave it out of signatures."
+            )
+    return [each for each in formats if any(each in signature.formats for signature in signatures.values())]
+
+
 def _eager(signature: Signature) -> Any:
     import tensorflow as tf
 
     def run(**inputs: Any) -> dict[str, Any]:
         try:
             outputs = signature.function(**{key: tf.constant(value) for key, value in inputs.items()})
-        except (tf.errors.OpError, ValueError) as error:
+        except Exception as error:  # whatever a model fails with
             shapes = ", ".join(f"'{name}' {list(value.shape)}" for name, value in inputs.items())
             tried = " For free axes, sizes of their own, multiples of 32 and equal ones were tried."
             raise ExportError(
@@ -212,7 +224,12 @@ def _eager(signature: Signature) -> Any:
                 "are to be equal have one name, and inputs the ranges that they are to keep to."
                 f"{tried if has_free_axes(signature.inputs) else ''}"
             ) from error
-        return {key: value.numpy() for key, value in outputs.items()}
+        if not isinstance(outputs, Mapping):
+            raise ExportError(
+                f"signature '{signature.name}': its function gives {a_kind(outputs)}, expected a dict of tensors by "
+                "the names of outputs."
+            )
+        return {key: np.asarray(value) for key, value in outputs.items()}
 
     return run
 

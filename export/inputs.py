@@ -60,6 +60,16 @@ def draw_inputs(specs: Sequence[NamedTensor], batch: int, seed: int, way: Way | 
     return {spec.name: _draw(spec, sizes, way.largest, generator) for spec in specs}
 
 
+def with_large_numbers(specs: Sequence[NamedTensor], inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray] | None:
+    """Returns inputs with floats that declare no range a thousand times as large in the first row, or None."""
+    large = dict(inputs)
+    for spec in specs:
+        value = inputs[spec.name]
+        if value.ndim and value.dtype.kind == "f" and not (spec.examples or spec.range):
+            large[spec.name] = np.concatenate([1000 * value[:1], value[1:]]).astype(value.dtype)
+    return large if any(large[name] is not inputs[name] for name in inputs) else None
+
+
 def _leading(specs: Sequence[NamedTensor]) -> set[str]:
     return {spec.shape[0] for spec in specs if spec.shape and isinstance(spec.shape[0], str)} | {"n"}
 

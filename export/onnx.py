@@ -370,7 +370,7 @@ def _graph_nodes(graph: Any) -> Iterator[Any]:
 
 
 def _adapted(handler: Callable[[Any, Any], None], refused: list[Refusal]) -> Callable[[Any, Any, str, list], None]:
-    """Returns a handler as tf2onnx calls it, with two arguments more, whose refusals are kept: tf2onnx drops them."""
+    """Returns a handler as tf2onnx calls it, with two arguments more, whose errors are kept: tf2onnx drops them."""
 
     def handle(graph: Any, node: Any, *_: Any) -> None:
         name, op = node.name, node.type
@@ -378,6 +378,9 @@ def _adapted(handler: Callable[[Any, Any], None], refused: list[Refusal]) -> Cal
             handler(graph, node)
         except ExportError as error:
             refused.append((op, name, str(error).removeprefix(f"{name}: ")))
+            raise
+        except Exception as error:  # of a handler that a user registered, whatever it is
+            refused.append((op, name, f"its handler fails with {error!r}"))
             raise
 
     return handle

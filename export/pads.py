@@ -1,15 +1,19 @@
-"""Zeros around images whose maxima are taken, which ONNX Runtime takes for no pixels at all."""
+"""Zeros around images whose maxima are taken, which ONNX Runtime takes for no pixels at all.
+
+It makes one op of a pad of zeros and a maximum, whose pads are below all numbers, unless the pad names its axes, as it
+may from opset 18 on. Before, the smallest normal number stands for zero there.
+"""
 
 from typing import Any
 
 import numpy as np
 from tf2onnx import utils
 
+_WITH_AXES = 18
+
 
 def keep_pads(graph: Any) -> None:
-    """Writes the smallest normal number for a zero that a maximum follows.
-
-    ONNX Runtime makes one op of a pad of zeros and a maximum, whose pads are below all numbers.
+    """Writes pads of zeros that a maximum follows so that they stay.
 
     Args:
         graph: Of tf2onnx, which is changed.
@@ -26,6 +30,12 @@ def _keep(graph: Any, pad: Any) -> None:
     dtype = utils.map_onnx_to_numpy_type(graph.get_dtype(pad.input[0]))
     is_zero = given is None or (given.is_const() and not given.get_tensor_value(as_list=False).any())
     is_constant = pad.get_attr_value("mode", b"constant") in (b"constant", "constant")
-    if is_zero and is_constant and np.dtype(dtype).kind == "f":
+    if not (is_zero and is_constant and np.dtype(dtype).kind == "f"):
+        return
+    if graph.opset >= _WITH_AXES:
+        zero = graph.make_const(utils.make_name("zero"), np.zeros((), dtype)).output[0]
+        axes = graph.make_const(utils.make_name("axes"), np.arange(graph.get_rank(pad.input[0]))).output[0]
+        graph.replace_inputs(pad, [*pad.input[:2], zero, axes])
+    else:
         tiny = graph.make_const(utils.make_name("tiny"), np.finfo(dtype).tiny).output[0]
-        graph.replace_inputs(pad, [*pad.input[:2], tiny, *pad.input[3:]])
+        graph.replace_inputs(pad, [*pad.input[:2], tiny])

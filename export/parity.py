@@ -13,7 +13,7 @@ import numpy as np
 from export.batches import axis_sizes, in_parts, row_axis
 from export.draws import check_draws, draws_inputs, statistics_of
 from export.errors import ExportError
-from export.inputs import Way, draw_inputs, ways_to_draw
+from export.inputs import Way, draw_inputs, ways_to_draw, with_large_numbers
 from zoo.signature import NOISE_ROWS, NamedTensor, Signature
 
 Arrays = dict[str, np.ndarray]
@@ -48,7 +48,7 @@ def reference(signature: Signature, run: Runner) -> Reference:
     Raises:
         ExportError: The model takes inputs of no sizes, or does not keep to what its signature declares.
     """
-    return _checked(signature, run, accepted(signature, run, list(enumerate(BATCHES))), "the model")
+    return _checked(signature, run, accepted(signature, run, list(enumerate(BATCHES)), "the model"), "the model")
 
 
 def reference_again(signature: Signature, expected: Reference, run: Runner, where: str) -> Reference:
@@ -60,21 +60,25 @@ def reference_again(signature: Signature, expected: Reference, run: Runner, wher
     return _checked(signature, run, ((inputs, run(**inputs)) for inputs, _ in expected.cases), where)
 
 
-def accepted(signature: Signature, run: Runner, draws: Sequence[tuple[int, int]]) -> list[Pair]:
+def accepted(signature: Signature, run: Runner, draws: Sequence[tuple[int, int]], where: str) -> list[Pair]:
     """Returns random inputs, and what comes of them, of the first sizes of free axes and integers that it takes.
 
     Args:
         signature: What was declared.
         run: Raises ExportError where it does not take inputs.
         draws: A seed and a number of rows for each.
+        where: What runs, for messages.
 
     Raises:
-        ExportError: It takes none.
+        ExportError: It takes none, or does not give what is declared for any.
     """
 
     def pairs(way: Way) -> list[Pair]:
         given = [draw_inputs(signature.inputs, batch, seed, way) for seed, batch in draws]
-        return [(inputs, run(**inputs)) for inputs in given]
+        found = [(inputs, run(**inputs)) for inputs in given]
+        for inputs, outputs in found:
+            check_outputs(signature, {name: np.asarray(value) for name, value in outputs.items()}, inputs, where)
+        return found
 
     *others, last = ways_to_draw(signature.inputs)
     for way in others:
@@ -110,12 +114,22 @@ def has_independent_rows(signature: Signature, run: Runner, where: str) -> bool:
         check_outputs(signature, outputs, inputs, where)
         return outputs
 
-    ((inputs, whole),) = accepted(signature, lambda **inputs: checked(inputs), [(len(BATCHES), _SPLIT[0])])
-    joined = in_parts(signature, inputs, checked, _SPLIT[1])
-    return all(
-        differences(joined[name], value).max(initial=0) <= _allowed(signature, value, False)
-        for name, value in whole.items()
-    )
+    def is_joined(inputs: Arrays, whole: Mapping[str, np.ndarray]) -> bool:
+        joined = in_parts(signature, inputs, checked, _SPLIT[1])
+        return all(
+            differences(joined[name], value).max(initial=0) <= _allowed(signature, value, False)
+            for name, value in whole.items()
+        )
+
+    ((inputs, whole),) = accepted(signature, lambda **inputs: checked(inputs), [(len(BATCHES), _SPLIT[0])], where)
+    if not is_joined(inputs, whole):
+        return False
+    # What rows have in common may show where numbers are large: a norm that has a bound, a test of the largest.
+    large = with_large_numbers(signature.inputs, inputs)
+    try:
+        return large is None or is_joined(large, checked(large))
+    except ExportError:  # so large ones it does not take
+        return True
 
 
 def _drawn_in_rows(signature: Signature) -> list[str]:
@@ -153,7 +167,8 @@ def _check_output(spec: NamedTensor, value: np.ndarray, sizes: dict[str, int], l
     )
     if not fits:
         raise ExportError(
-            f"{label}: output '{spec.name}' has shape {value.shape}, declared is {spec.shape} with axes {sizes}."
+            f"{label}: output '{spec.name}' has shape {value.shape}, declared is {spec.shape} with axes {sizes}. Where "
+            "a free axis is not that of an input, give the model a method signatures() in which it has another name."
         )
     if value.dtype.kind == "f" and not np.isfinite(value).all():
         raise ExportError(

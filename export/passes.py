@@ -119,6 +119,13 @@ class _Transposes(TransposeOptimizer):
         return super()._add_handler(trans, node)
 
 
+class _Duplicates(MergeDuplicatedNodesOptimizer):
+    """tf2onnx's, but for loops and branches: it takes those for the same that differ in their bodies alone."""
+
+    def _skip_node_type(self, node: Any) -> bool:
+        return bool(node.get_body_graphs()) or super()._skip_node_type(node)
+
+
 class _Reshapes(ReshapeOptimizer):
     """tf2onnx's, but for a reshape that gives an output: what it would put behind it would have another name."""
 
@@ -151,7 +158,7 @@ _PASSES = collections.OrderedDict(
     optimize_transpose=_Transposes,
     fold_constants=ConstFoldOptimizer,
     loop_optimizer=LoopOptimizer,
-    merge_duplication=MergeDuplicatedNodesOptimizer,
+    merge_duplication=_Duplicates,
     reshape_optimizer=_Reshapes,
     remove_identity=IdentityOptimizer,
     remove_back_to_back=_BackToBack,
@@ -165,6 +172,6 @@ _LAST_PASSES = collections.OrderedDict(
     folding=Folding,
     layout=Layout,
     fold_constants=ConstFoldOptimizer,
-    merge_duplication=MergeDuplicatedNodesOptimizer,
+    merge_duplication=_Duplicates,
     remove_identity=IdentityOptimizer,
 )

@@ -1,14 +1,19 @@
 """Models of mixed precision, in float32: what serves is meant to give the same numbers everywhere."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from export.errors import ExportError
+from export.signatures import functions_of
+from zoo.signature import Signature
 
-_TOLERANCE = 0.25  # deep networks in bfloat16, which has three digits, are within a few hundredths
+# How far models may be apart, of the largest value: one that is built the same, and one of which layers are rounded
+# otherwise, for they take the policy of the process that builds them.
+_SAME, _ROUNDED = 0.01, 0.25
 
 
 def in_float32(model: keras.Model) -> keras.Model:
@@ -20,11 +25,16 @@ def in_float32(model: keras.Model) -> keras.Model:
     layers = model._flatten_layers() if isinstance(model, keras.Model) else []
     if not any(layer.compute_dtype in ("float16", "bfloat16") for layer in layers):
         return model
-    policy = keras.config.dtype_policy()
+    return _copy(model, _with_float32(model.get_config()), "float32")
+
+
+def _copy(model: keras.Model, config: dict[str, Any], policy: Any) -> keras.Model:
+    """Returns a model that is built of a configuration, under a policy, with the state of another."""
+    before = keras.config.dtype_policy()
     # Layers that a model makes for itself take the global policy, which may be the one that it was built under.
-    keras.config.set_dtype_policy("float32")
+    keras.config.set_dtype_policy(policy)
     try:
-        copy = type(model).from_config(_with_float32(model.get_config()))
+        copy = type(model).from_config(config)
         copy.set_weights(model.get_weights())
         _restore_other_state(model, copy)
     except (NotImplementedError, TypeError, ValueError) as error:
@@ -33,33 +43,49 @@ def in_float32(model: keras.Model) -> keras.Model:
             "get_config and from_config, or build it under the float32 policy and set its weights."
         ) from error
     finally:
-        keras.config.set_dtype_policy(policy)
+        keras.config.set_dtype_policy(before)
     return copy
 
 
-def check_copy(model: keras.Model, outputs: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
-    """Makes sure that a copy in float32 does what the model does, as nearly as this computes.
+def check_copy(
+    model: keras.Model, signatures: Iterable[Signature], inputs: Mapping[str, Mapping[str, np.ndarray]]
+) -> None:
+    """Makes sure that a model, built again as it is, does what it does: then one built in float32 has all its state.
 
     Args:
-        model: What was copied.
-        outputs: What the copy gives, by name.
-        expected: What the model gives for the same inputs, by name.
+        model: Of mixed precision.
+        signatures: To compare.
+        inputs: Of each, by name.
 
     Raises:
         ExportError: It does not.
     """
-    for name, value in expected.items():
-        wanted, found = (np.asarray(each, np.float64) for each in (value, outputs[name]))
-        if np.asarray(value).dtype.kind in "iub":  # what decides by a number that is rounded may be another
-            continue
-        distance, size = np.linalg.norm(found - wanted), np.linalg.norm(wanted)
-        if not distance <= _TOLERANCE * size:
-            raise ExportError(
-                f"{model.name} computes in less than float32, and what it was rebuilt as in float32 gives another "
-                f"'{name}': by {distance / size:.2g} of its norm. The model has state that neither its configuration "
-                "nor its weights hold, such as what a layer draws in build. Make it a weight, or build the model "
-                "under the float32 policy and set its weights."
-            )
+    signatures = list(signatures)
+    again = _copy(model, model.get_config(), model.dtype_policy)
+    is_alike = [layer.compute_dtype for layer in model._flatten_layers()] == [
+        layer.compute_dtype for layer in again._flatten_layers()
+    ]
+    functions = [functions_of(each, signatures) for each in (model, again)]
+    for signature in signatures:
+        given = {key: tf.constant(value) for key, value in inputs[signature.name].items()}
+        expected, found = (each[signature.name](**given) for each in functions)
+        for name, value in expected.items():
+            if not _is_near(np.asarray(value), np.asarray(found[name]), _SAME if is_alike else _ROUNDED):
+                raise ExportError(
+                    f"{model.name} computes in less than float32, and what was rebuilt of it gives another '{name}' of "
+                    f"'{signature.name}'. It has state that neither its configuration nor its weights hold, such as "
+                    "what a layer draws in build. Make that a weight, or build the model under the float32 policy and "
+                    "set its weights."
+                )
+
+
+def _is_near(expected: np.ndarray, found: np.ndarray, tolerance: float) -> bool:
+    if expected.dtype.kind in "iub":
+        # What decides by a number that is rounded otherwise may be another.
+        return tolerance > _SAME or np.array_equal(expected, found)
+    expected, found = (np.asarray(each, np.float64) for each in (expected, found))
+    largest = np.abs(expected[np.isfinite(expected)]).max(initial=0)
+    return np.allclose(found, expected, rtol=0, atol=tolerance * largest, equal_nan=True)
 
 
 def _restore_other_state(model: keras.Model, copy: keras.Model) -> None:

@@ -2,7 +2,7 @@
 
 import keyword
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import keras
@@ -20,12 +20,12 @@ def signatures_of(model: keras.Model) -> dict[str, Signature]:
     "output", numbered where there are several.
 
     Raises:
-        ExportError: The model is not a Keras model, or does not know its inputs yet.
+        ExportError: The model is not a Keras model, does not know its inputs yet, or declares no dict of signatures.
     """
     if not isinstance(model, keras.Model):
         raise ExportError(f"expected a keras.Model, got {type(model).__name__}.")
     if callable(getattr(model, "signatures", None)):
-        return model.signatures()
+        return _declared(model)
     inputs, outputs = getattr(model, "inputs", None), getattr(model, "outputs", None)
     if not inputs or not outputs:
         raise ExportError(
@@ -38,6 +38,29 @@ def signatures_of(model: keras.Model) -> dict[str, Signature]:
 
     call = call_of(model, [spec.name for spec in input_specs], names)
     return {"call": Signature("call", call, input_specs, output_specs, description=f"The model {model.name}.")}
+
+
+def _declared(model: Any) -> dict[str, Signature]:
+    signatures = model.signatures()
+    are_named = isinstance(signatures, dict) and all(
+        isinstance(each, Signature) and each.name == name for name, each in signatures.items()
+    )
+    if not are_named or not signatures:
+        raise ExportError(
+            f"{type(model).__name__}.signatures() gives {str(signatures)[:200]}, expected a dict of "
+            "zoo.signature.Signature by their names, with one at least."
+        )
+    return signatures
+
+
+def functions_of(model: keras.Model, signatures: Iterable[Signature]) -> dict[str, Callable[..., Any]]:
+    """Returns the functions of a model by the names of signatures, which may be those of a model like it."""
+    if callable(getattr(model, "signatures", None)):
+        return {name: signature.function for name, signature in _declared(model).items()}
+    return {
+        each.name: call_of(model, [spec.name for spec in each.inputs], [spec.name for spec in each.outputs])
+        for each in signatures
+    }
 
 
 def call_of(model: keras.Model, inputs: list[str], outputs: list[str]) -> Callable[..., dict[str, tf.Tensor]]:
@@ -64,7 +87,7 @@ def _output_names(output: Any, taken: set[str]) -> list[str]:
     paths = [path for path, _ in keras.tree.flatten_with_path(output)]
     is_dict = isinstance(output, dict)
     names = ["_".join(map(str, path if is_dict else ("output", *path))) for path in paths]
-    return [_free_name(name, taken) for name in _identifiers(names)]
+    return _identifiers(names, taken)
 
 
 def _spec(tensor: Any, name: str) -> NamedTensor:
@@ -78,23 +101,32 @@ def _spec(tensor: Any, name: str) -> NamedTensor:
     return NamedTensor(name, shape, dtype)
 
 
-def _identifiers(names: list[str]) -> list[str]:
-    """Returns names that arguments can have, each another; those that can be as they are stay."""
-    kept = {name for name in names if _identifier(name) == name}
+def _identifiers(names: list[str], taken: Iterable[str] = ()) -> list[str]:
+    """Returns names that arguments can have, each another, in any case; those that can be as they are stay."""
+    used, kept = {name.lower() for name in taken}, set()
+    for name in names:
+        if _identifier(name) == name and name.lower() not in used:
+            used.add(name.lower())
+            kept.add(name)
     found: list[str] = []
     for name in names:
-        found.append(name if name in kept else _free_name(_identifier(name), kept | set(found)))
+        if name in kept:
+            kept.remove(name)
+            found.append(name)
+        else:
+            found.append(_free_name(_identifier(name), used))
+            used.add(found[-1].lower())
     return found
 
 
 def _identifier(name: str) -> str:
     """Returns a layer's name as one that a function's argument can have."""
-    cleaned = re.sub(r"\W", "_", name)
+    cleaned = re.sub(r"\W", "_", name, flags=re.ASCII)
     usable = cleaned.isidentifier() and not keyword.iskeyword(cleaned) and cleaned != "self" and cleaned[0] != "_"
     return cleaned if usable else f"input_{cleaned}"
 
 
 def _free_name(name: str, taken: set[str]) -> str:
-    while name in taken:
+    while name.lower() in taken:
         name += "_"
     return name

@@ -10,7 +10,7 @@ from export.obstacles import NotExportable, Obstacle
 from zoo.signature import Signature
 
 
-def traced(signature: Signature, function: Callable[..., Any], *specs: tf.TensorSpec, **named: tf.TensorSpec) -> Any:
+def traced(signature: Signature, function: Callable[..., Any], /, *specs: tf.TensorSpec, **named: tf.TensorSpec) -> Any:
     """Returns the concrete function of a function, which belongs to a signature.
 
     Raises:

@@ -124,6 +124,7 @@ _HANDLERS: dict[str, Handler] = {
     "CumulativeLogsumexp": cumulative_logsumexp,
     "DepthwiseConv2dNativeBackpropInput": depthwise_gradient,
     "Digamma": digamma,
+    "Div": truncate_div,
     "DynamicStitch": dynamic_stitch,
     "EluGrad": elu_grad,
     "Erf": erf,

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 from onnx import TensorProto
 
 from export.errors import ExportError
@@ -154,7 +155,8 @@ def _divisor(build: Builder, y: str) -> str:
 def _divides_well(build: Builder, y: str) -> bool:
     given = build.graph.get_node_by_output(y)
     is_known = given is not None and given.is_const() and (given.get_tensor_value(as_list=False) != -1).all()
-    return is_known or build.dtype.kind != "i"
+    # Smaller integers are divided as 32 bits are.
+    return is_known or build.dtype not in (np.int32, np.int64)
 
 
 def maximum(graph: Any, node: Any) -> None:

@@ -200,3 +200,19 @@ def test_the_command_line(cli, tmp_path):
     assert result.code == 1
     assert "MatrixInverse has no counterpart" in result.out
     assert json.loads(cli("lint", file, "--json").out)[0]["op"] == "MatrixInverse"
+
+
+def test_errors_of_handlers_are_shown(monkeypatch):
+    class Wrong(keras.layers.Layer):
+        def call(self, x):
+            return tf.math.erfc(x)
+
+    def failing(graph, node):
+        raise KeyError(graph, node.type)
+
+    monkeypatch.setitem(handlers._HANDLERS, "Erfc", failing)
+    (found,) = export.check_exportable(chain(Wrong(name="wrong")))
+    assert (found.op, found.layers) == (
+        "Erfc",
+        ("wrong",),
+    ) and "its handler fails with KeyError('boom')" in found.reason

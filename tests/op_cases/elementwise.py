@@ -69,6 +69,8 @@ CASES = [
     two("TruncateMod", edges=WHOLE, dtypes=INTEGERS, name="integers"),
     *smallest("TruncateMod"),
     two("TruncateDiv", edges=WHOLE, dtypes=INTEGERS),
+    two("Div", edges=WHOLE, dtypes=INTEGERS),
+    *smallest("Div"),
     *smallest("TruncateDiv"),
     two("Mod", edges=(1.0, -1.0)),
     *(two(op) for op in COMPARISONS),
