@@ -15,7 +15,7 @@ import onnxruntime
 from export import manifest as manifests
 from export.batches import check_outputs_fit, in_batches
 from export.errors import ExportError
-from export.session import CPU, onnx_file, open_session, run_session
+from export.session import CPU, check_provider, onnx_file, open_session, run_session
 from zoo.signature import Signature, labels_to_draw
 
 
@@ -32,10 +32,13 @@ class Bundle:
         spinning: Whether threads that wait for work keep their cores busy: quickest where nothing else needs these.
 
     Raises:
-        ExportError: It is no bundle, or has no ONNX files.
+        ExportError: It is no bundle, or has no ONNX files, or there is no such provider or number of threads.
     """
 
     def __init__(self, directory: str | Path, provider: str = CPU, threads: int | None = None, spinning: bool = True):
+        check_provider(provider)
+        if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
+            raise ExportError(f"threads is {threads!r}, expected an integer of at least 1, or None for one a core.")
         self.directory = Path(directory).absolute()  # its files are read later, from wherever the process is then
         self.manifest = manifests.read(self.directory)
         if "onnx" not in self.manifest["formats"]:

@@ -40,9 +40,7 @@ def open_session(
     Raises:
         ExportError: ONNX Runtime does not load it, has no such provider here, or cannot start it.
     """
-    known = onnxruntime.get_available_providers()
-    if provider not in known:
-        raise ExportError(f"ONNX Runtime has no provider '{provider}' here. It has: {', '.join(known)}.")
+    check_provider(provider)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     if threads is not None:
@@ -60,6 +58,13 @@ def open_session(
     if provider not in started:  # one that is compiled in, and whose libraries or device are not here
         raise _not_started(provider, f", and would compute on {', '.join(started)}")
     return session
+
+
+def check_provider(provider: str) -> None:
+    """Raises an `ExportError` where ONNX Runtime has no such provider."""
+    known = onnxruntime.get_available_providers()
+    if provider not in known:
+        raise ExportError(f"ONNX Runtime has no provider '{provider}' here. It has: {', '.join(known)}.")
 
 
 def _not_started(provider: str, what: str) -> ExportError:

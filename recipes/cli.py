@@ -4,6 +4,7 @@ import dataclasses
 import errno
 import inspect
 import json
+import signal
 import sys
 import warnings
 from pathlib import Path
@@ -40,6 +41,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 def main() -> None:
     """Runs a command; errors that a user can mend are one line, and the exit code is 1."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # what is half written is removed then
     try:
         raise SystemExit(app(standalone_mode=False))
     except typer.Abort:

@@ -25,7 +25,7 @@ class OpenedModel:
     Training held out the first `validation` images, a tenth at most, of the first `train_images`.
     """
 
-    model: GenerativeModel
+    model: GenerativeModel  # or another, where that is asked for
     data: str | None = None
     image: ImageSettings = field(default_factory=lambda: ImageSettings())
     figures: dict[str, Any] = field(default_factory=dict)
@@ -40,7 +40,7 @@ def open_model(name: str, any_model: bool = False) -> OpenedModel:
     Args:
         name: A preset, a `.keras` file, a run folder (finished, or with a checkpoint) or a preset folder.
 
-        any_model: Whether a `.keras` file may hold a Keras model that is not one of the zoo's.
+        any_model: Whether it may be a Keras model that generates nothing: a classifier, or one that is not the zoo's.
 
     Raises:
         ZooError: Nothing of that name can be opened.
@@ -50,7 +50,7 @@ def open_model(name: str, any_model: bool = False) -> OpenedModel:
         details = presets.metadata(name)
         how = details.get("settings", {}).get("train", {})
         return OpenedModel(
-            zoo.from_preset(name),
+            presets.load(name) if any_model else zoo.from_preset(name),
             details.get("data"),
             figures=details.get("figures", {}),
             validation=how.get("validation", OpenedModel.validation),

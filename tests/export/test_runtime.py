@@ -140,7 +140,9 @@ def test_a_bundle_without_onnx(small_vae, tmp_path):
 def test_the_provider_is_chosen_by_name(small_bundle):
     assert export.load(small_bundle, provider="CPUExecutionProvider", threads=1).sample(1).shape == (1, 8, 8, 1)
     with pytest.raises(export.ExportError, match=r"no provider 'GPU' here. It has: .*CPUExecutionProvider"):
-        export.load(small_bundle, provider="GPU").sample(1)
+        export.load(small_bundle, provider="GPU")
+    with pytest.raises(export.ExportError, match="threads is -3, expected an integer of at least 1"):
+        export.load(small_bundle, threads=-3)
 
 
 @pytest.mark.filterwarnings("ignore:Specified provider:UserWarning")

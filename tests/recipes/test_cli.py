@@ -44,6 +44,21 @@ def test_help_answers_without_tensorflow(tmp_path):
     assert statistics.median(seconds) < 5  # 0.2 s alone on a core; a bound on mistakes, not a benchmark
 
 
+def test_a_command_that_is_told_to_end_removes_what_is_half_written(tmp_path):
+    """The real signal, to a real process."""
+    command = [sys.executable, "-m", "recipes.cli", "export", "classifier_mnist", "-o", "bundle"]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 300
+    while not list(tmp_path.iterdir()) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert list(tmp_path.glob(".partial-*"))
+    process.terminate()
+    out, error = process.communicate(timeout=300)
+    assert (process.returncode, out) == (143, "")
+    assert "Traceback" not in error
+    assert not list(tmp_path.iterdir())
+
+
 def test_list_and_info(cli):
     assert "vae_mnist" in cli("list").out
     listed = json.loads(cli("list", "--json").out)

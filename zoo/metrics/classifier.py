@@ -5,11 +5,13 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 from typing_extensions import Self
 
 from zoo import presets
 from zoo.backend import require_keras_on_tensorflow
 from zoo.errors import ZooError, a_kind
+from zoo.signature import NamedTensor, Signature, image_tensor
 from zoo.validation import check_count, check_images
 
 require_keras_on_tensorflow()
@@ -59,6 +61,22 @@ class Classifier(keras.Model):
     def _in_batches(self, network: Any, images: Any) -> np.ndarray:
         images = check_images(images, self.image_shape)
         return np.asarray(network.predict(images, batch_size=_BATCH, verbose=0), np.float32)
+
+    def signatures(self) -> dict[str, Signature]:
+        """Returns `classify` and `features`, the functions to export."""
+        image = image_tensor("image", self.image_shape)
+        known = NamedTensor("probability", ("batch", self.num_classes), description="of each class")
+        seen = NamedTensor("feature", ("batch", self.network.output_shape[-1]))
+        return {
+            "classify": Signature("classify", self._classify, (image,), (known,), description="What an image is of."),
+            "features": Signature("features", self._features, (image,), (seen,), description="What it is told by."),
+        }
+
+    def _classify(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"probability": tf.nn.softmax(self(image, training=False))}
+
+    def _features(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"feature": tf.cast(self.network(image, training=False), tf.float32)}
 
     @classmethod
     def from_preset(cls, name: str | Path) -> Self:

@@ -3,8 +3,10 @@
 import keras
 import numpy as np
 import pytest
+from scipy.special import softmax
 from sklearn.datasets import load_digits
 
+import export
 import zoo
 from zoo import presets
 from zoo.metrics import Classifier
@@ -51,6 +53,15 @@ def test_it_is_saved_as_a_file_and_as_a_preset(trained, labelled, tmp_path):
         np.testing.assert_allclose(again.logits(labelled[0][:10]), trained.logits(labelled[0][:10]), atol=1e-5)
     with pytest.raises(zoo.ZooError, match=r"is a Classifier, which generates nothing: use zoo.metrics.Classifier"):
         zoo.from_preset(tmp_path / "preset")
+
+
+def test_it_exports(trained, labelled, tmp_path):
+    export.save(trained, tmp_path / "bundle")
+    bundle = export.load(tmp_path / "bundle")
+    images = labelled[0][:9]
+    probability = bundle.run("classify", image=images)["probability"]
+    np.testing.assert_allclose(np.log(probability), np.log(softmax(trained.logits(images), axis=1)), atol=1e-3)
+    np.testing.assert_allclose(bundle.run("features", image=images)["feature"], trained.features(images), atol=1e-4)
 
 
 def test_what_is_refused(trained, small_vae, tmp_path):
