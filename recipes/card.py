@@ -5,11 +5,12 @@ from typing import Any
 from recipes.figures import draws, of_prior
 from recipes.model_settings import GANSettings
 from recipes.settings import Settings
+from zoo.errors import a_kind
 from zoo.model import GenerativeModel
 
 _CARD = """# {name}
 
-{description} A {kind} with {parameters:,} parameters, stored as float16.
+{description} {a_kind} with {parameters:,} parameters, stored as float16.
 
 ## How good it is
 
@@ -42,9 +43,13 @@ Licence: MIT.
 """
 
 _LIKELIHOOD = """Test negative log-likelihood: **{nll:.2f} +- {standard_error:.2f} nats** an image, the {estimator},
-with {drawn} for each of {images:,} test images. The error is the standard error over images.
+with {drawn} for each of {images:,} test images. {error}
 It is the likelihood of {likelihood_of}; each test image was made so once (seed {seed}).
 """
+
+_OVER_IMAGES = "The error is the standard error over images."
+_BOUNDED = """The error is that over images and over runs for log Z.
+With the bounds of log Z by runs from both directions it lies between {low:.2f} and {high:.2f} in expectation."""
 
 _SAMPLES = """{samples:,} samples (seed {seed}{in_turn}), and as many training images, against {real_images:,} {data}
 test images, in the features of `{features}` (resizing: {resizing}), which had no part in training; {neighbours}
@@ -61,6 +66,16 @@ _AGREEMENT = """
 Asked for each class in turn, it drew the one asked for in
 **{conditional_accuracy:.2%} +- {conditional_accuracy_error:.2%}** of {samples:,} samples, in the eyes of that network.
 """
+
+_PROBABILITIES = "Pixels of `sample` and `{other}` are probabilities of white, not draws."
+_RESTORES = "`anomaly_score` tells what is not of its kind; `restore` removes noise and fills in what is missing."
+_USES = {
+    "gan": "`generate` makes images of latents, `project` finds the latents of images.",
+    "rbm": _PROBABILITIES.format(other="reconstruct"),
+    "ebm": _RESTORES,
+    "jem": _RESTORES,
+    "score": _RESTORES,
+}
 
 _DATA_NOTES = {
     "mnist": (
@@ -91,6 +106,7 @@ def card(
         name=name,
         description=description,
         kind=type(model).__name__,
+        a_kind=a_kind(model).replace("a", "A", 1),
         parameters=model.count_params(),
         figures=_figures(figures, model.num_classes is not None),
         data=settings.data,
@@ -103,11 +119,7 @@ def card(
         held_out=settings.train.validation,
         label="" if model.num_classes is None else ", label=3",
         data_note=_DATA_NOTES[settings.data],
-        pixels=(
-            "Pixels of `sample` and `decode` are probabilities of white, not draws."
-            if "nll" in figures
-            else "`generate` makes images of latents, `project` finds the latents of images."
-        ),
+        pixels=_USES.get(settings.model.kind, _PROBABILITIES.format(other="decode")),
     )
 
 
@@ -120,7 +132,9 @@ def _averaged(settings: Settings) -> str:
 def _figures(figures: dict[str, Any], in_turn: bool) -> str:
     parts = []
     if "nll" in figures:
-        parts.append(_LIKELIHOOD.format(drawn=draws(figures), **figures))
+        bounds = figures.get("nll_bounds")
+        error = _OVER_IMAGES if bounds is None else _BOUNDED.format(low=bounds[0], high=bounds[1])
+        parts.append(_LIKELIHOOD.format(drawn=draws(figures), error=error, **figures))
     if "frechet_distance" in figures:
         names = ("frechet_distance", "kernel_distance", "precision", "recall", "density", "coverage")
         rows = [

@@ -2,6 +2,10 @@
 
     python -m recipes.publish runs/vae_mnist vae_mnist [DRAWS]
 
+Without a run, the card of a preset is written anew, from what is known of it:
+
+    python -m recipes.publish vae_mnist
+
 The weights are stored as float16; the model is then loaded from them like any user's, and evaluated.
 """
 
@@ -51,6 +55,31 @@ def publish(run: Path, name: str, folder: Path, draws: int = DRAWS) -> dict[str,
     return register(folder, name, description_of(settings.recipe))
 
 
+def card_of(target: Path) -> str:
+    """Returns the card of a preset folder that `publish` wrote, from its metadata."""
+    from recipes.card import card
+    from recipes.registry import description_of
+    from recipes.settings import Settings
+    from zoo import presets
+
+    known, model = presets.metadata(target), presets.from_preset(target)
+    settings = Settings.model_validate(known["settings"])
+    description = description_of(settings.recipe)
+    return card(target.name, description, model, settings, known["training"], known["figures"])
+
+
+def write_card(target: Path) -> None:
+    """Writes the card of a preset folder anew, with its hashes and its entry in the registry beside it."""
+    from zoo import presets
+    from zoo.files import sha256, write_text
+
+    write_text(target / presets.CARD, card_of(target))
+    known = json.loads((target / presets.METADATA).read_text(encoding="utf-8"))
+    known["files"][presets.CARD] = sha256(target / presets.CARD)
+    write_text(target / presets.METADATA, json.dumps(known, indent=2) + "\n")
+    register(target.parent, target.name, presets.registry()[target.name]["description"])
+
+
 def register(folder: Path, name: str, description: str) -> dict[str, Any]:
     """Writes what is known of a preset folder to the registry beside it, and returns it."""
     from zoo import presets
@@ -78,4 +107,7 @@ if __name__ == "__main__":
     from zoo import presets
 
     given = [int(value) for value in sys.argv[3:4]]
-    print(json.dumps(publish(Path(sys.argv[1]), sys.argv[2], presets.FOLDER, *given), indent=2))
+    if len(sys.argv) == 2:
+        write_card(presets.FOLDER / sys.argv[1])
+    else:
+        print(json.dumps(publish(Path(sys.argv[1]), sys.argv[2], presets.FOLDER, *given), indent=2))

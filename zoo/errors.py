@@ -13,9 +13,10 @@ class ZooError(ValueError):
 
 
 def a_kind(value: object) -> str:
-    """Returns what a value is, with its article: "a VAE", "an Autoencoder"."""
+    """Returns what a value is, with its article: "a VAE", "an RBM", "an Autoencoder"."""
     kind = type(value).__name__
-    return f"{'an' if kind[0] in 'AEIOaeio' else 'a'} {kind}"
+    vowels = "AEFHILMNORSX" if kind.isupper() else "AEIOaeio"  # those that letters begin with when spelled
+    return f"{'an' if kind[0] in vowels else 'a'} {kind}"
 
 
 def near_miss(word: str, known: Iterable[str]) -> str:

@@ -16,4 +16,18 @@ SETTINGS = Settings(
 
 PARAMETERS = 471_684
 PUBLISHED = "86.34 (Salakhutdinov & Murray 2008, CD-25)"
-EXPECTED = {}
+EXPECTED = {
+    "nll": 85.07,
+    "standard_error": 0.45,
+    "data": "mnist",
+    "draws": 10_000,
+    "draws_are": "temperature",
+    "images": 10_000,
+    "frechet_distance": 64.17,
+    "frechet_distance_error": 2.49,
+    "train_frechet_distance": 3.43,
+    "samples": 10_000,
+    "real_images": 10_000,
+    "features": "classifier_mnist",
+    "resizing": "none",
+}

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import zoo
+from recipes.publish import card_of
 from zoo import presets
 from zoo.metrics import Classifier
 
@@ -36,6 +37,12 @@ GOLDEN = {
         [0.3410, 0.3784, 0.5017, 0.3804],
         [0.1071, 0.3857, 0.6107, 0.6121],
         [0.2990, 0.4532, 0.5129, 0.5428],
+    ],
+    "rbm_mnist": [
+        [0.3976, 0.2946, 0.2557, 0.2442],
+        [0.5202, 0.4782, 0.5153, 0.6241],
+        [0.3823, 0.4979, 0.6868, 0.7127],
+        [0.4041, 0.4771, 0.4752, 0.5202],
     ],
     "vqvae_mnist": [
         [0.3176, 0.3586, 0.3458, 0.3806],
@@ -168,6 +175,10 @@ class TestPretrained:
         ):
             if value in figures:
                 assert f"{figures[value]:{digits}} +- {figures[error]:{digits}}" in card
+
+    def test_the_card_says_what_the_metadata_do(self, name):
+        if "settings" in presets.metadata(name):
+            assert (presets.FOLDER / name / presets.CARD).read_text() == card_of(presets.FOLDER / name)
 
     def test_it_loads_samples_and_trains_on(self, name):
         if presets.registry()[name]["class"] == "Classifier":
