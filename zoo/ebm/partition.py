@@ -24,6 +24,7 @@ from zoo.validation import check_count, check_seed
 
 _STEPS = 500  # temperatures that one call of the graph goes through
 _DOUBT = 3.0  # standard errors between both directions that are taken for chance
+_FEW = 10  # runs that carry an estimate, below which its own spread says too little of its error
 
 
 class AnnealingPath(Protocol):
@@ -109,6 +110,12 @@ def annealed_importance_sampling(
     error = float(weights.std(ddof=1) / weights.mean() / math.sqrt(chains))
     lower, lower_error = _mean(log_weights)
     effective = float(np.square(weights.sum()) / np.square(weights).sum())
+    if effective < min(_FEW, chains / 2):
+        warnings.warn(
+            f"{effective:.1f} of {chains} runs carry log Z, so that it is too small more often than its standard error "
+            "says, and likelihoods too large. Give more temperatures.",
+            stacklevel=2,
+        )
     if backward_from is None:
         return LogPartition(value, error, lower, lower_error, None, None, None, effective)
     ends = tf.convert_to_tensor(backward_from, start.dtype)
