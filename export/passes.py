@@ -136,8 +136,14 @@ class _Reshapes(ReshapeOptimizer):
         shapes, dtypes, inputs = node.output_shapes, node.output_dtypes, list(node.input)
         graph.remove_node(node.name)
         inside = graph.make_node("Reshape", inputs, shapes=shapes, dtypes=dtypes)
-        graph.make_node("Identity", [inside.output[0]], outputs=[output], shapes=shapes, dtypes=dtypes)
-        return super()._optimize_reshape(inside, graph)
+        between = graph.make_node("Identity", [inside.output[0]], outputs=[output], shapes=shapes, dtypes=dtypes)
+        if super()._optimize_reshape(inside, graph):
+            return True
+        # As it was: the pass that joins the two again would call that a change, and bring this one back for ever.
+        graph.remove_node(between.name)
+        graph.remove_node(inside.name)
+        graph.make_node("Reshape", inputs, outputs=[output], shapes=shapes, dtypes=dtypes)
+        return False
 
 
 class _BackToBack(BackToBackOptimizer):

@@ -1,19 +1,20 @@
 """Models of mixed precision, in float32: what serves is meant to give the same numbers everywhere."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from export.errors import ExportError
+from export.errors import ExportError, cause_of
 from export.signatures import functions_of
 from zoo.signature import Signature
 
 # How far models may be apart, of the largest value: one that is built the same, and one of which layers are rounded
 # otherwise, for they take the policy of the process that builds them.
 _SAME, _ROUNDED = 0.01, 0.25
+_LOW = ("mixed_bfloat16", "mixed_float16", "bfloat16", "float16")
 
 
 def in_float32(model: keras.Model) -> keras.Model:
@@ -25,21 +26,21 @@ def in_float32(model: keras.Model) -> keras.Model:
     layers = model._flatten_layers() if isinstance(model, keras.Model) else []
     if not any(layer.compute_dtype in ("float16", "bfloat16") for layer in layers):
         return model
-    return _copy(model, _with_float32(model.get_config()), "float32")
+    return _copy(model, _with_float32, "float32")
 
 
-def _copy(model: keras.Model, config: dict[str, Any], policy: Any) -> keras.Model:
-    """Returns a model that is built of a configuration, under a policy, with the state of another."""
+def _copy(model: keras.Model, change: Callable[[Any], Any], policy: Any) -> keras.Model:
+    """Returns a model that is built of the changed configuration of another, under a policy, with its state."""
     before = keras.config.dtype_policy()
     # Layers that a model makes for itself take the global policy, which may be the one that it was built under.
     keras.config.set_dtype_policy(policy)
     try:
-        copy = type(model).from_config(config)
+        copy = type(model).from_config(change(model.get_config()))
         copy.set_weights(model.get_weights())
         _restore_other_state(model, copy)
-    except (NotImplementedError, TypeError, ValueError) as error:
+    except Exception as error:  # whatever a model fails with
         raise ExportError(
-            f"{model.name} computes in less than float32 and cannot be rebuilt in float32 ({error}). Give it "
+            f"{model.name} computes in less than float32 and cannot be rebuilt in float32: {cause_of(error)}. Give it "
             "get_config and from_config, or build it under the float32 policy and set its weights."
         ) from error
     finally:
@@ -61,7 +62,7 @@ def check_copy(
         ExportError: It does not.
     """
     signatures = list(signatures)
-    again = _copy(model, model.get_config(), model.dtype_policy)
+    again = _copy(model, lambda config: config, model.dtype_policy)
     is_alike = [layer.compute_dtype for layer in model._flatten_layers()] == [
         layer.compute_dtype for layer in again._flatten_layers()
     ]
@@ -97,10 +98,14 @@ def _restore_other_state(model: keras.Model, copy: keras.Model) -> None:
             other.load_own_variables({key: np.asarray(value) for key, value in state.items()})
 
 
-def _with_float32(config: Any) -> Any:
-    """Returns a serialized object in which every mixed policy is float32."""
+def _with_float32(config: Any, is_dtype: bool = False) -> Any:
+    """Returns a serialized object in which every dtype and policy below float32 is float32.
+
+    The same words elsewhere, as names and settings of layers, stay.
+    """
     if isinstance(config, dict):
-        return {key: _with_float32(value) for key, value in config.items()}
+        is_policy = is_dtype or str(config.get("class_name", "")).endswith(("DTypePolicy", "DTypePolicyMap"))
+        return {key: _with_float32(value, is_policy or key == "dtype") for key, value in config.items()}
     if isinstance(config, list | tuple):
-        return type(config)(_with_float32(value) for value in config)
-    return "float32" if config in ("mixed_bfloat16", "mixed_float16", "bfloat16", "float16") else config
+        return type(config)(_with_float32(value, is_dtype) for value in config)
+    return "float32" if is_dtype and config in _LOW else config

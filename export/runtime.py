@@ -51,7 +51,7 @@ class Bundle:
         self._sessions: dict[str, onnxruntime.InferenceSession] = {}
         self._opening = threading.Lock()
 
-    def run(self, name: str, **inputs: Any) -> dict[str, np.ndarray]:
+    def run(self, name: str, /, **inputs: Any) -> dict[str, np.ndarray]:
         """Runs one signature; many rows in batches, where the export has seen that this gives the same.
 
         Args:

@@ -29,7 +29,8 @@ def signatures_of(model: keras.Model) -> dict[str, Signature]:
     inputs, outputs = getattr(model, "inputs", None), getattr(model, "outputs", None)
     if not inputs or not outputs:
         raise ExportError(
-            f"{model.name} does not know its inputs. Build it from keras.Input, or give it a method signatures()."
+            f"{model.name} does not know its inputs. Wrap it: x = keras.Input(shape of one), and export "
+            "keras.Model(x, model(x)); or give it a method signatures()."
         )
     input_specs = tuple(map(_spec, inputs, _identifiers(list(map(_input_name, inputs)))))
     output = outputs[0] if isinstance(model, keras.Sequential) else model.output

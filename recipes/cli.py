@@ -41,7 +41,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 def main() -> None:
     """Runs a command; errors that a user can mend are one line, and the exit code is 1."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # what is half written is removed then
+    signal.signal(signal.SIGTERM, _end)
     try:
         raise SystemExit(app(standalone_mode=False))
     except typer.Abort:
@@ -54,6 +54,11 @@ def main() -> None:
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         _fail(f"{where}{error.strerror or error}. {_remedy(error)}")
+
+
+def _end(*_: object) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # another would come in the way of removing what is half written
+    raise SystemExit(128 + signal.SIGTERM)
 
 
 def _warn(text: str) -> None:
@@ -373,7 +378,7 @@ def serve(
         float, typer.Option(help="Seconds for a connection to bring headers, 64 KiB of a body, or take of an answer.")
     ] = 10.0,
 ) -> None:
-    """Serve a bundle over HTTP, in the KServe v2 protocol, until SIGTERM or Ctrl-C. Needs genzoo[serve]."""
+    """Serve a bundle over HTTP, in the KServe v2 protocol, until SIGTERM or Ctrl-C. Needs the extra serve."""
     from export import serving
 
     limits = serving.Limits(

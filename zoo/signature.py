@@ -62,6 +62,7 @@ class NamedTensor:
             array, dtype = np.asarray(value), np.dtype(self.dtype)
         except ValueError:  # what NumPy says of ragged sequences
             raise ZooError(f"{label} is no array: its parts have different shapes.") from None
+        array = array.astype(array.dtype.newbyteorder("="), copy=False)
         if not array.ndim and dtype.kind == "f" and array.dtype.kind in "iu":
             array = array.astype(dtype)  # 1 for 1.0
         if array.dtype.kind not in {"i": "iu", "u": "iu", "f": "f", "b": "b"}[dtype.kind]:
@@ -139,9 +140,11 @@ class Signature:
             ZooError: One is missing, unknown or not as declared, two that share a free axis differ in its size, or
                 rows are counted from a number that noise does not begin at.
         """
-        inputs, expected = {**self.defaults, **inputs}, [spec.name for spec in self.inputs]
-        if sorted(inputs) != sorted(expected):
-            raise ZooError(f"'{self.name}' takes the inputs {sorted(expected)}, got {sorted(inputs)}.")
+        given, inputs = sorted(inputs), {**self.defaults, **inputs}
+        if inputs.keys() != {spec.name for spec in self.inputs}:
+            needed = sorted(spec.name for spec in self.inputs if spec.default is None)
+            optional = f", and may have {sorted(self.defaults)}" if self.defaults else ""
+            raise ZooError(f"'{self.name}' takes the inputs {needed}{optional}, got {given}.")
         values = {spec.name: spec.checked(inputs[spec.name], self.name) for spec in self.inputs}
         if self.numbers_rows and int(values["first"]) % NOISE_ROWS:
             raise ZooError(

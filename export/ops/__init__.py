@@ -61,6 +61,7 @@ from export.ops.indexing import (
 )
 from export.ops.linear_algebra import (
     cholesky,
+    matrix_band_part,
     matrix_diag,
     matrix_diag_part,
     matrix_set_diag,
@@ -79,6 +80,7 @@ from export.ops.random import (
     uniform_int,
 )
 from export.ops.reductions import (
+    add_n,
     bias_add_grad,
     euclidean_norm,
     identity,
@@ -110,6 +112,7 @@ from export.ops.special import digamma, erf, erfc, lgamma
 Handler = Callable[[Any, Any], None]
 
 _HANDLERS: dict[str, Handler] = {
+    "AddN": add_n,
     "AvgPoolGrad": avg_pool_grad,
     "BiasAddGrad": bias_add_grad,
     "Bitcast": bitcast,
@@ -147,6 +150,7 @@ _HANDLERS: dict[str, Handler] = {
     "LinSpace": linspace,
     "Log": log,
     "Log1p": log1p,
+    "MatrixBandPart": matrix_band_part,
     "MatrixDiagPartV3": matrix_diag_part,
     "MatrixDiagV3": matrix_diag,
     "MatrixSetDiagV3": matrix_set_diag,

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from onnx import TensorProto
 
 from export.errors import ExportError
 from export.ops.build import Builder
@@ -53,6 +54,28 @@ def matrix_diag(graph: Any, node: Any) -> None:
     diagonal = build.inputs[0]
     eye = build.eye(diagonal)
     build.replace(build.op("Where", eye, build.op("Unsqueeze", diagonal, build.vector(-2)), build.inputs[4]))
+
+
+def matrix_band_part(graph: Any, node: Any) -> None:
+    """MatrixBandPart (matrix, lower, upper): zero beside so many diagonals, even where infinite; all, if negative."""
+    build = Builder(graph, node)
+    matrix, *limits = build.inputs
+    zero = build.constant(0, np.int64)
+    rows, columns = (
+        build.op("Range", zero, build.op("Reshape", size, build.vector()), build.constant(1, np.int64))
+        for size in (build.op("Shape", matrix, start=-2, end=-1), build.op("Shape", matrix, start=-1))
+    )
+    below = build.op("Sub", build.op("Unsqueeze", rows, build.vector(1)), columns)
+    inside = []
+    for distance, limit in zip((below, build.op("Neg", below)), limits, strict=True):
+        limit = build.cast(limit, TensorProto.INT64)
+        every = build.op("Less", limit, zero)
+        inside.append(build.op("Or", every, build.op("LessOrEqual", distance, limit)))
+    band = build.op("And", *inside)
+    if build.dtype == np.bool_:
+        build.replace(build.op("And", matrix, band))
+    else:
+        build.replace(build.op("Where", band, matrix, build.number(0)))
 
 
 def matrix_diag_part(graph: Any, node: Any) -> None:

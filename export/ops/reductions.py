@@ -1,5 +1,6 @@
 """Sums and losses that tf2onnx lacks, and ops that only pass values on."""
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,12 @@ def identity(graph: Any, node: Any) -> None:
     """PreventGradient and Snapshot: x."""
     build = Builder(graph, node)
     build.replace(build.inputs[0])
+
+
+def add_n(graph: Any, node: Any) -> None:
+    """AddN: the sum of tensors of one shape, one after another, as ONNX's Sum is of floats alone."""
+    build = Builder(graph, node)
+    build.replace(functools.reduce(functools.partial(build.op, "Add"), build.inputs))
 
 
 def rank(graph: Any, node: Any) -> None:

@@ -9,6 +9,7 @@ from onnx import TensorProto
 from export.errors import ExportError
 from export.ops.build import Builder
 
+_IN_RESIZE = ("float32", "int32", "int8", "uint8")  # what ONNX Runtime's takes
 _TO_FIRST, _TO_LAST = [0, 3, 1, 2], [0, 2, 3, 1]
 _TABLE = 1024  # into so many parts TensorFlow divides the distance between two pixels, to look bicubic weights up
 
@@ -33,7 +34,8 @@ def resize_nearest(graph: Any, node: Any) -> None:
         places = [_nearest_places(node, count, size) for size, count in zip(*sizes, strict=True)]
         repeated = [np.arange(len(each)) * size // len(each) for each, size in zip(places, sizes[0], strict=True)]
         is_multiple = not any(count % size for size, count in zip(*sizes, strict=True))
-        if is_multiple and all(map(np.array_equal, places, repeated)):
+        in_resize = build.dtype.name in _IN_RESIZE
+        if is_multiple and in_resize and all(map(np.array_equal, places, repeated)):
             _resize(build, mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor")
             return
         rows, columns = (build.vector(*each) for each in places)

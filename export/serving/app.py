@@ -102,6 +102,7 @@ def _add_signature(app: FastAPI, bundle: Bundle, engine: Engine, bodies: Bodies,
         request = protocol.parse(body, header_length, signature, limits)
         outputs = run_session(session, request.inputs, name, options)
         if as_picture and picture:
+            protocol.check_finite(outputs[picture], picture, signature, "a picture")
             return Response(to_png(outputs[picture]), media_type="image/png")
         content, json_length = protocol.respond(request, outputs, signature, limits)
         if json_length is None:

@@ -95,6 +95,20 @@ def too_much_json(limits: Limits, headers: Mapping[str, str] | None = None) -> R
     )
 
 
+def check_finite(array: np.ndarray, name: str, signature: Signature, form: str) -> None:
+    """Refuses an output that a form of answer, such as "JSON", cannot hold.
+
+    Raises:
+        RequestError: 422, as it has infinite numbers or NaN.
+    """
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise RequestError(
+            422,
+            f"output '{name}' of '{signature.name}' is not finite for these inputs, and {form} has no such numbers. "
+            "Pass inputs nearer to those it was made for, or ask for binary outputs.",
+        )
+
+
 def respond(
     request: InferenceRequest, outputs: Mapping[str, np.ndarray], signature: Signature, limits: Limits
 ) -> tuple[bytes, int | None]:
@@ -119,12 +133,7 @@ def respond(
             tensor["parameters"] = {"binary_data_size": array.nbytes}
             binary.append(array.astype(array.dtype.newbyteorder("<"), copy=False).data)
         else:
-            if array.dtype.kind == "f" and not np.isfinite(array).all():
-                raise RequestError(
-                    422,
-                    f"output '{name}' of '{signature.name}' is not finite for these inputs, and JSON has no such "
-                    "numbers. Pass inputs nearer to those it was made for, or ask for binary outputs.",
-                )
+            check_finite(array, name, signature, "JSON")
             tensor["data"] = array.ravel()
         described.append(tensor)
     header = {"model_name": signature.name, "model_version": VERSION, "outputs": described}

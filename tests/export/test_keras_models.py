@@ -204,6 +204,95 @@ def test_state_that_is_no_weight_is_kept_in_a_copy_in_float32(tmp_path):
     np.testing.assert_allclose(found, model(data), atol=0.3)
 
 
+@keras.saving.register_keras_serializable("tests")
+class Scaled(layers.Layer):
+    """Has a setting that reads like a dtype."""
+
+    def __init__(self, how="bfloat16", **settings):
+        super().__init__(**settings)
+        self.how = how
+
+    def call(self, x):
+        return x * (2.0 if self.how == "bfloat16" else 3.0)
+
+    def get_config(self):
+        return {**super().get_config(), "how": self.how}
+
+
+def test_settings_and_names_that_read_like_dtypes_stay(tmp_path):
+    policy = keras.DTypePolicy("mixed_bfloat16")
+    model = chain(Scaled(dtype=policy, name="float16"), Scaled(dtype=policy, name="bfloat16"), shape=(4,), name="x")
+    export.save(model, tmp_path / "bundle")
+    x = np.random.default_rng(0).normal(size=(3, 4)).astype("float32")
+    np.testing.assert_allclose(export.load(tmp_path / "bundle").run("call", x=x)["output"], 4 * x, rtol=1e-6)
+
+
+def test_a_model_of_mixed_precision_whose_configuration_fails(tmp_path):
+    class Broken(layers.Layer):
+        def get_config(self):
+            raise RuntimeError("no such thing")
+
+    with pytest.raises(export.ExportError, match=r"cannot be rebuilt in float32: no such thing. Give it get_config"):
+        export.save(chain(Broken(dtype="mixed_bfloat16"), shape=(4,)), tmp_path / "bundle")
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        lambda: chain(layers.UpSampling1D(3), shape=(None, 4), name="x"),
+        lambda: chain(
+            layers.Bidirectional(layers.LSTM(3, return_sequences=True)), layers.Dense(2), shape=(None, 4), name="x"
+        ),
+    ],
+)
+def test_outputs_with_two_free_axes(model, tmp_path):
+    """A pass that undid another's work kept both at it for ever."""
+    model, x = model(), np.random.default_rng(0).normal(size=(2, 5, 4)).astype("float32")
+    export.save(model, tmp_path / "bundle")
+    np.testing.assert_allclose(export.load(tmp_path / "bundle").run("call", x=x)["output"], model(x), atol=1e-5)
+
+
+class Noisy(layers.Layer):
+    """Draws as Keras's own layers do."""
+
+    def __init__(self):
+        super().__init__()
+        self.seed_generator = keras.random.SeedGenerator(0)
+
+    def call(self, x):
+        return x + keras.random.normal(ops.shape(x), seed=self.seed_generator)
+
+
+@pytest.mark.parametrize("formats", ["saved_model", "onnx"])
+def test_what_one_call_leaves_to_the_next_is_refused(formats, tmp_path):
+    lasting = Sequential([layers.InputLayer(batch_shape=(2, 5, 3)), layers.LSTM(3, stateful=True)])
+    for model in (lasting, chain(Noisy(), shape=(4,))):
+        with pytest.raises(export.ExportError, match=r"changed by a call, and the next one reads it. A file holds it"):
+            export.save(model, tmp_path / "bundle", formats)
+        assert "is changed by a call" in export.check_exportable(model)[0].reason
+
+
+def test_a_call_that_counts_is_exported(tmp_path):
+    """What it changes is nothing that it reads."""
+
+    class Counting(layers.Layer):
+        def build(self, _):
+            self.calls = self.add_weight(shape=(), initializer="zeros", trainable=False)
+
+        def call(self, x):
+            self.calls.assign_add(1.0)
+            return 2 * x
+
+    export.save(chain(Counting(), shape=(4,), name="x"), tmp_path / "bundle")
+
+
+def test_an_input_called_name(tmp_path):
+    x = Input((3,), name="name")
+    export.save(Model(x, 2 * x), tmp_path / "bundle", "onnx")
+    found = export.load(tmp_path / "bundle").run("call", name=np.ones((1, 3), ">f4"))  # of the other byte order too
+    np.testing.assert_array_equal(found["output"], np.full((1, 3), 2))
+
+
 @pytest.mark.parametrize("decides", [False, True])
 def test_a_copy_in_float32_that_does_something_else_is_refused(decides, tmp_path):
     drawn = chain(Drawn(dtype="mixed_bfloat16"), shape=(4,), name="x")

@@ -50,6 +50,8 @@ CASES = [
     Case("MatrixSetDiagV3", tf.linalg.set_diag, [SQUARE, VECTOR]),
     Case("MatrixSetDiagV3", gradient(tf.linalg.set_diag), [SQUARE, VECTOR], "gradient"),
     Case("MatrixBandPart", lambda x: tf.linalg.band_part(x, -1, 0), [SQUARE]),
+    Case("MatrixBandPart", lambda x: tf.linalg.band_part(tf.math.log(x - x), 0, 1), [SQUARE], "infinite beside it"),
+    Case("MatrixBandPart", lambda x: tf.linalg.band_part(x > 0, 1, -1), [SQUARE], "bool"),
     Case("MatrixBandPart", gradient(lambda x: tf.linalg.band_part(x, 1, 1)), [SQUARE], "gradient"),
     Case("MatrixDeterminant", tf.linalg.det, [SQUARE], eps=64, lacks="Det"),
     Case("MatMul", gradient(tf.matmul), [Input(("batch", "inner")), Input(("inner", "columns"))], "gradient"),

@@ -104,6 +104,7 @@ CASES = [
     Case("PreventGradient", lambda x: tf.raw_ops.PreventGradient(input=x)),
     Case("Snapshot", lambda x: tf.raw_ops.Snapshot(input=x)),
     Case("AddN", lambda x: tf.add_n([x, x * 2, x])),
+    Case("AddN", lambda x: tf.add_n([tf.cast(x, "int32"), tf.cast(2 * x, "int32")]), name="int32"),
     Case("Cast", lambda x: tf.cast(x, "int32")),
     Case("CheckNumerics", lambda x: tf.debugging.check_numerics(x, "")),
     Case("EnsureShape", lambda x: tf.ensure_shape(x, [None, 5, 3]), THREE),

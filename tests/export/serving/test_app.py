@@ -261,7 +261,12 @@ BAD = [
     ("sample", {"inputs": [*drawing()["inputs"], tensor("first", 6, "INT64")]}, 422, "expected a multiple of 4"),
     ("sample", drawing(n=[1, 2]), 422, "has shape [2], expected []"),
     ("sample", {"inputs": [{**tensor("n", 1, "INT64"), "data": [10**18 * 10]}]}, 422, "numbers beyond INT64"),
-    ("sample", {"inputs": [tensor("n", 2, "INT64")]}, 422, "takes the inputs"),
+    (
+        "sample",
+        {"inputs": [tensor("n", 2, "INT64")]},
+        422,
+        "takes the inputs ['n', 'seed'], and may have ['first', ",
+    ),
 ]
 
 
@@ -307,6 +312,14 @@ def test_bytes_that_do_not_fit(client):
         response = client.post("/v2/models/encode/infer", content=content, headers=headers)
         assert response.status_code == status
         assert message in error(response)
+
+
+def test_pictures_that_are_not_finite(client, monkeypatch):
+    images = np.full((1, 8, 8, 1), np.nan, np.float32)
+    monkeypatch.setattr("export.serving.app.run_session", lambda *_: {"image": images})
+    response = client.post("/v2/models/sample/infer", json=drawing(1), headers={"Accept": "image/png"})
+    assert response.status_code == 422
+    assert "output 'image' of 'sample' is not finite for these inputs, and a picture has no such" in error(response)
 
 
 def test_outputs_that_json_cannot_hold(odd_client):
