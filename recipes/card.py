@@ -43,7 +43,7 @@ Licence: MIT.
 """
 
 _LIKELIHOOD = """Test negative log-likelihood: **{nll:.2f} +- {standard_error:.2f} nats** an image, the {estimator},
-with {drawn} for each of {images:,} test images. {error}
+with {drawn} for {each}{images:,} test images. {error}
 It is the likelihood of {likelihood_of}; each test image was made so once (seed {seed}).
 """
 
@@ -134,7 +134,9 @@ def _figures(figures: dict[str, Any], in_turn: bool) -> str:
     if "nll" in figures:
         bounds = figures.get("nll_bounds")
         error = _OVER_IMAGES if bounds is None else _BOUNDED.format(low=bounds[0], high=bounds[1])
-        parts.append(_LIKELIHOOD.format(drawn=draws(figures), error=error, **figures))
+        parts.append(
+            _LIKELIHOOD.format(drawn=draws(figures), error=error, each="" if bounds else "each of ", **figures)
+        )
     if "frechet_distance" in figures:
         names = ("frechet_distance", "kernel_distance", "precision", "recall", "density", "coverage")
         rows = [
