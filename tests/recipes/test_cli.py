@@ -46,7 +46,9 @@ def test_help_answers_without_tensorflow(tmp_path):
 
 def test_a_command_that_is_told_to_end_removes_what_is_half_written(tmp_path):
     """The real signal, to a real process."""
-    command = [sys.executable, "-m", "recipes.cli", "export", "classifier_mnist", "-o", "bundle"]
+    slowly = "import sys, time, export.bundle\nexport.bundle._write = lambda *_: time.sleep(300)\n"
+    slowly += "sys.argv = ['zoo', 'export', 'classifier_mnist', '-o', 'bundle']\n"
+    command = [sys.executable, "-c", f"{slowly}from recipes.cli import main\nmain()"]
     process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 300
     while not list(tmp_path.iterdir()) and time.monotonic() < deadline:
