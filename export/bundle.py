@@ -32,7 +32,6 @@ from export.reduction import Reduction
 from export.session import ONNX_FILE
 from export.signatures import signatures_of
 from export.verification import REFERENCE, compare_formats, save_reference, with_independent_rows
-from zoo.errors import a_kind
 from zoo.files import put_folder
 from zoo.signature import FORMATS, Signature
 
@@ -226,8 +225,8 @@ def _eager(signature: Signature) -> Any:
             ) from error
         if not isinstance(outputs, Mapping):
             raise ExportError(
-                f"signature '{signature.name}': its function gives {a_kind(outputs)}, expected a dict of tensors by "
-                "the names of outputs."
+                f"signature '{signature.name}': its function gives a {type(outputs).__name__}, expected a dict of "
+                "tensors by the names of outputs."
             )
         return {key: np.asarray(value) for key, value in outputs.items()}
 

@@ -20,9 +20,10 @@ def _likelihood(figures: Mapping[str, Any]) -> str:
     if "nll" not in figures:
         return ""
     bits = f", {figures['bits_per_dimension']:.3f} bits/dim" if has_levels(figures) else ""
+    bounds = "bounds {:.2f} and {:.2f}; ".format(*figures["nll_bounds"]) if "nll_bounds" in figures else ""
     return (
         f"NLL {nats(figures)}{bits}{given_label(figures)} "
-        f"({figures['data']} test, {figures['images']:,} images, {draws(figures)})"
+        f"({bounds}{figures['data']} test, {figures['images']:,} images, {draws(figures)})"
     )
 
 

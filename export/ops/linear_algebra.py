@@ -60,10 +60,10 @@ def matrix_band_part(graph: Any, node: Any) -> None:
     """MatrixBandPart (matrix, lower, upper): zero beside so many diagonals, even where infinite; all, if negative."""
     build = Builder(graph, node)
     matrix, *limits = build.inputs
-    zero = build.constant(0, np.int64)
+    zero, one = build.constant(0, np.int64), build.constant(1, np.int64)
+    sizes = build.op("Shape", matrix)
     rows, columns = (
-        build.op("Range", zero, build.op("Reshape", size, build.vector()), build.constant(1, np.int64))
-        for size in (build.op("Shape", matrix, start=-2, end=-1), build.op("Shape", matrix, start=-1))
+        build.op("Range", zero, build.op("Gather", sizes, build.constant(axis, np.int64)), one) for axis in (-2, -1)
     )
     below = build.op("Sub", build.op("Unsqueeze", rows, build.vector(1)), columns)
     inside = []

@@ -19,6 +19,7 @@ PUBLISHED = "86.34 (Salakhutdinov & Murray 2008, CD-25)"
 EXPECTED = {
     "nll": 88.07,
     "standard_error": 0.57,
+    "nll_bounds": [86.29, 89.43],
     "data": "mnist",
     "draws": 100_000,
     "draws_are": "temperature",

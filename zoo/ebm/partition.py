@@ -104,12 +104,8 @@ def annealed_importance_sampling(
     run = _graph(path)
     start = path.start(chains, random.fold_in(seed, 0))
     log_weights = path.log_start + _log_weights(run, start, temperatures, False, random.fold_in(seed, 1), verbose)
-    largest = log_weights.max()
-    weights = np.exp(log_weights - largest)
-    value = float(largest + np.log(weights.mean()))
-    error = float(weights.std(ddof=1) / weights.mean() / math.sqrt(chains))
+    value, error, effective = _log_mean(log_weights)
     lower, lower_error = _mean(log_weights)
-    effective = float(np.square(weights.sum()) / np.square(weights).sum())
     if effective < min(_FEW, chains / 2):
         warnings.warn(
             f"{effective:.1f} of {chains} runs carry log Z, so that it is too small more often than its standard error "
@@ -125,10 +121,8 @@ def annealed_importance_sampling(
         )
     log_back = path.log_start - _log_weights(run, ends, temperatures, True, random.fold_in(seed, 2), verbose)
     upper, upper_error = _mean(log_back)
-    smallest = log_back.min()
-    back_weights = np.exp(smallest - log_back)
-    backward = float(smallest - np.log(back_weights.mean()))
-    back_error = float(back_weights.std(ddof=1) / back_weights.mean() / math.sqrt(len(log_back)))
+    inverse, back_error, _ = _log_mean(-log_back)
+    backward = -inverse
     if abs(value - backward) > _DOUBT * math.hypot(error, back_error) + 0.1:
         warnings.warn(
             f"log Z is {value:.2f} +- {error:.2f} nats by runs from the start and {backward:.2f} +- {back_error:.2f} "
@@ -216,6 +210,15 @@ def _log_weights(run: Any, position: tf.Tensor, count: int, back: bool, seed: tf
         if progress is not None:
             progress.update(last)
     return total
+
+
+def _log_mean(log_weights: np.ndarray) -> tuple[float, float, float]:
+    """Returns the logarithm of the mean weight, its standard error, and how many weights carry it."""
+    largest = log_weights.max()
+    weights = np.exp(log_weights - largest)
+    error = weights.std(ddof=1) / weights.mean() / math.sqrt(len(weights))
+    effective = np.square(weights.sum()) / np.square(weights).sum()
+    return float(largest + np.log(weights.mean())), float(error), float(effective)
 
 
 def _mean(values: np.ndarray) -> tuple[float, float]:
