@@ -70,6 +70,7 @@ def card_of(target: Path) -> str:
 
 def write_card(target: Path) -> None:
     """Writes the card of a preset folder anew, with its hashes and its entry in the registry beside it."""
+    from recipes.registry import description_of
     from zoo import presets
     from zoo.files import sha256, write_text
 
@@ -77,7 +78,7 @@ def write_card(target: Path) -> None:
     known = json.loads((target / presets.METADATA).read_text(encoding="utf-8"))
     known["files"][presets.CARD] = sha256(target / presets.CARD)
     write_text(target / presets.METADATA, json.dumps(known, indent=2) + "\n")
-    register(target.parent, target.name, presets.registry()[target.name]["description"])
+    register(target.parent, target.name, description_of(known["settings"]["recipe"]))
 
 
 def register(folder: Path, name: str, description: str) -> dict[str, Any]:

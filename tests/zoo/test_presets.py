@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import zoo
-from recipes.publish import card_of
+from recipes.publish import card_of, write_card
 from zoo import presets
 from zoo.metrics import Classifier
 
@@ -199,6 +199,25 @@ class TestPretrained:
         weights.write_bytes(weights.read_bytes()[:-100])
         with pytest.raises(zoo.ZooError, match="altered or truncated"):
             presets.load(name)
+
+
+def test_a_card_is_written_anew_with_its_hashes(tmp_path, monkeypatch):
+    weights = shutil.copytree(presets.FOLDER, tmp_path / "weights")
+    monkeypatch.setattr(presets, "FOLDER", weights)
+    card = weights / "rbm_mnist" / presets.CARD
+    before = {path: path.read_bytes() for path in weights.rglob("*") if path.is_file()}
+    figures = json.loads((weights / "rbm_mnist" / presets.METADATA).read_text())
+    figures["figures"]["nll"] = 12.34
+    (weights / "rbm_mnist" / presets.METADATA).write_text(json.dumps(figures, indent=2) + "\n")
+    entries = json.loads((weights / "registry.json").read_text())
+    entries["rbm_mnist"]["files"][presets.METADATA] = presets.sha256(weights / "rbm_mnist" / presets.METADATA)
+    (weights / "registry.json").write_text(json.dumps(entries, indent=2, sort_keys=True) + "\n")
+    write_card(weights / "rbm_mnist")
+    assert "**12.34 +- " in card.read_text()
+    zoo.from_preset("rbm_mnist")  # hashes are those of what is there
+    assert presets.registry()["rbm_mnist"]["figures"]["nll"] == 12.34
+    changed = {path.name for path, content in before.items() if path.read_bytes() != content}
+    assert changed == {presets.CARD, presets.METADATA, "registry.json"}
 
 
 @pytest.mark.slow
