@@ -331,10 +331,11 @@ def lint(
     import_tensorflow_quietly()
     import export as exporting
     from recipes.models import open_model
+    from recipes.settings import override
     from recipes.train import build_model, load_data
 
     if untrained:
-        settings = registry.settings_of(model)
+        settings = override(registry.settings_of(model), ["train.dtype=float32"])  # as training leaves it
         found = exporting.check_exportable(build_model(settings, load_data(settings)))
     else:
         found = exporting.check_exportable(open_model(model, any_model=True).model)

@@ -30,8 +30,9 @@ class TrainSettings(Section):
     validation: int = Field(ge=1, description="training images held out to watch, a tenth at most")
     start_from: str | None = Field(default=None, description="begin with the weights of this preset, file or run")
     images: int | None = Field(default=None, ge=2, description="use the first training images only")
-    dtype: Literal["float32", "mixed_bfloat16"] = Field(
-        default="float32", description="what layers compute in while training; the model left behind is float32"
+    dtype: Literal["float32", "mixed_bfloat16", "auto"] = Field(
+        default="float32",
+        description="what layers compute in while training, auto: what is quicker here; the model left behind is float32",
     )
     jit_compile: bool = Field(default=False, description="compile the step with XLA")
     tensorboard: bool = Field(default=False, description="write the metrics for TensorBoard too")

@@ -11,6 +11,7 @@ import keras
 import zoo
 from recipes.build import build
 from recipes.data import Dataset, load
+from recipes.dtype_choice import with_dtype_chosen
 from recipes.evaluate import check_measurable, evaluate
 from recipes.model_settings import GANSettings, VQVAESettings
 from recipes.models import NO_NETWORK, open_model, open_network
@@ -111,6 +112,7 @@ def _copy_weights(name: str, model: GenerativeModel) -> None:
 
 def describe(settings: Settings) -> str:
     """Returns what a run would do, after trying its data and its model; writes nothing."""
+    settings = with_dtype_chosen(settings)
     _check_tensorboard(settings)
     data = load_data(settings)
     model = build_model(settings, data)
@@ -141,6 +143,7 @@ def train(settings: Settings, directory: Path, resume: bool = False) -> Generati
     folder = RunFolder(directory)
     if resume:
         settings = folder.reopen(settings.recipe)
+    settings = with_dtype_chosen(settings)
     _check_tensorboard(settings)
     data = load_data(settings)
     if not resume:

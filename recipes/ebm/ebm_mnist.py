@@ -21,7 +21,7 @@ SETTINGS = Settings(
         sample_steps=200,
         betas=(0.0, 0.999),
     ),
-    train=TrainSettings(epochs=10, batch_size=64, learning_rate=1e-4, validation=1000, dtype="mixed_bfloat16"),
+    train=TrainSettings(epochs=10, batch_size=64, learning_rate=1e-4, validation=1000, dtype="auto"),
     evaluate=EvaluateSettings(images=10_000),
 )
 

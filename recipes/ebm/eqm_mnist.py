@@ -10,7 +10,7 @@ SETTINGS = Settings(
     recipe="eqm_mnist",
     data="mnist",
     model=ScoreSettings(filters=[32, 64, 128]),
-    train=TrainSettings(epochs=14, batch_size=64, learning_rate=7e-4, validation=1000, dtype="mixed_bfloat16"),
+    train=TrainSettings(epochs=14, batch_size=64, learning_rate=7e-4, validation=1000, dtype="auto"),
     evaluate=EvaluateSettings(images=10_000),
 )
 

@@ -19,7 +19,7 @@ SETTINGS = Settings(
         noise_scale=0.005,
         sample_steps=200,
     ),
-    train=TrainSettings(epochs=12, batch_size=64, learning_rate=2e-4, validation=1000, dtype="mixed_bfloat16"),
+    train=TrainSettings(epochs=12, batch_size=64, learning_rate=2e-4, validation=1000, dtype="auto"),
     evaluate=EvaluateSettings(images=10_000),
 )
 

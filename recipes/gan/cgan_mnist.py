@@ -12,7 +12,7 @@ SETTINGS = Settings(
     model=GANSettings(
         network="dcgan", latent_size=64, filters=[64, 128], r1=1.0, penalty_every=4, conditioning="projection"
     ),
-    train=TrainSettings(epochs=40, batch_size=64, learning_rate=5e-4, validation=1000, dtype="mixed_bfloat16"),
+    train=TrainSettings(epochs=40, batch_size=64, learning_rate=5e-4, validation=1000, dtype="auto"),
     evaluate=EvaluateSettings(images=10_000),
 )
 

@@ -21,7 +21,7 @@ SETTINGS = Settings(
         augmentation=["color", "translation", "cutout"],
         betas=(0.0, 0.99),
     ),
-    train=TrainSettings(epochs=60, batch_size=64, learning_rate=2e-4, validation=500, dtype="mixed_bfloat16"),
+    train=TrainSettings(epochs=60, batch_size=64, learning_rate=2e-4, validation=500, dtype="auto"),
     evaluate=EvaluateSettings(images=2000, samples=10_000),
 )
 

@@ -12,7 +12,7 @@ SETTINGS = Settings(
     recipe="gan_mnist",
     data="mnist",
     model=GANSettings(network="dcgan", latent_size=64, filters=[64, 128], hidden=256, r1=1.0, penalty_every=4),
-    train=TrainSettings(epochs=40, batch_size=64, learning_rate=5e-4, validation=1000, dtype="mixed_bfloat16"),
+    train=TrainSettings(epochs=40, batch_size=64, learning_rate=5e-4, validation=1000, dtype="auto"),
     evaluate=EvaluateSettings(images=10_000),
 )
 

@@ -14,7 +14,7 @@ SETTINGS = Settings(
     recipe="cvae_mnist",
     data="mnist",
     model=ConditionalVAESettings(network="conv", latent_size=16, hidden=256, filters=[32, 64]),
-    train=TrainSettings(epochs=120, batch_size=128, learning_rate=1e-3, validation=1000, dtype="mixed_bfloat16"),
+    train=TrainSettings(epochs=120, batch_size=128, learning_rate=1e-3, validation=1000, dtype="auto"),
     evaluate=EvaluateSettings(draws=1000, images=10_000),
 )
 

@@ -16,9 +16,10 @@ import yaml
 
 from recipes.build import build
 from recipes.data import Dataset
+from recipes.dtype_choice import fastest_dtype
 from recipes.models import open_model
 from recipes.registry import names, parameters_of, settings_of
-from recipes.run_folder import RunFolder
+from recipes.run_folder import RunFolder, read_settings
 from recipes.settings import override, smoke
 from recipes.shuffling import ShuffledImages
 from recipes.train import build_model, describe, load_data, train
@@ -292,6 +293,22 @@ def test_a_model_trained_in_half_precision_is_left_in_float32(tmp_path):
     saved = keras.models.load_model(RunFolder(tmp_path / "run").model_file)
     assert saved.encoder.layers[-1].compute_dtype == "float32"
     np.testing.assert_array_equal(saved.sample(2), model.sample(2))
+
+
+@pytest.mark.parametrize("quicker", ["float32", "mixed_bfloat16"])
+def test_a_dtype_is_chosen_by_time_and_kept(quicker, tmp_path, monkeypatch):
+    monkeypatch.setattr("recipes.dtype_choice._seconds", lambda policy, jit_compile: float(policy != quicker))
+    settings = quick("train.dtype=auto", "train.epochs=1")
+    assert f"dtype: {quicker}" in describe(settings)
+    train(settings, tmp_path / "run")
+    assert read_settings(tmp_path / "run").train.dtype == quicker  # with which --resume goes on
+    checkpoint = keras.models.load_model(RunFolder(tmp_path / "run").checkpoint)
+    assert checkpoint.encoder.layers[-1].dtype_policy.name == quicker
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_both_dtypes_are_timed(jit_compile):
+    assert fastest_dtype(jit_compile) in ("float32", "mixed_bfloat16")
 
 
 def test_a_gan_trains_and_is_judged_by_its_samples(tmp_path):
