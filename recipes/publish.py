@@ -100,6 +100,7 @@ def register(folder: Path, name: str, description: str) -> dict[str, Any]:
     file = folder / "registry.json"
     entries = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     write_text(file, json.dumps({**entries, name: entry}, indent=2, sort_keys=True) + "\n")
+    presets.registry.cache_clear()  # this process has read it already
     return entry
 
 

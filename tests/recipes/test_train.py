@@ -173,13 +173,23 @@ def test_ctrl_c_keeps_a_checkpoint(tmp_path):
     """The real signal, to a real process."""
     settings = ["--set", "train.epochs=5000", "--set", "train.jit_compile=false"]
     command = [sys.executable, "-m", "recipes.cli", "train", "vae_digits", "-o", "run", *settings]
-    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # which shells ignore for what they run behind
+    )
     metrics = tmp_path / "run" / "metrics.jsonl"
     deadline = time.monotonic() + 600
     while not metrics.exists() and time.monotonic() < deadline:
         time.sleep(0.2)
     process.send_signal(signal.SIGINT)
-    _, error = process.communicate(timeout=600)
+    try:
+        _, error = process.communicate(timeout=300)
+    finally:
+        process.kill()
     assert process.returncode == 130
     assert "Traceback" not in error
     assert "interrupted. The last checkpoint is kept; go on with: zoo train vae_digits -o run --resume" in error

@@ -201,8 +201,9 @@ class TestPretrained:
             presets.load(name)
 
 
-def test_a_card_is_written_anew_with_its_hashes(tmp_path, monkeypatch):
+def test_a_card_is_written_anew_with_its_hashes(tmp_path, monkeypatch, request):
     weights = shutil.copytree(presets.FOLDER, tmp_path / "weights")
+    request.addfinalizer(presets.registry.cache_clear)
     monkeypatch.setattr(presets, "FOLDER", weights)
     card = weights / "rbm_mnist" / presets.CARD
     before = {path: path.read_bytes() for path in weights.rglob("*") if path.is_file()}
