@@ -15,9 +15,7 @@ SETTINGS = Settings(
     model=GANSettings(
         network="dcgan", latent_size=64, filters=[64, 128], normalization="batch", average=0.0, betas=(0.5, 0.999)
     ),
-    train=TrainSettings(
-        epochs=40, batch_size=64, learning_rate=2e-4, decay=False, validation=1000, dtype="auto"
-    ),
+    train=TrainSettings(epochs=40, batch_size=64, learning_rate=2e-4, decay=False, validation=1000, dtype="auto"),
     evaluate=EvaluateSettings(images=10_000),
 )
 

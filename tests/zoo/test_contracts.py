@@ -46,6 +46,10 @@ VARIANTS = (
 )
 
 
+# Of what takes long, those that do as others do are left to make test-slow.
+DISTINCT = [pytest.param(name, marks=pytest.mark.slow) if name in VARIANTS else name for name in MODELS]
+
+
 @pytest.fixture(params=MODELS)
 def model(request) -> GenerativeModel:
     return MODELS[request.param]()
@@ -134,6 +138,7 @@ def test_samples_that_do_not_fit_into_memory_are_refused(model):
         model.sample(10**10)
 
 
+@pytest.mark.parametrize("model", DISTINCT, indirect=True)
 def test_keras_file_round_trip_keeps_samples_and_optimizer(model, tmp_path):
     model.compile(keras.optimizers.Adam(1e-3))
     fit(model, epochs=1)
@@ -181,11 +186,7 @@ def test_a_fresh_process_loads_keras_files(tmp_path):
         np.testing.assert_array_equal(np.load(tmp_path / f"{name}.npy"), samples)
 
 
-@pytest.mark.parametrize(
-    "model",
-    [pytest.param(name, marks=pytest.mark.slow) if name in VARIANTS else name for name in MODELS],
-    indirect=True,
-)
+@pytest.mark.parametrize("model", DISTINCT, indirect=True)
 @pytest.mark.parametrize("jit_compile", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_training_with_one_seed_repeats_itself(model, jit_compile):
     losses = []
@@ -244,7 +245,7 @@ def test_summary_and_mlp_networks(model, capsys):
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "float32"])
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", DISTINCT)
 def test_a_file_loads_under_another_dtype_policy(name, policy, tmp_path):
     """Layers keep the policy that they were made under, those inside of other layers too."""
     before = keras.config.dtype_policy()

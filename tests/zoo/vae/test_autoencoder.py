@@ -79,7 +79,8 @@ def test_corruption_reaches_the_encoder_alone():
     assert np.array_equal(values[0], values[1])
     assert not np.array_equal(values[0], values[2])
     np.testing.assert_array_equal(model.encode(batch), clean.encode(batch))
-    draws = [model.objective(tf.constant(batch), seed, True)["reconstruction"].numpy() for seed in range(300)]
+    one = tf.function(lambda seed: model.objective(tf.constant(batch), seed, True)["reconstruction"], autograph=False)
+    draws = [one(tf.constant(seed, tf.int64)).numpy() for seed in range(300)]
     # E |x - W'(W (x + noise) + b) - c|^2 grows by level^2 |W W'|^2, which the log-density halves and scales.
     product = model._linear.get_weights()[0] @ model.decoder.get_weights()[0]
     exact = clean.objective(tf.constant(batch), 0, True)["reconstruction"] - 0.5 * 0.25 * (product**2).sum() / SCALE**2
