@@ -32,7 +32,7 @@ class TrainSettings(Section):
     images: int | None = Field(default=None, ge=2, description="use the first training images only")
     dtype: Literal["float32", "mixed_bfloat16", "auto"] = Field(
         default="float32",
-        description="what layers compute in while training, auto: what is quicker here; the model left behind is float32",
+        description="what layers compute in, auto: what is quicker here; the model that training leaves is float32",
     )
     jit_compile: bool = Field(default=False, description="compile the step with XLA")
     tensorboard: bool = Field(default=False, description="write the metrics for TensorBoard too")

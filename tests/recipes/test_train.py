@@ -307,7 +307,7 @@ def test_a_model_trained_in_half_precision_is_left_in_float32(tmp_path):
 
 @pytest.mark.parametrize("quicker", ["float32", "mixed_bfloat16"])
 def test_a_dtype_is_chosen_by_time_and_kept(quicker, tmp_path, monkeypatch):
-    monkeypatch.setattr("recipes.dtype_choice._seconds", lambda policy, jit_compile: float(policy != quicker))
+    monkeypatch.setattr("recipes.dtype_choice._seconds", lambda policy, _: float(policy != quicker))
     settings = quick("train.dtype=auto", "train.epochs=1")
     assert f"dtype: {quicker}" in describe(settings)
     train(settings, tmp_path / "run")
