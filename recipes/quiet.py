@@ -1,6 +1,8 @@
 """TensorFlow, imported without the lines that it prints on a terminal."""
 
+import gc
 import os
+import sys
 
 from zoo.backend import check_environment
 
@@ -18,13 +20,18 @@ def import_tensorflow_quietly() -> None:
         ZooError: Keras is set up for another backend.
     """
     check_environment()
+    if "tensorflow" in sys.modules:
+        return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
+    gc.disable()  # what an import makes is there to stay: looking it through again and again takes a second
     try:
         import tensorflow  # noqa: F401
     finally:
+        gc.enable()
+        gc.freeze()
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nowhere)
