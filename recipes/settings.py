@@ -25,6 +25,7 @@ class TrainSettings(Section):
     epochs: int = Field(ge=1, description="passes over the training images")
     batch_size: int = Field(ge=1, description="images a step")
     learning_rate: float = Field(gt=0, description="Adam's first step size")
+    clip_norm: float | None = Field(default=None, gt=0, description="largest norm of the gradient of a step")
     decay: bool = Field(default=True, description="whether the step size falls to 1 % along a cosine")
     seed: int = Field(default=0, ge=0, lt=2**31, description="decides weights, order and noise")
     validation: int = Field(ge=1, description="training images held out to watch, a tenth at most")

@@ -67,11 +67,13 @@ def build_model(settings: Settings, data: Dataset) -> GenerativeModel:
     options = {name: getattr(settings.train, name) for name in ("jit_compile", "steps_per_execution")}
     if isinstance(settings.model, GANSettings):  # which averages the weights of one network itself
         counts = (steps, steps * settings.model.discriminator_steps)
-        optimizers = (keras.optimizers.Adam(schedule(count), *settings.model.betas) for count in counts)  # pyright: ignore
+        how = {"global_clipnorm": settings.train.clip_norm}
+        optimizers = (keras.optimizers.Adam(schedule(count), *settings.model.betas, **how) for count in counts)  # pyright: ignore
         model.compile(*optimizers, **options)
         return model
     betas = getattr(settings.model, "betas", (0.9, 0.999))
-    optimizer = keras.optimizers.Adam(schedule(steps), *betas, use_ema=True, ema_momentum=momentum)  # pyright: ignore
+    average = {"use_ema": True, "ema_momentum": momentum}
+    optimizer = keras.optimizers.Adam(schedule(steps), *betas, global_clipnorm=settings.train.clip_norm, **average)  # pyright: ignore
     model.compile(optimizer, **options)
     optimizer.build(model.trainable_variables)  # so that a checkpoint made before the first step is whole
     return model

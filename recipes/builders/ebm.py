@@ -6,7 +6,7 @@ import zoo
 from recipes.builders.labels import classes_of
 from recipes.data import Dataset
 from recipes.model_settings import EBMSettings, JEMSettings, RBMSettings, ScoreSettings
-from zoo.ebm.objectives import OBJECTIVES, Objective
+from zoo.ebm.objectives import OBJECTIVES, NoiseContrastiveEstimation, Objective
 from zoo.ebm.samplers import GradientDescent, Nesterov, UnadjustedLangevin
 from zoo.ebm.samplers.base import Sampler
 from zoo.errors import ZooError
@@ -29,7 +29,7 @@ def ebm(settings: EBMSettings, data: Dataset, seed: int) -> GenerativeModel:
         energy = networks.conv_energy(shape, settings.filters, settings.hidden, settings.activation)
     else:
         energy = networks.unet_energy(shape, settings.filters, activation=settings.activation)
-    return zoo.EBM(energy, _objective(settings), _sampler(settings), settings.sample_steps, seed)
+    return zoo.EBM(energy, _objective(settings, data), _sampler(settings), settings.sample_steps, seed)
 
 
 def jem(settings: JEMSettings, data: Dataset, seed: int) -> GenerativeModel:
@@ -37,7 +37,7 @@ def jem(settings: JEMSettings, data: Dataset, seed: int) -> GenerativeModel:
     if settings.network != "conv":
         raise ZooError(f"a classifier cannot be made of model.network={settings.network}. Take model.network=conv")
     how = data.image_shape, settings.filters, settings.hidden, settings.activation, classes_of(data)
-    classifier, objective = zoo.networks.conv_energy(*how), _objective(settings)
+    classifier, objective = zoo.networks.conv_energy(*how), _objective(settings, data)
     steps = settings.sample_steps
     return zoo.JointEnergyModel(classifier, objective, _sampler(settings), steps, settings.energy_weight, seed)
 
@@ -48,13 +48,16 @@ def score(settings: ScoreSettings, data: Dataset, seed: int) -> GenerativeModel:
     return zoo.ScoreModel(network, settings.noise_levels, settings.deviation, settings.sample_steps, seed)
 
 
-def _objective(settings: EBMSettings) -> Objective:
-    """Returns the objective with the settings that it has."""
+def _objective(settings: EBMSettings, data: Dataset) -> Objective:
+    """Returns the objective with the settings that it has, and what it needs to know of the data."""
     kind, known = OBJECTIVES[settings.objective], set()
     for each in kind.__mro__:
         if issubclass(each, Objective):
             known |= set(inspect.signature(each.__init__).parameters)
-    return kind(**{name: getattr(settings, name) for name in _OPTIONS if name in known})
+    objective = kind(**{name: getattr(settings, name) for name in _OPTIONS if name in known})
+    if isinstance(objective, NoiseContrastiveEstimation):
+        objective.adapt(data.train)
+    return objective
 
 
 def _sampler(settings: EBMSettings) -> Sampler:

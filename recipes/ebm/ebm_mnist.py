@@ -12,16 +12,17 @@ SETTINGS = Settings(
     model=EBMSettings(
         filters=[32, 64, 128],
         steps=40,
-        reinit_rate=0.05,
+        buffer_size=2000,
+        reinit_rate=0.01,
         regularization=0.1,
-        data_noise=0.005,
+        data_noise=0.0025,
         step_size=2.5,
         noise_scale=0.0025,
         gradient_clip=0.06,
         sample_steps=200,
         betas=(0.0, 0.999),
     ),
-    train=TrainSettings(epochs=10, batch_size=64, learning_rate=1e-4, validation=1000, dtype="auto"),
+    train=TrainSettings(epochs=10, batch_size=64, learning_rate=1e-4, clip_norm=0.1, validation=1000, dtype="auto"),
     evaluate=EvaluateSettings(images=10_000),
 )
 

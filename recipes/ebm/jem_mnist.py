@@ -14,12 +14,12 @@ SETTINGS = Settings(
         steps=20,
         reinit_rate=0.05,
         regularization=0.01,
-        data_noise=0.03,
+        data_noise=0.015,
         step_size=0.25,
         noise_scale=0.005,
         sample_steps=200,
     ),
-    train=TrainSettings(epochs=12, batch_size=64, learning_rate=2e-4, validation=1000, dtype="auto"),
+    train=TrainSettings(epochs=12, batch_size=64, learning_rate=2e-4, clip_norm=1.0, validation=1000, dtype="auto"),
     evaluate=EvaluateSettings(images=10_000),
 )
 

@@ -14,7 +14,7 @@ from zoo.errors import ZooError
 from zoo.validation import check_count, check_seed
 
 _NUMBERS = 1 << 24  # of positions that one call of the graph keeps
-_STEPS = 1000  # before the first draw, from one look at the chains to the next
+_STEPS = 1000  # from one look at the chains to the next
 
 
 class Chains(NamedTuple):
@@ -67,7 +67,13 @@ def run_chains(
     energy = as_energy(energy)
     check_energy(sampler.energy_at(energy, 0), start)
     seed = check_seed(seed)
-    at_once = max(1, min(draws, _NUMBERS // max(1, int(tf.size(start)))))
+    adapting = getattr(sampler, "adaptation_steps", 0)
+    if adapting > burn_in:
+        raise ZooError(
+            f"adaptation_steps is {adapting} and burn_in {burn_in}: draws are not of p while the step size adapts. "
+            f"Give burn_in={adapting} or more."
+        )
+    at_once = max(1, min(draws, _NUMBERS // max(1, int(tf.size(start))), _STEPS // thin))
     run = _graph(energy, sampler, seed, at_once, jit_compile)
     progress = keras.utils.Progbar(burn_in + draws * thin, unit_name="step") if verbose else None
     state, parts, taken = tf.function(lambda: sampler.init(start, energy), autograph=False)(), [], 0

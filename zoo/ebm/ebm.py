@@ -22,7 +22,7 @@ from zoo.ebm.samplers.base import Sampler
 from zoo.errors import ZooError, a_kind
 from zoo.networks.inputs import check_takes_one, known_output, known_shape
 from zoo.random import Seed
-from zoo.validation import check_choice
+from zoo.validation import check_choice, check_count
 
 
 @keras.saving.register_keras_serializable(package="zoo")
@@ -35,7 +35,7 @@ class EBM(EnergyModel):
         objective: "contrastive_divergence", "persistent_contrastive_divergence", or one of `zoo.ebm.objectives`.
         sampler: What chains are run with, in training and by `sample`: `UnadjustedLangevin`, `GradientDescent` or
             `Nesterov` of `zoo.ebm.samplers`; by default Langevin dynamics with steps of 1e-4 at a temperature of 1, in
-            [0, 1].
+            [0, 1], and for equilibrium matching a descent that is there after `sample_steps`.
         sample_steps: How many steps `sample` takes where it is not told.
         seed: Seed of the noise in training, or None for one drawn from Keras's global seed.
 
@@ -63,6 +63,8 @@ class EBM(EnergyModel):
         super().__init__(seed=seed, **kwargs)
         self.network = energy
         self._use(objective)
+        if sampler is None:
+            sampler = self.objective_layer.sampler_for(check_count(sample_steps, "sample_steps"))
         self.use_sampler(sampler, sample_steps)
         check_takes_one(self.network, self.network_argument, type(self).__name__, "a JointEnergyModel")
         height, width, channels = known_shape(self.network, self.network_argument, "keras.Input((28, 28, 1))", rank=3)

@@ -82,6 +82,7 @@ def _flat(network: keras.Model) -> Energy:
     def energy(position: tf.Tensor) -> tf.Tensor:
         """Returns the network's one number a row."""
         values: Any = network(position, training=False)
-        return values if values.shape.rank == 1 else tf.squeeze(values, axis=-1)
+        values = tf.cast(values, position.dtype)
+        return tf.squeeze(values, axis=-1) if values.shape.rank == 2 and values.shape[-1] == 1 else values
 
     return energy

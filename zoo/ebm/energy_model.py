@@ -7,6 +7,7 @@ Shapes: x is [batch, height, width, channels], in [0, 1] at every public method;
 """
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,20 +15,35 @@ import tensorflow as tf
 
 from zoo import random
 from zoo.ebm.energies import Energy, energy_and_gradient
-from zoo.ebm.restoration import checked_observation, completed, energy_given, joined, pixels_of, seen_tensor
+from zoo.ebm.restoration import (
+    checked_observation,
+    completed,
+    drawn_towards,
+    energy_completed,
+    joined,
+    pixels_of,
+    seen_tensor,
+)
 from zoo.ebm.samplers import GradientDescent, Nesterov, UnadjustedLangevin
 from zoo.ebm.samplers.base import Sampler
+from zoo.ebm.samplers.schedules import at
 from zoo.errors import ZooError, a_kind
 from zoo.model import VERB_BATCH, GenerativeModel
 from zoo.random import Seed
-from zoo.signature import COUNT, FIRST, SEED, TEMPERATURE, NamedTensor, Signature, image_tensor, label_tensor
+from zoo.signature import COUNT, FIRST, SEED, NamedTensor, Signature, image_tensor, label_tensor
 from zoo.validation import check_count, check_positive, check_seed
 
 _START, _CHAIN = 0, 1  # purposes of noise
 _SAMPLERS = (UnadjustedLangevin, GradientDescent, Nesterov)
+_HOT = NamedTensor("temperature", (), "float32", (0.0, 1e6), "times that of the sampler", examples=(0, 1), default=1.0)
 _HEAT = NamedTensor("temperature", (), "float32", (0.0, 1e6), "times that of the sampler", examples=(0, 1), default=0.0)
 _NOISE_LEVEL = NamedTensor(
     "noise_level", (), "float32", (0.0, 1e3), "noise in what was seen; 0: none", examples=(0.0, 0.5), default=0.0
+)
+
+
+_DATA_WEIGHT = NamedTensor(
+    "data_weight", (), "float32", (0.0, 1e9), "of what was seen, with noise", examples=(0.5, 2.0), default=1.0
 )
 
 
@@ -76,6 +92,7 @@ class EnergyModel(GenerativeModel):
         sampler: Sampler | None = None,
         first: Seed = 0,
         energy: Energy | None = None,
+        after: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] | None = None,
     ) -> tf.Tensor:
         """Returns where chains [batch, height, width, channels] are after so many steps.
 
@@ -86,12 +103,17 @@ class EnergyModel(GenerativeModel):
             sampler: In place of the model's own.
             first: The number of the first chain, for chains that are run in batches.
             energy: In place of the model's own.
+            after: From positions after a step and its number, to where they are moved then.
         """
         sampler, energy = sampler or self.sampler, energy or self.energy_of
         steps = tf.cast(steps, tf.int64)
 
         def step(index: tf.Tensor, position: tf.Tensor, memory: Any) -> tuple:
-            return index + 1, *sampler.move(position, memory, random.fold_in(seed, index), energy, index, first)
+            position, memory = sampler.move(position, memory, random.fold_in(seed, index), energy, index, first)
+            if after is not None:
+                moved = sampler.bounded(after(position, index))
+                position, memory = moved, sampler.carried(memory, moved - position)
+            return index + 1, position, memory
 
         start = tf.zeros([], tf.int64), position, sampler.memory_at(position)
         return tf.while_loop(lambda index, *_: index < steps, step, start)[1]
@@ -133,7 +155,7 @@ class EnergyModel(GenerativeModel):
             n: How many.
             seed: An integer in [0, 2**63).
             label: The class to draw, or one for each image, or None for all classes in turn; for models with classes.
-            temperature: From 1e-6 to 1e6, times that of the sampler.
+            temperature: From 0, which descends, to 1e6, times that of the sampler.
             steps: Of each chain, by default `sample_steps`.
             step_size: In place of that of the sampler.
 
@@ -143,8 +165,9 @@ class EnergyModel(GenerativeModel):
         Raises:
             ZooError: An argument is out of its range.
         """
-        n, seed, temperature, labels = self._checked_request(n, seed, label, temperature)
-        how = tf.constant(temperature), *self._checked_steps(steps, step_size)
+        heat = float(_HOT.checked(check_positive(temperature, "temperature", or_zero=True), "sample"))
+        n, seed, _, labels = self._checked_request(n, seed, label, 1.0)
+        how = tf.constant(heat), *self._checked_steps(steps, step_size)
         parts = []
         for first in range(0, n, VERB_BATCH):
             rows = tf.constant(seed, tf.int64), tf.constant(min(VERB_BATCH, n - first))
@@ -210,6 +233,7 @@ class EnergyModel(GenerativeModel):
         temperature: float = 0.0,
         steps: int | None = None,
         step_size: float | None = None,
+        data_weight: float = 1.0,
     ) -> np.ndarray:
         """Completes, denoises or sharpens images, by descent of the energy with a term for what was seen.
 
@@ -220,9 +244,12 @@ class EnergyModel(GenerativeModel):
                 there is none, and known pixels stay as they are.
             blur: The standard deviation of a Gaussian blur in what was seen, in pixels; needs a noise_level.
             seed: Decides what unknown pixels start as.
-            temperature: Times that of the sampler; 0 descends, 1 draws one of the images that may have been.
+            temperature: Times that of the sampler; 0 descends, 1 draws one of the images that may have been, where the
+                sampler is Langevin dynamics; others descend.
             steps: By default `sample_steps`.
             step_size: In place of that of the sampler.
+            data_weight: Of what was seen with noise, against the energy; 1 is Bayes's rule, if the energy over the
+                sampler's temperature is that of the images. Chains that are cooler than that call for more.
 
         Returns:
             float32 [batch, height, width, channels], pixels in [0, 1].
@@ -234,13 +261,16 @@ class EnergyModel(GenerativeModel):
         blur = check_positive(blur, "blur", or_zero=True)
         if blur and not noise:
             raise ZooError("a blur cannot be undone without noise: give a noise_level, such as 0.02.")
-        heat = tf.constant(check_positive(temperature, "temperature", or_zero=True))
-        how = tf.constant(check_seed(seed), tf.int64), heat, *self._checked_steps(steps, step_size)
+        heat = check_positive(temperature, "temperature", or_zero=True)
+        if heat and not isinstance(self.sampler, UnadjustedLangevin):
+            raise ZooError(f"{type(self.sampler).__name__} has no temperature: leave temperature out.")
+        how = tf.constant(check_seed(seed), tf.int64), tf.constant(heat), *self._checked_steps(steps, step_size)
+        weight = tf.constant(check_positive(data_weight, "data_weight", or_zero=True))
         parts = []
         for first in range(0, len(images), VERB_BATCH):
             rows = slice(first, first + VERB_BATCH)
             seen = tf.constant(images[rows]), tf.constant(known[rows]), tf.constant(noise)
-            parts.append(self._restorer(*seen, *how, tf.constant(first, tf.int64), blur).numpy())
+            parts.append(self._restorer(*seen, *how, weight, tf.constant(first, tf.int64), blur).numpy())
         return joined(parts, "lower step_size, or train on")
 
     @functools.cached_property
@@ -256,14 +286,21 @@ class EnergyModel(GenerativeModel):
         temperature: tf.Tensor,
         steps: tf.Tensor,
         step_size: tf.Tensor,
+        data_weight: tf.Tensor,
         first: Seed = 0,
         blur: float = 0.0,
     ) -> tf.Tensor:
         """Returns rows `first` and on of restored images."""
         start = completed(images, mask, self._noise(tf.shape(images)[0], seed, first))
-        energy = energy_given(self.energy_of, images, mask, noise_level, blur)
+        energy = energy_completed(self.energy_of, images, mask, noise_level)
         sampler = self._sampler_for(temperature, step_size)
-        end = self.chain(start, steps, random.fold_in(seed, _CHAIN), sampler, first, energy)
+        weight = tf.where(noise_level <= 0, 0.0, data_weight / tf.square(tf.maximum(noise_level, 1e-6)))
+
+        def towards_seen(position: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
+            strength = at(sampler.step_size, index, tf.float32) * weight * self.sampler.own_temperature(index)
+            return drawn_towards(position, images, mask, strength, blur)
+
+        end = self.chain(start, steps, random.fold_in(seed, _CHAIN), sampler, first, energy, towards_seen)
         return pixels_of(tf.where(noise_level <= 0, completed(images, mask, end), end))
 
     # Export.
@@ -287,13 +324,11 @@ class EnergyModel(GenerativeModel):
         signatures = (
             Signature("energy", self._energy, (image,), (energy,), description="How unlikely an image is."),
             Signature("score", self._score, (image,), (score,), description="Where it grows more likely."),
-            Signature(
-                "sample", self._sample, (SEED, *count, TEMPERATURE, *how, FIRST), (drawn,), description="New images."
-            ),
+            Signature("sample", self._sample, (SEED, *count, _HOT, *how, FIRST), (drawn,), description="New images."),
             Signature(
                 "restore",
                 self._restore,
-                (seen_tensor(self.image_shape), known, _NOISE_LEVEL, SEED, _HEAT, *how, FIRST),
+                (seen_tensor(self.image_shape), known, _NOISE_LEVEL, SEED, _HEAT, *how, _DATA_WEIGHT, FIRST),
                 (restored,),
                 description="What is likely, given what was seen.",
             ),
@@ -329,8 +364,10 @@ class EnergyModel(GenerativeModel):
         seed: tf.Tensor,
         temperature: tf.Tensor,
         steps: tf.Tensor,
+        data_weight: tf.Tensor,
         first: tf.Tensor,
         step_size: tf.Tensor | None = None,
     ) -> dict[str, tf.Tensor]:
         size = tf.constant(self._default_step_size) if step_size is None else step_size
-        return {"restored": self._restored(image, mask, noise_level, seed, temperature, steps, size, first)}
+        given = image, mask, noise_level, seed, temperature, steps, size, data_weight, first
+        return {"restored": self._restored(*given)}

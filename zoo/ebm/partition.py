@@ -152,9 +152,17 @@ class GeometricPath:
                 f"{type(sampler).__name__} is not calibrated: its steps change p_b, and weights would be wrong. Take "
                 "HamiltonianMonteCarlo or MetropolisAdjustedLangevin."
             )
+        if getattr(sampler, "adaptation_steps", 0):
+            raise ZooError("a step size that adapts changes p_b: give the sampler adaptation_steps=0.")
         self.distribution, self.sampler = start, sampler
         self.energy = as_energy(energy)
-        check_energy(self.energy, self.start(2, 0))
+        position = self.start(2, 0)
+        if self.distribution.log_prob(position).shape != (2,):
+            raise ZooError(
+                f"start is {type(start).__name__} with batches of {list(start.batch_shape)}, expected one whose event "
+                "is a whole position: put it into tfd.Independent, or take tfd.MultivariateNormalDiag."
+            )
+        check_energy(self.energy, position)
 
     def start(self, chains: int, seed: random.Seed) -> tf.Tensor:
         """Returns draws of the distribution to start from."""

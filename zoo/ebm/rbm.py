@@ -78,7 +78,7 @@ class RBM(GenerativeModel):
         self.gibbs_steps = check_count(gibbs_steps, "gibbs_steps")
         self.persistent_chains = check_count(persistent_chains, "persistent_chains", least=0)
         pixels = math.prod(self._image_shape)
-        add = self.add_weight
+        add = functools.partial(self.add_weight, autocast=False)  # float32, whatever the dtype policy
         self.weights_matrix = add((pixels, hidden_units), keras.initializers.RandomNormal(stddev=0.01), name="weights")
         self.visible_bias = add((pixels,), "zeros", name="visible_bias")
         self.hidden_bias = add((hidden_units,), "zeros", name="hidden_bias")
@@ -88,6 +88,11 @@ class RBM(GenerativeModel):
             self.chains = add(shape, keras.initializers.RandomUniform(0, 1), trainable=False, name="chains")
             self.chains.assign(tf.round(self.chains))
         self.built = True
+
+    @property
+    def averages_over(self) -> str | None:
+        """The chains that start at the data: they are those of all images, whatever these weigh."""
+        return None if self.persistent_chains else "the chains, which start at them,"
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -147,6 +152,11 @@ class RBM(GenerativeModel):
         """Returns F(data) - F(samples) as "loss", F(data), and how many pixels one step changes, each [batch]."""
         visible = self.binarized(images, random.fold_in(seed, _BINARIZE))
         kept = self.chains if training else None
+        if kept is not None and tf.distribute.get_strategy().num_replicas_in_sync > 1:
+            raise ZooError(
+                "the persistent chains are those of one model, and replicas would each move them: train on one device, "
+                "or with persistent_chains=0."
+            )
         start = visible if kept is None else tf.convert_to_tensor(kept)
         chains, _ = self._moved(start, self.gibbs_steps, random.fold_in(seed, _CHAIN))
         if kept is not None:

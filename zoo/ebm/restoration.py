@@ -1,12 +1,20 @@
 """Restoring images: what was seen of them, completed by what an energy takes for likely.
 
-    E'(x) = E(x) + sum_i m_i ((A x)_i - y_i)^2 / (2 s^2)
+    E'(x) = E(x) + w T sum_i m_i ((A x)_i - y_i)^2 / (2 s^2)
 
-with y what was seen, m 1 where a pixel is known and 0 where not, s the noise in y, and A a blur or nothing. Without
-noise known pixels are what they are: E'(x) = E(m y + (1 - m) x).
+with y what was seen, m 1 where a pixel is known and 0 where not, s the noise in y, A a blur or nothing, T the
+temperature of the chains, which draw from exp(-E'(x) / T), and w a weight, 1 by Bayes's rule. Without noise known
+pixels are what they are: E'(x) = E(m y + (1 - m) x).
+
+Steps that suit E are far too large for the second term. So a chain takes a step on E alone, and then one towards y,
+
+    x' = x - r / (1 + r) A^T m (A x - y)        r = h w T / s^2
+
+which without a blur is implicit, rests where E' does, and is stable for any h (Parikh and Boyd 2014, section 4.2).
 """
 
 import math
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -16,35 +24,46 @@ from zoo.errors import ZooError
 from zoo.signature import NamedTensor
 from zoo.validation import as_array, check_images, check_positive
 
+_REACH = 8.0  # standard deviations that noise is taken to lead at most
+
 
 def completed(images: tf.Tensor, mask: tf.Tensor, positions: tf.Tensor) -> tf.Tensor:
     """Returns known pixels as they are seen, and the others as positions have them."""
     return mask * images + (1 - mask) * positions
 
 
-def energy_given(
-    energy: Energy, images: tf.Tensor, mask: tf.Tensor, noise_level: tf.Tensor, blur: float = 0.0
-) -> Energy:
-    """Returns the energy of positions, given what was seen.
+def energy_completed(energy: Energy, images: tf.Tensor, mask: tf.Tensor, noise_level: tf.Tensor) -> Energy:
+    """Returns the energy of positions, whose known pixels count as they were seen where there is no noise.
 
     Args:
         energy: Of images [batch, height, width, channels].
         images: What was seen, in their shape.
         mask: 1 where a pixel is known, else 0; broadcasts against the images.
         noise_level: The standard deviation of the noise in what was seen, in units of pixels; 0 for none.
+    """
+    return lambda positions: energy(tf.where(noise_level <= 0, completed(images, mask, positions), positions))
+
+
+def drawn_towards(
+    positions: tf.Tensor, images: tf.Tensor, mask: tf.Tensor, strength: tf.Tensor, blur: float = 0.0
+) -> tf.Tensor:
+    """Returns positions a step nearer to what was seen.
+
+    Args:
+        positions: [batch, height, width, channels].
+        images: What was seen, in their shape.
+        mask: 1 where a pixel is known, else 0; broadcasts against the images.
+        strength: r, a scalar; 0 leaves positions as they are.
         blur: The standard deviation of the blur in what was seen, in pixels; 0 for none.
     """
-    axes = list(range(1, len(images.shape)))
-    is_exact = noise_level <= 0
-    weight = tf.where(is_exact, 0.0, 0.5 / tf.square(tf.maximum(noise_level, 1e-6)))
-
-    def given(positions: tf.Tensor) -> tf.Tensor:
-        """Returns E'."""
-        values = energy(tf.where(is_exact, completed(images, mask, positions), positions))
-        seen = blurred(positions, blur) if blur else positions
-        return values + weight * tf.reduce_sum(mask * tf.square(seen - images), axis=axes)
-
-    return given
+    if blur:
+        with tf.GradientTape() as tape:
+            tape.watch(positions)
+            error = 0.5 * tf.reduce_sum(mask * tf.square(blurred(positions, blur) - images))
+        apart: Any = tape.gradient(error, positions)
+    else:
+        apart = mask * (positions - images)
+    return positions - strength / (1 + strength) * apart
 
 
 def blurred(images: tf.Tensor, spread: float) -> tf.Tensor:
@@ -86,12 +105,28 @@ def checked_observation(
     noise = 0.0 if noise_level is None else check_positive(noise_level, "noise_level")
     values = as_array(images, "images")
     if noise and values.dtype.kind == "f" and np.isfinite(values).all():
+        _check_reach(values, noise)
         check_images(np.clip(values, 0, 1), image_shape, "images")
         values = values.astype(np.float32)
     else:
         values = check_images(values, image_shape, "images")
     known = np.ones((len(values), *image_shape[:2], 1)) if mask is None else mask
     return values, checked_mask(known, values), noise
+
+
+def _check_reach(images: np.ndarray, noise_level: float) -> None:
+    """Checks that noise may have led from pixels in [0, 1] to images.
+
+    Raises:
+        ZooError: They lie further out.
+    """
+    low, high = (float(images.min()), float(images.max())) if images.size else (0.0, 1.0)
+    reach = _REACH * noise_level
+    if low < -reach or high > 1 + reach:
+        raise ZooError(
+            f"images range from {low:.4g} to {high:.4g}, further than noise of {noise_level:g} leads from pixels in "
+            "[0, 1]. Divide by 255 what is in [0, 255], and the noise_level too; or give the noise_level that is meant."
+        )
 
 
 def seen_tensor(image_shape: tuple[int, ...]) -> NamedTensor:

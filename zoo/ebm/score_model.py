@@ -15,6 +15,7 @@ in units of pixels, [batch].
 import copy
 import dataclasses
 import functools
+import math
 from typing import Any
 
 import keras
@@ -91,6 +92,7 @@ class ScoreModel(GenerativeModel):
         given = known_output(network, "network", "Give one that gives the field alone.")
         if tuple(given[1:]) != self._image_shape:
             raise ZooError(f"the network gives {list(given)}, expected the shape of its images.")
+        self.autocast = False  # noise and levels are float32, whatever the dtype policy
         self.built = True
 
     @property
@@ -152,15 +154,18 @@ class ScoreModel(GenerativeModel):
         return self._at_level("score", images, noise_level)["score"]
 
     def _at_level(self, name: str, images: np.ndarray, noise_level: float) -> dict[str, np.ndarray]:
-        images = as_array(images, "images").astype(np.float32)
+        images = as_array(images, "images")
+        if images.dtype.kind != "f":
+            raise ZooError(f"images have dtype {images.dtype}, expected floats, of pixels in [0, 1] with noise.")
+        images = images.astype(np.float32)
         level = check_positive(noise_level, "noise_level")
         return self.run_in_batches(name, noisy=images, noise_level=np.full(len(images), level, np.float32))
 
     def anomaly_score(self, images: np.ndarray) -> np.ndarray:
         """Returns how badly each image is denoised, float32 [batch], in nats up to a constant.
 
-        The mean of |D - x|^2 / (2 s^2) over levels s, evenly spread in their logarithm, with the same noise each time:
-        minus the log-likelihood of continuous pixels is an integral over it (Kingma et al. 2021, equation 11).
+        The integral of |D - x|^2 / s^2 over log s, as a sum over levels, with the same noise each time: minus the
+        log-likelihood of continuous pixels, less what lies beyond those levels (Kingma et al. 2021, equation 11).
 
         Raises:
             ZooError: The images are not as in `fit`.
@@ -307,10 +312,11 @@ class ScoreModel(GenerativeModel):
             level = levels[place]
             noise = random.normal([1, *self.image_shape], place)  # the same for all, so that they compare
             found = self.denoised(image + level * noise, tf.fill(tf.shape(total), level))
-            return place + 1, total + tf.reduce_sum(tf.square(found - image), axis=[1, 2, 3]) / (2 * level**2)
+            return place + 1, total + tf.reduce_sum(tf.square(found - image), axis=[1, 2, 3]) / level**2
 
         start = tf.zeros([], tf.int64), tf.zeros(tf.shape(image)[:1])
-        return {"anomaly_score": tf.while_loop(lambda place, _: place < _JUDGED, add, start)[1] / _JUDGED}
+        apart = math.log(_MOST / _LEAST) / _JUDGED  # of the logarithms that each level stands for
+        return {"anomaly_score": apart * tf.while_loop(lambda place, _: place < _JUDGED, add, start)[1]}
 
     def _sample(
         self, seed: tf.Tensor, n: tf.Tensor, temperature: tf.Tensor, steps: tf.Tensor, first: tf.Tensor

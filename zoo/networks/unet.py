@@ -33,6 +33,7 @@ class LevelFeatures(keras.layers.Layer):
         self.size = check_count(size, "size", 2)
         if size % 2:
             raise ZooError(f"size is {size}, expected an even number.")
+        self.autocast = False  # bfloat16 would round levels before waves are made of them
 
     def call(self, levels: tf.Tensor) -> tf.Tensor:
         """Returns cosines and sines of the levels."""

@@ -231,6 +231,102 @@ def test_denoising_is_the_mean_that_a_normal_distribution_gives():
     np.testing.assert_allclose(restored, MEAN + share * (seen - MEAN), atol=1e-4)
 
 
+@pytest.mark.parametrize("noise_level", [0.02, 0.1, 0.5])
+@pytest.mark.parametrize("step_size", [2e-3, 0.01])
+@pytest.mark.parametrize("kind", [samplers.GradientDescent, samplers.Nesterov, samplers.UnadjustedLangevin])
+def test_steps_far_too_large_for_what_was_seen_end_where_others_do(kind, step_size, noise_level):
+    """Steps up to 25 times the squared noise, and still at the closed form."""
+    model = normal_model(sampler=kind(step_size, **({"momentum": 0.5} if kind is samplers.Nesterov else {})))
+    seen = np.random.default_rng(0).random((50, 1, 2, 1), np.float32)
+    share = SPREAD**2 / (SPREAD**2 + noise_level**2)
+    restored = model.restore(seen, noise_level=noise_level, steps=500)
+    np.testing.assert_allclose(restored, MEAN + share * (seen - MEAN), atol=2e-4)
+
+
+@pytest.mark.parametrize(
+    "sampler",
+    [
+        samplers.UnadjustedLangevin(1e-4, temperature=0.25),
+        samplers.UnadjustedLangevin(1e-4, noise_scale=float(np.sqrt(2 * 1e-4 * 0.25))),
+    ],
+    ids=["temperature", "noise_scale"],
+)
+def test_what_was_seen_weighs_as_much_as_the_temperature_of_chains_says(sampler):
+    """Chains draw from N(m, T S^2), and restored images from its posterior given what was seen."""
+    model = normal_model(sampler=sampler)
+    own, noise = 0.25 * SPREAD**2, 0.05**2
+    seen = np.full((3000, 1, 2, 1), 0.6, np.float32)
+    drawn = model.restore(seen, noise_level=0.05, temperature=1.0, steps=600)
+    variance = 1 / (1 / own + 1 / noise)
+    mean = variance * (MEAN / own + 0.6 / noise)
+    assert abs(drawn.mean() - mean) < 4.5 * np.sqrt(variance / drawn.size) + 0.02 * np.sqrt(variance)
+    assert drawn.std() == pytest.approx(np.sqrt(variance), rel=0.04)
+    heavy = model.restore(seen[:2], noise_level=0.05, steps=600, data_weight=1e4)
+    np.testing.assert_allclose(heavy, seen[:2], atol=1e-3)
+
+
+def test_equilibrium_matching_is_sampled_by_a_descent_that_arrives():
+    model = zoo.EBM(conv_energy((8, 8, 1), (4,), 8), objectives.EquilibriumMatching(weight=4.0), sample_steps=50)
+    assert isinstance(model.sampler, samplers.GradientDescent)
+    assert model.sampler.step_size * 50 * 4.0 == pytest.approx(3.0)
+    assert model.sampler.bounds is None
+    kept = zoo.EBM.from_config(model.get_config())
+    assert kept.sampler.step_size == model.sampler.step_size
+
+
+class Told(Quadratic):
+    """Half the energy while it trains."""
+
+    def call(self, images, training=False):
+        return super().call(images) * (0.5 if training else 1.0)
+
+
+@pytest.mark.parametrize("name", sorted(objectives.OBJECTIVES))
+def test_networks_are_told_that_they_train_and_chains_are_not(name):
+    objective = objectives.OBJECTIVES[name]()
+    images, terms = tf.constant(normal_pixels(8)), {}
+    for kind in (Quadratic, Told):
+        keras.utils.set_random_seed(0)
+        model = zoo.EBM(keras.Sequential([keras.Input((1, 2, 1)), kind()]), objective, seed=0)
+        model.objective_layer.prepare(model.image_shape)
+        terms[kind] = [model.objective(images, 3, training) for training in (False, True)]
+    reported = next(iter(set(objective.names) & {"data_energy", "energy"}))
+    plain, told = ([each[reported] for each in terms[kind]] for kind in (Quadratic, Told))
+    np.testing.assert_allclose(told[0], plain[0], rtol=1e-4)
+    if name != "persistent_contrastive_divergence":  # whose buffer went on meanwhile
+        np.testing.assert_allclose(told[1], 0.5 * plain[1], rtol=1e-4)
+
+
+class Outside(keras.layers.Layer):
+    """How far pixels are below 0."""
+
+    def call(self, images):
+        return tf.reduce_sum(tf.nn.relu(-images), axis=[1, 2, 3])[:, None]
+
+
+def test_noise_leads_data_nowhere_that_chains_may_not_go():
+    objective = objectives.ContrastiveDivergence(1, data_noise=0.1)
+    model = zoo.EBM(keras.Sequential([keras.Input((1, 2, 1)), Outside()]), objective)
+    values = model.objective(tf.zeros((8, 1, 2, 1)), 0, False)
+    np.testing.assert_array_equal(values["data_energy"], 0)
+
+
+@pytest.mark.parametrize("images", [1, 5])
+def test_the_loss_of_chains_takes_schedules_clips_and_single_images(images):
+    schedule = samplers.schedules.Geometric(1e-3, 1e-4, 5)
+    sampler = samplers.UnadjustedLangevin(schedule, gradient_clip=1.0, bounds=(0.0, 1.0))
+    model = normal_model(objective=objectives.ContrastiveDivergence(5, kl_weight=0.3), sampler=sampler)
+    values = model.objective(tf.constant(normal_pixels(images)), 0, True)
+    assert np.isfinite(values["loss"]).all()
+
+
+def test_a_temperature_of_0_descends():
+    model = normal_model(sampler=samplers.UnadjustedLangevin(2e-3))
+    np.testing.assert_allclose(model.sample(5, temperature=0.0, steps=200), MEAN, atol=1e-3)
+    exported = model.run("sample", seed=0, n=5, temperature=0.0, steps=200)["image"]
+    np.testing.assert_allclose(exported, model.sample(5, temperature=0.0, steps=200), atol=1e-6)
+
+
 def test_known_pixels_stay_and_unknown_ones_become_likely():
     model = normal_model()
     seen = np.random.default_rng(0).random((300, 1, 2, 1), np.float32)
@@ -266,11 +362,19 @@ def test_a_blur_is_undone():
         ({"mask": np.ones((3, 8, 8, 1)), "blur": 1.0}, "give a noise_level"),
         ({"noise_level": 0.1, "temperature": -1.0}, "temperature is -1.0"),
         ({"noise_level": 0.1, "steps": 0}, "steps is 0"),
+        ({"noise_level": 0.1, "data_weight": -1.0}, "data_weight is -1.0"),
     ],
 )
 def test_what_cannot_be_restored(digits, options, message):
     with pytest.raises(zoo.ZooError, match=message):
         small().restore(digits[:3], **options)
+
+
+def test_images_that_no_noise_leads_to_are_refused(digits):
+    with pytest.raises(zoo.ZooError, match=r"range from 0 to 255, further than noise of 0.3 leads.*Divide by 255"):
+        small().restore(digits[:3] * 255, noise_level=0.3)
+    with pytest.raises(zoo.ZooError, match="GradientDescent has no temperature"):
+        normal_model(sampler=samplers.GradientDescent(0.1)).restore(normal_pixels(2), noise_level=0.1, temperature=1.0)
 
 
 def test_energies_that_run_away_stop_training(digits):

@@ -121,6 +121,25 @@ def test_persistent_chains_are_kept_in_files(tmp_path):
     assert set(np.unique(model.chains)) <= {0.0, 1.0}
 
 
+def test_chains_that_start_at_weighted_images_are_refused():
+    model = RBM((2, 2, 1), 3, persistent_chains=0)
+    model.compile("sgd")
+    with pytest.raises(zoo.ZooError, match="the chains, which start at them"):
+        model.fit(np.zeros((4, 2, 2, 1), np.float32), sample_weight=np.ones(4), verbose=0)
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: RBM((8, 8, 1), 3), lambda: zoo.ScoreModel(zoo.networks.unet((8, 8, 1), (4,)))]
+)
+def test_models_are_called_under_mixed_precision(make):
+    before = keras.config.dtype_policy()
+    try:
+        keras.config.set_dtype_policy("mixed_bfloat16")
+        assert make()(np.zeros((2, 8, 8, 1), np.float32)).dtype == tf.float32
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
 def test_visible_biases_begin_at_the_log_odds_of_the_data():
     model = RBM(SHAPE, 4)
     images = np.random.default_rng(0).random((500, *SHAPE), np.float32)
@@ -152,3 +171,17 @@ def test_a_continuous_partition_function_by_annealing():
         pytest.raises(zoo.ZooError, match=r"expected .*None, 3"),
     ):
         annealed_importance_sampling(path, 10, 10, backward_from=np.zeros((4, 2), np.float32))
+
+
+def test_paths_that_change_what_they_lead_through_are_refused():
+    import tensorflow_probability as tfp
+
+    energy = lambda x: tf.reduce_sum(x**2, axis=-1)  # noqa: E731
+    sampler = zoo.ebm.samplers.HamiltonianMonteCarlo(0.1, adaptation_steps=5)
+    with pytest.raises(zoo.ZooError, match="give the sampler adaptation_steps=0"):
+        GeometricPath(energy, tfp.distributions.MultivariateNormalDiag(tf.zeros(3)), sampler)
+    with pytest.raises(
+        zoo.ZooError, match=r"Normal with batches of \[3\], expected one whose event is a whole position"
+    ):
+        sampler = zoo.ebm.samplers.HamiltonianMonteCarlo(0.1)
+        GeometricPath(energy, tfp.distributions.Normal(tf.zeros(3), 1.0), sampler)

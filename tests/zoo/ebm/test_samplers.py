@@ -3,6 +3,7 @@
 import math
 import sys
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -266,3 +267,29 @@ def test_annealing_ends_at_the_spread_of_the_last_level():
     assert first.var() == pytest.approx(4.01 * 2 / (2 - 1.6 / 4.01), rel=0.1)
     with pytest.raises(zoo.ZooError, match="expected falling numbers"):
         samplers.AnnealedLangevin([0.1, 1.0])
+
+
+def test_draws_while_the_step_size_adapts_are_refused():
+    sampler = samplers.HamiltonianMonteCarlo(0.1, adaptation_steps=50)
+    start = np.zeros((2, 3), np.float32)
+    with pytest.raises(zoo.ZooError, match="Give burn_in=50 or more"):
+        run_chains(lambda x: tf.reduce_sum(x**2, axis=-1), sampler, start, draws=5, burn_in=20)
+
+
+def test_chains_are_looked_at_every_so_many_steps(monkeypatch):
+    seen = []
+    monkeypatch.setattr("zoo.ebm.chains._check", lambda *given: seen.append(given[-1]))
+    start = np.zeros((2, 3), np.float32)
+    sampler = samplers.UnadjustedLangevin(0.01)
+    kept = run_chains(lambda x: tf.reduce_sum(x**2, axis=-1), sampler, start, draws=25, thin=100)
+    assert seen == [1000, 2000, 2500]
+    assert kept.positions.shape == (25, 2, 3)
+
+
+def test_networks_of_several_outputs_and_float64_positions():
+    network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
+    with pytest.raises(zoo.ZooError, match=r"has shape \[4, 3\], expected \[4\]: one number a chain"):
+        run_chains(network, samplers.UnadjustedLangevin(0.01), np.zeros((4, 2), np.float32), draws=2)
+    network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(4, "tanh"), keras.layers.Dense(1)])
+    sampler = samplers.HamiltonianMonteCarlo(0.1)
+    assert run_chains(network, sampler, np.zeros((4, 2)), draws=2).positions.dtype == np.float64

@@ -17,7 +17,7 @@ class Trained(Protocol):
     sampler: Sampler
     image_shape: tuple[int, int, int]
 
-    def energy_of(self, images: tf.Tensor) -> tf.Tensor:
+    def energy_of(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Returns energies [batch] of images, in nats."""
         ...
 
@@ -39,6 +39,11 @@ class Objective(keras.layers.Layer):
     names: tuple[str, ...] = ()
     has_chains = False
     start_deviation: float | None = None
+
+    def sampler_for(self, steps: int) -> Sampler | None:
+        """Returns what draws samples in so many steps where nothing else is asked for; None leaves it to the model."""
+        del steps
+        return None
 
     def prepare(self, image_shape: tuple[int, int, int]) -> None:
         """Makes what training needs besides the network, when the model is compiled."""

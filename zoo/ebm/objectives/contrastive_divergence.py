@@ -21,6 +21,7 @@ from zoo.callbacks import stopped_unless
 from zoo.ebm.energies import energy_and_gradient
 from zoo.ebm.objectives.base import Objective, Trained
 from zoo.ebm.objectives.replay_buffer import ReplayBuffer
+from zoo.ebm.samplers.schedules import at
 from zoo.errors import ZooError
 from zoo.random import Seed
 from zoo.validation import check_count, check_positive
@@ -66,14 +67,14 @@ class ContrastiveDivergence(Objective):
     def values(self, model: Trained, images: tf.Tensor, seed: Seed, training: bool) -> dict[str, tf.Tensor]:
         """Returns the loss, the energies of data and of samples, and how far chains went, by the root mean square."""
         noise = self.data_noise * random.normal(tf.shape(images), random.fold_in(seed, _NOISE))
-        data = images + noise
+        data = model.sampler.bounded(images + noise)  # where no chain may go there is nothing to tell apart
         start, keep = self._starts(images, random.fold_in(seed, _BUFFER), training)
         samples = tf.stop_gradient(model.chain(start, self.steps, random.fold_in(seed, _CHAIN)))
         keep(samples)
-        real, fake = model.energy_of(data), model.energy_of(samples)
+        real, fake = model.energy_of(data, training), model.energy_of(samples, training)
         loss = real - fake + self.regularization * (tf.square(real) + tf.square(fake))
         if self.kl_weight:
-            loss += self.kl_weight * _chain_loss(model, samples)
+            loss += self.kl_weight * _chain_loss(model, samples, self.steps - 1)
         largest = tf.reduce_max(tf.abs(tf.concat([real, fake], axis=0)))
         loss = stopped_unless(largest <= self.energy_limit, loss)
         moved = tf.sqrt(tf.reduce_mean(tf.square(samples - start), axis=list(range(1, len(images.shape)))))
@@ -129,13 +130,16 @@ class PersistentContrastiveDivergence(ContrastiveDivergence):
         return {**super().get_config(), "buffer_size": self.buffer_size, "reinit_rate": self.reinit_rate}
 
 
-def _chain_loss(model: Trained, samples: tf.Tensor) -> tf.Tensor:
+def _chain_loss(model: Trained, samples: tf.Tensor, index: int) -> tf.Tensor:
     """Returns the term that makes chains lead to low energies, and apart from one another, [batch]."""
     _, gradient = energy_and_gradient(model.energy_of, samples)
     # One more step of descent, whose end depends on the weights by the gradient; E at that end is linear in it, and its
     # own weights do not count: dE(y') = grad E(y) . dy'.
-    step_size = tf.cast(model.sampler.step_size, samples.dtype)  # pyright: ignore[reportAttributeAccessIssue]
-    ends = samples - step_size * gradient
+    sampler: Any = model.sampler
+    clip, slope = getattr(sampler, "gradient_clip", None), gradient
+    if clip is not None:
+        slope = tf.clip_by_value(slope, -clip, clip)
+    ends = sampler.bounded(samples - at(sampler.step_size, index, samples.dtype) * slope)
     axes = list(range(1, len(samples.shape)))
     lower = tf.reduce_sum(tf.stop_gradient(gradient) * ends, axis=axes)
     flat = tf.reshape(ends, [tf.shape(ends)[0], -1])
@@ -143,4 +147,5 @@ def _chain_loss(model: Trained, samples: tf.Tensor) -> tf.Tensor:
     distances = tf.reduce_sum(tf.square(flat[:, None] - others[None]), axis=-1)
     own = tf.eye(tf.shape(flat)[0], dtype=flat.dtype) * tf.reduce_max(tf.stop_gradient(distances))
     nearest = tf.reduce_min(distances + own, axis=1)
-    return lower - 0.5 * tf.math.log(nearest + 1e-6)
+    apart = tf.where(tf.shape(flat)[0] > 1, 0.5 * tf.math.log(nearest + 1e-6), 0.0)  # one alone has no neighbour
+    return lower - apart

@@ -70,7 +70,7 @@ class NoiseContrastiveEstimation(Objective):
         """Returns the loss in nats, energies of data and of noise, and the share told apart rightly."""
         mean, scale = (tf.convert_to_tensor(each) for each in self._moments)
         noise = mean + scale * random.normal(tf.shape(images), random.fold_in(seed, _NOISE))
-        real, fake = model.energy_of(images), model.energy_of(noise)
+        real, fake = model.energy_of(images, training), model.energy_of(noise, training)
         axes = list(range(1, len(images.shape)))
 
         def log_noise(values: tf.Tensor) -> tf.Tensor:

@@ -8,6 +8,7 @@ the scales s; for several, of the mixture over them (Li et al. 2019). The second
 which must have a density: a little noise is added to pixels that have levels.
 """
 
+import functools
 from typing import Any
 
 import keras
@@ -51,7 +52,8 @@ class DenoisingScoreMatching(Objective):
         share = random.uniform(tf.stack([tf.shape(images)[0], *[1] * len(axes)]), random.fold_in(seed, _SCALE))
         scale = low * tf.pow(high / low, share)
         noise = random.normal(tf.shape(images), random.fold_in(seed, _NOISE))
-        values, gradient = energy_and_gradient(model.energy_of, images + scale * noise)
+        energy = functools.partial(model.energy_of, training=training)
+        values, gradient = energy_and_gradient(energy, images + scale * noise)
         loss = 0.5 * tf.reduce_sum(tf.square(scale * gradient - noise), axis=axes)
         return {"loss": loss + NO_PART * values, "data_energy": values}
 
@@ -88,7 +90,7 @@ class SlicedScoreMatching(Objective):
         direction = tf.where(signs < 0.5, -tf.ones_like(data), tf.ones_like(data))
         with tf.GradientTape() as tape:
             tape.watch(data)
-            energies, gradient = energy_and_gradient(model.energy_of, data)
+            energies, gradient = energy_and_gradient(functools.partial(model.energy_of, training=training), data)
             slope = tf.reduce_sum(gradient * direction, axis=axes)
         curvature = -tf.reduce_sum(tape.gradient(slope, data) * direction, axis=axes)
         loss = curvature + 0.5 * tf.reduce_sum(tf.square(gradient), axis=axes) + NO_PART * energies

@@ -69,4 +69,4 @@ class AnnealedLangevin(Sampler):
         step_size = tf.cast(self.step_size * tf.square(self._level(index) / self.levels[-1]), dtype)
         noise = tf.cast(random.normal(shape, seed, first=first), dtype)
         position = state.position - step_size * gradient + tf.sqrt(2 * step_size) * noise
-        return State(self._bounded(position), values, acceptance=state.acceptance)
+        return State(self.bounded(position), values, acceptance=state.acceptance)

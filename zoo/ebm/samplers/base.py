@@ -112,7 +112,18 @@ class Sampler:
         """Builds a sampler from `get_config`."""
         return cls(**{name: keras.saving.deserialize_keras_object(value) for name, value in config.items()})
 
-    def _bounded(self, position: tf.Tensor) -> tf.Tensor:
+    def own_temperature(self, index: Seed) -> tf.Tensor:
+        """Returns T, a scalar, where chains draw from exp(-E(x) / T) as far as they are right; 1 for descents."""
+        del index
+        return tf.ones([])
+
+    def carried(self, memory: Any, change: tf.Tensor) -> Any:
+        """Returns what chains remember after they were moved by something else than a step."""
+        del change
+        return memory
+
+    def bounded(self, position: tf.Tensor) -> tf.Tensor:
+        """Returns positions, cut off at the bounds."""
         return position if self.bounds is None else tf.clip_by_value(position, *self.bounds)
 
     def _arrived(self, state: State, position: tf.Tensor, energy: Energy) -> State:

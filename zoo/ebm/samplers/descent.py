@@ -39,7 +39,7 @@ class GradientDescent(Sampler):
         return self._moved(position, energy_and_gradient(energy, position)[1], index), memory
 
     def _moved(self, position: tf.Tensor, gradient: tf.Tensor, index: Seed) -> tf.Tensor:
-        return self._bounded(position - at(self.step_size, index, position.dtype) * gradient)
+        return self.bounded(position - at(self.step_size, index, position.dtype) * gradient)
 
 
 @keras.saving.register_keras_serializable(package="zoo")
@@ -73,6 +73,10 @@ class Nesterov(Sampler):
         """Returns the velocities of chains at rest."""
         return tf.zeros_like(position)
 
+    def carried(self, memory: Any, change: tf.Tensor) -> Any:
+        """Returns the velocities of chains that were moved by something else too: how far they went in all."""
+        return memory + change
+
     def step(self, state: State, seed: Seed, energy: Energy, index: Seed, first: Seed = 0) -> State:
         """Returns the state one step on; the seed is not used. Its energy is that of the point looked ahead to."""
         values, position, velocity = self._moved(state.position, state.memory, energy, index)
@@ -90,4 +94,4 @@ class Nesterov(Sampler):
         step_size, ahead = at(self.step_size, index, position.dtype), position + self.momentum * velocity
         values, gradient = energy_and_gradient(energy, ahead)
         velocity = self.momentum * velocity - step_size * gradient
-        return values, self._bounded(position + velocity), velocity
+        return values, self.bounded(position + velocity), velocity

@@ -57,6 +57,13 @@ class UnadjustedLangevin(Sampler):
         own = self.temperature
         return {"temperature": lambda index: at(own, index, tf.float32) * temperature}
 
+    def own_temperature(self, index: Seed) -> tf.Tensor:
+        """Returns T, a scalar, or what it is by the noise scale s of a step: s^2 / (2 h). Where that is 0, 1."""
+        found = at(self.temperature, index, tf.float32)
+        if self.noise_scale is not None:
+            found = tf.square(at(self.noise_scale, index, tf.float32)) / (2 * at(self.step_size, index, tf.float32))
+        return tf.where(found > 0, found, 1.0)
+
     def step(self, state: State, seed: Seed, energy: Energy, index: Seed, first: Seed = 0) -> State:
         """Returns the state one step on."""
         return self._arrived(state, self._moved(state.position, state.gradient, seed, index, first), energy)
@@ -75,4 +82,4 @@ class UnadjustedLangevin(Sampler):
         if self.gradient_clip is not None:
             gradient = tf.clip_by_value(gradient, -self.gradient_clip, self.gradient_clip)
         noise = tf.cast(random.normal(tf.shape(position), seed, first=first), dtype)
-        return self._bounded(position - step_size * gradient + scale * noise)
+        return self.bounded(position - step_size * gradient + scale * noise)
