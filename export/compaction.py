@@ -4,6 +4,7 @@ tf2onnx names each tensor after the path to it in TensorFlow, and gives each bod
 graph of a small network both were most of the file.
 """
 
+import copy
 import itertools
 from collections.abc import Iterator
 
@@ -38,10 +39,13 @@ def compact(model: onnx.ModelProto) -> None:
 
 
 def lift(model: onnx.ModelProto) -> None:
-    """Moves all constants to the main graph of a model that was compacted, which is changed."""
+    """Moves constants to the main graph of a model that was compacted, in place; those that bodies give stay."""
     for graph in list(graphs_of(model.graph))[1:]:
-        model.graph.initializer.extend(graph.initializer)
+        given = {value.name for value in graph.output}
+        model.graph.initializer.extend(tensor for tensor in graph.initializer if tensor.name not in given)
+        kept = [copy.deepcopy(tensor) for tensor in graph.initializer if tensor.name in given]
         del graph.initializer[:]
+        graph.initializer.extend(kept)
 
 
 def _taken_by_one(graph: onnx.GraphProto) -> dict[str, onnx.GraphProto]:

@@ -17,6 +17,7 @@ Arrays = dict[str, np.ndarray]
 _LIKELIHOODS = ("elbo", "log_likelihood")
 _CLASSES = ("classify",)
 _COARSE = 8  # pixels a side
+_ALIKE = 1e-6  # spread of rows, of their size, that is rounding
 COARSE_PIXELS = f"pixels, averaged to {_COARSE}x{_COARSE} at most"
 
 
@@ -109,8 +110,16 @@ def _measured(signature: str, spec: NamedTensor, before: np.ndarray, after: np.n
 
 
 def _relative(before: np.ndarray, after: np.ndarray) -> dict[str, Any]:
-    error, spread = np.sqrt(np.square(after - before).mean()), float(before.std())
-    return {"measure": "relative_error", "value": float(error / spread) if spread else float(np.any(error))}
+    """Returns the error over the spread across rows, for what columns differ by, such as their units, is no signal.
+
+    Where all rows are alike it is the error over the size.
+    """
+    before, after = before.astype(np.float64), after.astype(np.float64)
+    error = np.sqrt(np.square(after - before).mean())
+    spread = float(np.sqrt(np.square(before - before.mean(axis=0)).mean()))
+    size = float(np.sqrt(np.square(before).mean()))
+    scale = spread if spread > _ALIKE * size else size
+    return {"measure": "relative_error", "value": float(error / scale) if scale else float(np.any(error))}
 
 
 def _rank_correlation(before: np.ndarray, after: np.ndarray) -> float:

@@ -214,7 +214,7 @@ class _Orders:
 
             return reshaped
         inputs, output = _equation(node)
-        if len(output) != _RANK or self.named.intersection(node.output):
+        if len(output) != _RANK or "." in output or self.named.intersection(node.output):
             return None
 
         def contracted() -> str:
@@ -239,7 +239,8 @@ class _Orders:
                 return (lambda: None) if _same_numbers(shape, order) else self._rows_edit(node, shape, order)
         if node.type == "Einsum":
             places = [place for place, each in enumerate(node.input) if each == name]
-            if all(len(_equation(node)[0][place]) == _RANK for place in places):
+            letters = [_equation(node)[0][place] for place in places]
+            if all(len(each) == _RANK and "." not in each for each in letters):  # "..." is any number of axes
                 return lambda: _reorder_inputs(node, places, order)
         return None
 

@@ -3,9 +3,11 @@
 import keras
 
 from export import onnx
+from export.errors import ExportError
 from export.obstacles import Obstacle, layer_names
 from export.precision import in_float32
 from export.signatures import signatures_of
+from zoo.errors import a_kind
 
 
 def check_exportable(model: keras.Model) -> list[Obstacle]:
@@ -22,6 +24,8 @@ def check_exportable(model: keras.Model) -> list[Obstacle]:
         ExportError: The model is not a Keras model, does not know its inputs yet, or computes in less than float32 and
             cannot be rebuilt.
     """
+    if not isinstance(model, keras.Model):
+        raise ExportError(f"model is {a_kind(model)}, expected a keras.Model.")
     model = in_float32(model)
     names = layer_names(model)
     return [

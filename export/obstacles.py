@@ -22,11 +22,16 @@ _DRAWN = (
 _PYTHON = "It runs Python, which is not in the file. Write it in TensorFlow ops."
 _SOLVED = "Solve it before the export where it is of weights, or write it as products and sums."
 _COMPILED = "It is compiled by XLA and rewritten by autograph: leave jit_compile out."
+_LOOPED = (
+    "Write the loop as tf.while_loop or tf.map_fn, or give tf.scan its initializer; keras.ops.scan makes a loop of "
+    "another kind."
+)
 _TEXT = "Do it before the model: a bundle takes numbers alone."
 _REMEDIES = {
     "EagerPyFunc": _PYTHON,
     "PyFunc": _PYTHON,
     "PyFuncStateless": _PYTHON,
+    **dict.fromkeys(("StatelessWhile", "While"), _LOOPED),
     **dict.fromkeys(("PartitionedCall", "StatefulPartitionedCall"), _COMPILED),
     **dict.fromkeys(("MatrixInverse", "MatrixSolve", "Qr", "SelfAdjointEigV2", "Svd", "Eig", "Lu"), _SOLVED),
     **dict.fromkeys(("AsString", "LookupTableFindV2", "RegexReplace", "StringSplitV2", "UnicodeDecode"), _TEXT),
@@ -100,10 +105,12 @@ def obstacles_of(
             node, op = unknown.groups()
             remedy = _REMEDIES.get(op, f"Use other ops, or add a handler: export.register_op('{op}', handler).")
             add(op, node, "has no counterpart in ONNX", remedy)
-        elif failed := re.search(r"Failed to convert node '(.*?)'.*?OP=(\w+)", error, re.DOTALL):
+        elif failed := re.search(r"Failed to convert node '(.*?)'(?:.*?OP=(\w+))?", error, re.DOTALL):
             node, op = failed.groups()
+            op = op or ("While" if "While" in error else "tf2onnx")
             if node not in named:
-                add(op, node, "is not converted by tf2onnx, which failed at it", "Use other ops.")
+                remedy = _REMEDIES.get(op, "Use other ops.")
+                add(op, node, "is not converted by tf2onnx, which failed at it", remedy)
         elif not error.startswith("Unsupported ops"):
             add("tf2onnx", signature.name, f"says: {error.strip().splitlines()[0]}", "")
     for node in nodes:

@@ -197,7 +197,7 @@ def obstacles(signature: Signature, layers: Layers = frozenset()) -> list[Obstac
 def check_opset(opset: int) -> None:
     """Raises an ExportError where an opset is not one of `opsets()`."""
     known = opsets()
-    if isinstance(opset, bool) or opset not in known:
+    if isinstance(opset, bool) or not isinstance(opset, int) or opset not in known:
         raise ExportError(
             f"opset is {opset!r}, expected an integer from {known.start} to {known.stop - 1}, the newest that ONNX "
             f"Runtime {onnxruntime.__version__} loads; {OPSET} is the default."
@@ -233,12 +233,14 @@ def at_opset(model: onnx.ModelProto, opset: int, name: str) -> onnx.ModelProto:
     if model.opset_import[0].version == opset:
         return model
     try:
-        return version_converter.convert_version(model, opset)
+        converted = version_converter.convert_version(model, opset)
     except (RuntimeError, version_converter.ConvertError) as error:
         raise ExportError(
             f"signature '{name}': ONNX's version converter does not bring it to opset {opset} ({first_line(error)}). "
             f"Export with opset {OPSET}."
         ) from error
+    del converted.graph.value_info[:]  # shapes of all tensors, which no file of ours has
+    return converted
 
 
 def check(model: onnx.ModelProto | Path, name: str, layers: Layers = frozenset()) -> None:

@@ -1,7 +1,11 @@
-"""Zeros around images whose maxima are taken, which ONNX Runtime takes for no pixels at all.
+"""Pads that ONNX Runtime takes for others than they are.
 
-It makes one op of a pad of zeros and a maximum, whose pads are below all numbers, unless the pad names its axes, as it
-may from opset 18 on. Before, the smallest normal number stands for zero there.
+Zeros around images whose maxima are taken are no pixels at all to it: it makes one op of a pad of zeros and a maximum,
+whose pads are below all numbers, unless the pad names its axes, as it may from opset 18 on. Before, the smallest normal
+number stands for zero there.
+
+A convolution that skips pixels, with pads by its name for them, is refused once it runs. They are written as numbers,
+which they are at any size of the image where there are no strides.
 """
 
 from typing import Any
@@ -21,8 +25,20 @@ def keep_pads(graph: Any) -> None:
     for node in list(graph.get_nodes()):
         for body in (node.get_body_graphs() or {}).values():
             keep_pads(body)
+        if node.type == "Conv" and node.get_attr_value("auto_pad") in (b"SAME_UPPER", "SAME_UPPER"):
+            _pad_by_numbers(node)
         if node.type == "MaxPool" and node.inputs[0] is not None and node.inputs[0].type == "Pad":
             _keep(graph, node.inputs[0])
+
+
+def _pad_by_numbers(conv: Any) -> None:
+    dilations, strides = (conv.get_attr_value(name, []) for name in ("dilations", "strides"))
+    if max(dilations, default=1) == 1 or max(strides, default=1) > 1 or not conv.inputs[1].is_const():
+        return
+    kernel = conv.inputs[1].get_tensor_value(as_list=False).shape[2:]
+    totals = [(size - 1) * step for size, step in zip(kernel, dilations, strict=True)]
+    del conv.attr["auto_pad"]
+    conv.set_attr("pads", [total // 2 for total in totals] + [total - total // 2 for total in totals])
 
 
 def _keep(graph: Any, pad: Any) -> None:

@@ -6,6 +6,7 @@ and where a pass fails it is converted again and given to tf2onnx's own way.
 """
 
 import collections
+import functools
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -23,6 +24,7 @@ from tf2onnx.optimizer import (
     optimize_graph,
 )
 from tf2onnx.optimizer.optimizer_base import GraphOptimizerBase
+from tf2onnx.optimizer.transpose_optimizer import invert_perm
 
 from export.folding import Folding
 from export.layout import Layout
@@ -93,7 +95,7 @@ def _forget_wrong_shapes(graph: Any) -> None:
 
 
 class _Transposes(TransposeOptimizer):
-    """tf2onnx's, but for what it fails at, which is which node to change.
+    """tf2onnx's, but for what it fails at, which is which node to change, and the shapes of squares.
 
     A single number that is added to a convolution is no bias. And a transpose outside of a loop, of what one node in
     the loop takes, would move behind that node, with new nodes outside that take what is inside; it moves inside
@@ -117,6 +119,14 @@ class _Transposes(TransposeOptimizer):
         if added.is_const() and added.get_tensor_value(as_list=False).ndim == 0:
             return self._handle_node_having_branches(trans, node)
         return super()._add_handler(trans, node)
+
+    def _mul_handler(self, trans: Any, node: Any) -> bool:
+        graph: Any = self._g
+        is_square, shape = len(set(node.input)) == 1, graph.get_shape(trans.output[0])
+        moved = super()._mul_handler(trans, node)
+        if moved and is_square and shape is not None:  # whose shape it leaves as that of after the transpose
+            graph.set_shape(node.output[0], [shape[axis] for axis in invert_perm(trans.get_attr_value("perm"))])
+        return moved
 
 
 class _Duplicates(MergeDuplicatedNodesOptimizer):
@@ -147,15 +157,29 @@ class _Reshapes(ReshapeOptimizer):
 
 
 class _BackToBack(BackToBackOptimizer):
-    """tf2onnx's, but for casts: it takes those out too that round, as from int64 over float32 and back, or cut off."""
+    """tf2onnx's, but for casts and some reshapes.
+
+    It takes casts out too that round, as from int64 over float32 and back, or cut off. And of two reshapes the first,
+    though a 0 in the shape of the second stands for the size that the first gives that axis.
+    """
 
     def _optimize_at_current_graph_level(self, g: Any) -> Any:
         handlers = back_to_back_optimizer._func_map
-        of_casts = handlers.pop(("Cast",))
+        before = dict(handlers)
+        del handlers[("Cast",)]
+        handlers[("Reshape",)] = functools.partial(_reshapes_joined, before[("Reshape",)])
         try:
             return super()._optimize_at_current_graph_level(g)
         finally:
-            handlers[("Cast",)] = of_casts
+            handlers.clear()
+            handlers.update(before)
+
+
+def _reshapes_joined(join: Callable[..., list], graph: Any, node: Any, users: list) -> list:
+    """Joins a reshape with the one that follows, unless that takes over sizes."""
+    shapes = [user.inputs[1] for user in users if user.type == "Reshape"]
+    taken_over = [shape for shape in shapes if shape.is_const() and 0 in shape.get_tensor_value(as_list=False)]
+    return [] if taken_over else join(graph, node, users)
 
 
 # In tf2onnx's order. Left out are those for quantized graphs, which none is yet, and that for einsums, which times all

@@ -18,6 +18,8 @@ from export.errors import ExportError
 from export.session import CPU, check_provider, onnx_file, open_session, run_session
 from zoo.signature import Signature, labels_to_draw
 
+_MOST_THREADS = 1024  # ONNX Runtime makes as many as it is asked for, and then waits for all of them
+
 
 class Bundle:
     """A loaded bundle, for any number of threads. A signature's files are checked when it is first used.
@@ -37,8 +39,10 @@ class Bundle:
 
     def __init__(self, directory: str | Path, provider: str = CPU, threads: int | None = None, spinning: bool = True):
         check_provider(provider)
-        if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
-            raise ExportError(f"threads is {threads!r}, expected an integer of at least 1, or None for one a core.")
+        if threads is not None and (isinstance(threads, bool) or threads not in range(1, _MOST_THREADS + 1)):
+            raise ExportError(
+                f"threads is {threads!r}, expected an integer from 1 to {_MOST_THREADS}, or None for one a core."
+            )
         self.directory = Path(directory).absolute()  # its files are read later, from wherever the process is then
         self.manifest = manifests.read(self.directory)
         if "onnx" not in self.manifest["formats"]:

@@ -7,6 +7,7 @@ within their budgets, or drift was allowed. Drift itself needs held-out data, wh
 """
 
 import dataclasses
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import numpy as np
 
 from export import drift
 from export import manifest as manifests
-from export.errors import ExportError
+from export.errors import ExportError, first_line
 from export.parity import Arrays, Reference, compare, differences, has_independent_rows
 from export.session import ONNX_FILE, onnx_file, open_session, run_session
 from zoo.signature import Signature
@@ -69,6 +70,19 @@ def verify(directory: str | Path) -> dict[str, dict[str, float]]:
         ExportError: Something is missing, altered or different; the message names it.
     """
     directory = Path(directory)
+    try:
+        return _verified(directory)
+    except ExportError:
+        raise
+    except (AttributeError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
+        # A manifest that is sealed anew may say anything.
+        raise ExportError(
+            f"the manifest of {directory} and what it holds do not fit together ({type(error).__name__}: "
+            f"{first_line(error)}). Export the model again."
+        ) from error
+
+
+def _verified(directory: Path) -> dict[str, dict[str, float]]:
     manifest = manifests.read(directory)
     for name, recorded in manifest["files"].items():
         manifests.check_file(directory, name, recorded)

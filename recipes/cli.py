@@ -288,7 +288,8 @@ def export(
     given = {"--calibrate": calibrate, "--data": data, "--features": features, "--allow-drift": allow_drift}
     idle = [option for option, value in given.items() if value and kind is None]
     if idle:
-        raise ZooError(f"{idle[0]} is for --precision float16 or --quantize int8. Add one of them, or leave it out.")
+        ways = "--quantize int8" if idle[0] == "--calibrate" else "--precision float16 or --quantize int8"
+        raise ZooError(f"{idle[0]} is for {ways}. Add that, or leave {idle[0]} out.")
     import_tensorflow_quietly()
     import export as exporting
     from recipes.models import open_model

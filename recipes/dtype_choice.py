@@ -1,6 +1,7 @@
 """Which dtype this machine trains in more quickly: by processor, bfloat16 gains or loses much time."""
 
 import time
+from typing import Any
 
 import keras
 
@@ -34,7 +35,7 @@ def _seconds(policy: str, jit_compile: bool) -> float:
     images, kernel = tf.zeros(_SHAPE, dtype), tf.zeros(_KERNEL, dtype)
 
     @tf.function(autograph=False, jit_compile=jit_compile)
-    def step() -> list[tf.Tensor]:
+    def step() -> Any:
         with tf.GradientTape() as tape:
             tape.watch((images, kernel))
             made = tf.nn.conv2d(images, kernel, 2, "SAME")

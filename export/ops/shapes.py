@@ -122,7 +122,8 @@ def strided_slice_grad(graph: Any, node: Any) -> None:
     if given < rank:
         begin = build.op("Concat", begin, build.constant(np.zeros(rank - given), np.int64), axis=0)
     from_end = build.op("Less", begin, zeros)
-    begin = build.op("Where", from_end, build.op("Add", begin, shape), begin)
+    # An axis that is shorter than a slice counts from its end begins at 0.
+    begin = build.op("Where", from_end, build.op("Max", build.op("Add", begin, shape), zeros), begin)
     mask = int(node.get_attr_value("begin_mask", 0))
     open_axes = build.constant([axis < given and bool(mask >> axis & 1) for axis in range(rank)], bool)
     begin = build.op("Where", open_axes, zeros, begin)

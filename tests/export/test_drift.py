@@ -45,7 +45,7 @@ def test_whole_numbers_and_all_else():
     assert (
         drift(NamedTensor("code", ("batch", 4), "int64"), codes, codes + (codes == 3))["changed_share"].value == 1 / 8
     )
-    values = np.array([[1.0, -1.0], [1.0, -1.0]])
+    values = np.array([[1.0, -1.0], [-1.0, 1.0]])
     assert drift(NamedTensor("loc", ("batch", 2)), values, values + 0.1)["relative_error"].value == pytest.approx(0.1)
     chances = np.array([[0.6, 0.4], [0.1, 0.9]])
     changed = drift(NamedTensor("probability", ("batch", 2)), chances, chances[:, ::-1] * [1, 0], "classify")
@@ -77,3 +77,14 @@ def test_coarse_pixels_are_means_of_blocks():
     assert found.shape == (3, 8 * 8 * 2)
     np.testing.assert_allclose(found[:, 0], images[:, :4, :2, 0].mean((1, 2)))
     assert coarse_pixels(images[:, :5, :4]).shape == (3, 5 * 4 * 2)
+
+
+def test_what_columns_differ_by_is_no_signal():
+    """A head of several outputs in units of their own, which are lost in all rows."""
+    before = np.random.default_rng(0).normal([1000.0, 0.0], size=(200, 2))
+    after = np.broadcast_to(before.mean(axis=0), before.shape)
+    found = drift(NamedTensor("output", ("batch", 2)), before, after)
+    assert found["relative_error"].value == pytest.approx(1)
+    alike = np.full((5, 2), 3.0)
+    found = drift(NamedTensor("output", ("batch", 2)), alike, alike * 1.01)
+    assert found["relative_error"].value == pytest.approx(0.01)

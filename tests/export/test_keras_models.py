@@ -95,6 +95,43 @@ class Drawn(layers.Layer):
         return x * ops.cast(self.scale, x.dtype)
 
 
+def attention_pooling() -> Model:
+    lines = Input((None, 2))
+    weights = layers.Permute((2, 1))(layers.Dense(1)(lines))
+    return Model(lines, layers.Flatten()(ops.matmul(ops.softmax(weights), lines)))
+
+
+class Mixed(layers.Layer):
+    """Channels by an equation whose dots are three axes, in four letters."""
+
+    def build(self, shape):
+        self.kernel = self.add_weight(shape=(shape[-1], 4))
+
+    def call(self, x):
+        return ops.einsum("...i,ij->...j", x, self.kernel)
+
+
+class Skipping(layers.Layer):
+    """A dilated convolution of TensorFlow's own, which Keras writes otherwise."""
+
+    def build(self, shape):
+        self.kernel = self.add_weight(shape=(3, 2, shape[-1], 4))
+
+    def call(self, x):
+        return tf.nn.conv2d(x, self.kernel, 1, "SAME", dilations=2)
+
+
+class Switched(layers.Layer):
+    """A branch that gives a constant."""
+
+    def build(self, shape):
+        self.kernel = self.add_weight(shape=(shape[-1], 200))
+
+    def call(self, x):
+        scale = tf.cond(tf.reduce_sum(x) > 0, lambda: tf.constant(1.0), lambda: tf.constant(0.5))
+        return ops.matmul(x, self.kernel) * scale
+
+
 VOLUMES = (8, 8, 6, 1)
 MODELS = {
     "depthwise convolutions and batch normalization": mobile,
@@ -152,6 +189,12 @@ MODELS = {
         layers.Conv2DTranspose(2, 3, strides=2, padding="same"), shape=(None, None, 2)
     ),
     "resizing": lambda: chain(layers.Conv2D(3, 3, padding="same"), layers.Resizing(5, 7), layers.Conv2D(2, 3)),
+    "pooling by attention": lambda: attention_pooling(),
+    "reshapes of lines of any length": lambda: chain(layers.Dense(1), layers.Permute((2, 1)), shape=(None, 2)),
+    "einsum of any number of axes": lambda: chain(
+        layers.Conv2D(3, 3, padding="same"), Mixed(), layers.Conv2D(2, 3, padding="same")
+    ),
+    "convolution that skips pixels of images of any size": lambda: chain(Skipping(), shape=(None, None, 2)),
     "sum of lines of any length": lambda: sums((None, 4), (None, 4)),
 }
 WHOLE = {
@@ -443,3 +486,17 @@ def test_what_cannot_be_exported_is_refused_with_a_remedy(name, tmp_path):
     with pytest.raises(export.ExportError, match=words):
         export.save(make(), tmp_path / "bundle")
     assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("kind", ["float16", "int8"])
+def test_branches_that_give_constants_are_reduced(kind, tmp_path):
+    keras.utils.set_random_seed(0)
+    held_out = np.random.default_rng(0).normal(size=(64, 90)).astype(np.float32)
+    reduction = export.Reduction(kind, held_out=held_out, allow_drift=True)
+    export.save(chain(Switched(), shape=(90,), name="x"), tmp_path / "bundle", ["onnx"], reduction=reduction)
+    assert export.verify(tmp_path / "bundle")
+
+
+def test_what_is_no_model_is_no_attribute_error():
+    with pytest.raises(export.ExportError, match=r"expected a keras\.Model"):
+        export.check_exportable(lambda x: x)

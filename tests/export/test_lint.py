@@ -3,6 +3,7 @@
 import json
 
 import keras
+import numpy as np
 import pytest
 import tensorflow as tf
 from example_models import MODELS
@@ -215,3 +216,20 @@ def test_errors_of_handlers_are_shown(monkeypatch):
     (found,) = export.check_exportable(chain(Wrong(name="wrong")))
     assert (found.op, found.layers) == ("Erfc", ("wrong",))
     assert "its handler fails with KeyError('Erfc of Graph')" in found.reason
+
+
+def test_loops_that_do_not_convert_are_named_with_a_remedy():
+    class Scanned(keras.layers.Layer):
+        def call(self, x):
+            return tf.transpose(tf.scan(lambda a, b: a * 0.5 + b, tf.transpose(x, [1, 0, 2])), [1, 0, 2])
+
+    model = keras.Sequential([keras.Input((5, 2)), Scanned()])
+    (found,) = export.check_exportable(model)
+    assert found.op in ("While", "StatelessWhile")
+    assert "give tf.scan its initializer" in found.remedy
+
+
+@pytest.mark.parametrize("opset", [18.0, np.int64(18)])
+def test_opsets_are_integers(opset, small_vae, tmp_path):
+    with pytest.raises(export.ExportError, match="expected an integer from 13"):
+        export.save(small_vae, tmp_path / "bundle", opset=opset)

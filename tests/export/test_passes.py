@@ -105,3 +105,16 @@ def test_what_is_refused_either_way_is_refused_as_it_was_first(tmp_path, monkeyp
     with pytest.raises(export.ExportError, match=r"'call'.*differ"):
         export.save(model(), tmp_path / "bundle", "onnx")
     assert not any(tmp_path.iterdir())
+
+
+def test_squares_of_transposed_images_keep_their_shape():
+    """The gradient of a square reads the shape of what was squared."""
+    convolve = keras.layers.Conv2D(1, 3, padding="same", use_bias=False)
+
+    def function(image: tf.Tensor) -> dict[str, tf.Tensor]:
+        with tf.GradientTape() as tape:
+            tape.watch(image)
+            value = tf.reduce_sum(tf.square(tf.square(tf.transpose(convolve(image), (0, 2, 3, 1)))))
+        return {"pixels": tape.gradient(value, image)}
+
+    checked(Signature("squares", function, (IMAGE,), (NamedTensor("pixels", ("batch", 8, 6, 1)),)))

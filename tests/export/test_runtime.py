@@ -145,7 +145,7 @@ def test_the_provider_is_chosen_by_name(small_bundle):
     assert export.load(small_bundle, provider="CPUExecutionProvider", threads=1).sample(1).shape == (1, 8, 8, 1)
     with pytest.raises(export.ExportError, match=r"no provider 'GPU' here. It has: .*CPUExecutionProvider"):
         export.load(small_bundle, provider="GPU")
-    with pytest.raises(export.ExportError, match="threads is -3, expected an integer of at least 1"):
+    with pytest.raises(export.ExportError, match="threads is -3, expected an integer from 1 to 1024"):
         export.load(small_bundle, threads=-3)
 
 

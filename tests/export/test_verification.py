@@ -176,3 +176,21 @@ def test_a_damaged_manifest(bundle, text, message):
 def test_a_folder_that_is_no_bundle(tmp_path):
     with pytest.raises(export.ExportError, match="is no bundle"):
         export.verify(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"garbage", b"PK\x03\x04 and no more"])
+def test_reference_values_that_are_none_are_no_python_error(bundle, content):
+    (bundle / "reference.npz").write_bytes(content)
+    manifests.write(bundle, {**manifests.read(bundle), "files": manifests.hashes(bundle)})
+    with pytest.raises(export.ExportError, match="do not fit together"):
+        export.verify(bundle)
+
+
+def test_a_manifest_that_says_anything_is_no_python_error(bundle):
+    manifest = manifests.read(bundle)
+    for change in ({"tolerance": "x"}, {"inputs": [{"name": "other"}]}, {"outputs": 3}):
+        altered = json.loads(json.dumps(manifest))
+        altered["signatures"]["encode"].update(change)
+        manifests.write(bundle, altered)
+        with pytest.raises(export.ExportError):
+            export.verify(bundle)

@@ -64,6 +64,7 @@ CASES = [
     Case("LinSpace", lambda x: tf.raw_ops.LinSpace(start=x[0, 0, 0], stop=x[0, 1, 0], num=1), THREE, "of one"),
     slope("StridedSliceGrad", lambda x: x[:, 1:-1], "range"),
     slope("StridedSliceGrad", lambda x: x[:, -3:, :2], "range from the end"),
+    slope("StridedSliceGrad", lambda x: x[-3:], "range longer than the axis"),
     slope("StridedSliceGrad", lambda x: x[:, 1:, ::2], "stride"),
     slope("StridedSliceGrad", lambda x: x[:, ::-1, 2::-1], "stride back"),
     slope("StridedSliceGrad", lambda x: x[:, -1, 0], "dropped axes"),

@@ -45,7 +45,7 @@ def test_export_and_verify(cli, keras_file, tmp_path):
         (["--precision", "float8"], "precision is 'float8', expected float32 or float16"),
         (["--quantize", "int4"], "quantize is 'int4', expected int8"),
         (["--quantize", "int8", "--precision", "float16"], "exclude each other"),
-        (["--calibrate"], "--calibrate is for --precision float16 or --quantize int8"),
+        (["--calibrate"], "--calibrate is for --quantize int8. Add that"),
         (["--allow-drift"], "--allow-drift is for"),
         (["--precision", "float16"], "does not say what data it is for"),
     ],
