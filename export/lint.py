@@ -3,11 +3,9 @@
 import keras
 
 from export import onnx
-from export.errors import ExportError
 from export.obstacles import Obstacle, layer_names
 from export.precision import in_float32
 from export.signatures import signatures_of
-from zoo.errors import a_kind
 
 
 def check_exportable(model: keras.Model) -> list[Obstacle]:
@@ -24,13 +22,12 @@ def check_exportable(model: keras.Model) -> list[Obstacle]:
         ExportError: The model is not a Keras model, does not know its inputs yet, or computes in less than float32 and
             cannot be rebuilt.
     """
-    if not isinstance(model, keras.Model):
-        raise ExportError(f"model is {a_kind(model)}, expected a keras.Model.")
     model = in_float32(model)
+    signatures = signatures_of(model)  # which says so where it is no model
     names = layer_names(model)
     return [
         obstacle
-        for signature in signatures_of(model).values()
+        for signature in signatures.values()
         if "onnx" in signature.formats
         for obstacle in onnx.obstacles(signature, names)
     ]

@@ -23,8 +23,8 @@ _PYTHON = "It runs Python, which is not in the file. Write it in TensorFlow ops.
 _SOLVED = "Solve it before the export where it is of weights, or write it as products and sums."
 _COMPILED = "It is compiled by XLA and rewritten by autograph: leave jit_compile out."
 _LOOPED = (
-    "Write the loop as tf.while_loop or tf.map_fn, or give tf.scan its initializer; keras.ops.scan makes a loop of "
-    "another kind."
+    "Write the loop as tf.while_loop or tf.map_fn, or as tf.scan with an initializer; keras.ops.scan does not convert "
+    "either."
 )
 _TEXT = "Do it before the model: a bundle takes numbers alone."
 _REMEDIES = {

@@ -39,7 +39,8 @@ class Bundle:
 
     def __init__(self, directory: str | Path, provider: str = CPU, threads: int | None = None, spinning: bool = True):
         check_provider(provider)
-        if threads is not None and (isinstance(threads, bool) or threads not in range(1, _MOST_THREADS + 1)):
+        is_count = isinstance(threads, int) and not isinstance(threads, bool)
+        if threads is not None and not (is_count and 1 <= threads <= _MOST_THREADS):
             raise ExportError(
                 f"threads is {threads!r}, expected an integer from 1 to {_MOST_THREADS}, or None for one a core."
             )

@@ -74,7 +74,7 @@ def verify(directory: str | Path) -> dict[str, dict[str, float]]:
         return _verified(directory)
     except ExportError:
         raise
-    except (AttributeError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
+    except (AttributeError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
         # A manifest that is sealed anew may say anything.
         raise ExportError(
             f"the manifest of {directory} and what it holds do not fit together ({type(error).__name__}: "

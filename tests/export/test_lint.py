@@ -226,7 +226,7 @@ def test_loops_that_do_not_convert_are_named_with_a_remedy():
     model = keras.Sequential([keras.Input((5, 2)), Scanned()])
     (found,) = export.check_exportable(model)
     assert found.op in ("While", "StatelessWhile")
-    assert "give tf.scan its initializer" in found.remedy
+    assert "tf.scan with an initializer" in found.remedy
 
 
 @pytest.mark.parametrize("opset", [18.0, np.int64(18)])

@@ -145,8 +145,9 @@ def test_the_provider_is_chosen_by_name(small_bundle):
     assert export.load(small_bundle, provider="CPUExecutionProvider", threads=1).sample(1).shape == (1, 8, 8, 1)
     with pytest.raises(export.ExportError, match=r"no provider 'GPU' here. It has: .*CPUExecutionProvider"):
         export.load(small_bundle, provider="GPU")
-    with pytest.raises(export.ExportError, match="threads is -3, expected an integer from 1 to 1024"):
-        export.load(small_bundle, threads=-3)
+    for threads in (-3, 5000, 2.0, True):
+        with pytest.raises(export.ExportError, match=f"threads is {threads}, expected an integer from 1 to 1024"):
+            export.load(small_bundle, threads=threads)
 
 
 @pytest.mark.filterwarnings("ignore:Specified provider:UserWarning")

@@ -178,7 +178,7 @@ def test_a_folder_that_is_no_bundle(tmp_path):
         export.verify(tmp_path)
 
 
-@pytest.mark.parametrize("content", [b"garbage", b"PK\x03\x04 and no more"])
+@pytest.mark.parametrize("content", [b"", b"garbage", b"PK\x03\x04 and no more"])
 def test_reference_values_that_are_none_are_no_python_error(bundle, content):
     (bundle / "reference.npz").write_bytes(content)
     manifests.write(bundle, {**manifests.read(bundle), "files": manifests.hashes(bundle)})
