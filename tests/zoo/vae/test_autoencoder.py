@@ -214,17 +214,18 @@ def test_samples_depend_on_the_seed_alone_and_narrow_with_the_temperature(fitted
             fitted.sample(**arguments)
 
 
-@pytest.mark.parametrize("density", ["flow", CouplingFlow(LATENTS)], ids=["autoregressive", "coupling"])
-def test_a_flow_fits_better_than_one_normal(density):
+@pytest.mark.parametrize("made", [lambda: "flow", lambda: CouplingFlow(LATENTS)], ids=["autoregressive", "coupling"])
+def test_a_flow_fits_better_than_one_normal(made):
     """Codes on two sides of a gap, which no Normal leaves empty."""
+    keras.utils.set_random_seed(0)  # of the weights that a flow starts with
     generator = np.random.default_rng(0)
     side = generator.integers(0, 2, 600)
     batch = np.clip(0.2 + 0.6 * side[:, None] + generator.normal(0, 0.05, (600, 6)), 0, 1).astype(np.float32)
     batch = batch.reshape(600, *SHAPE)
-    model = linear(density=density)
+    model = linear(density=made())
     before = model.trainable_variables[0].numpy()
     one_normal = linear(density=GaussianMixture(LATENTS, components=1, covariance="full")).fit_latent_density(batch)
-    flow = model.fit_latent_density(batch, epochs=30, batch_size=100, learning_rate=1e-2)
+    flow = model.fit_latent_density(batch, epochs=30, batch_size=100, learning_rate=3e-3)
     assert flow > one_normal + 0.2
     np.testing.assert_array_equal(model.trainable_variables[0], before)
     assert not model.density_layer.trainable
