@@ -235,6 +235,8 @@ def _eager(signature: Signature) -> Any:
 
 def _checked_formats(formats: str | tuple[str, ...] | list[str]) -> list[str]:
     formats = [formats] if isinstance(formats, str) else formats
+    if not isinstance(formats, list | tuple):
+        raise ExportError(f"formats is {formats!r}. Give one or a list of: {', '.join(FORMATS)}.")
     unknown = [name for name in formats if name not in FORMATS]
     if not formats:
         raise ExportError(f"no format is given. Give a list of some of: {', '.join(FORMATS)}.")

@@ -9,7 +9,7 @@ from typing import Any
 
 import keras
 
-from export.errors import ExportError
+from export.errors import OTHER_DTYPE, ExportError
 from zoo.signature import Signature
 
 Layers = frozenset[str]  # names of layers
@@ -117,7 +117,7 @@ def obstacles_of(
         if node.type in _STATEFUL:
             add(node.type, node.name, "draws random numbers without a seed", _DRAWN)
     return [
-        Obstacle(signature.name, op, _layers_of(where, layers), tuple(where), reason, remedy)
+        Obstacle(signature.name, op, layers_of(where, layers), tuple(where), reason, remedy)
         for (op, reason, remedy), where in found.items()
     ]
 
@@ -133,7 +133,7 @@ def unfrozen(signature: Signature, error: str, layers: Layers) -> Obstacle:
     return Obstacle(
         signature.name,
         "Variable",
-        _layers_of(re.findall(r"[\w/]+/\w+", error), layers),
+        layers_of(re.findall(r"[\w/]+/\w+", error), layers),
         (),
         f"is not turned into a constant by TensorFlow ({error.rstrip('.')})",
         "Gradients of recurrent layers and of other loops do this: leave the signature out, or use other layers.",
@@ -152,12 +152,17 @@ def too_large(signature: Signature, size: int, largest: int) -> Obstacle:
     )
 
 
+def other_dtype(signature: Signature, name: str, dtype: str, declared: str) -> Obstacle:
+    """Returns what it is to a signature that an output has another dtype than is declared."""
+    return Obstacle(signature.name, f"Output '{name}'", (), (), f"is {dtype}, declared is {declared}", OTHER_DTYPE)
+
+
 def too_coarse(signature: Signature, nodes: list[str], layers: Layers) -> Obstacle:
     """Returns what it is to a signature that nodes compute in bfloat16."""
     return Obstacle(
         signature.name,
         "bfloat16",
-        _layers_of(nodes, layers),
+        layers_of(nodes, layers),
         tuple(nodes),
         "has no ops in ONNX Runtime on CPUs",
         "Compute in float32, or leave it to a dtype policy: models of mixed precision are exported in float32.",
@@ -174,11 +179,11 @@ def refused_graph(name: str, by: str, reason: str, layers: Layers, remedy: str) 
         layers: Names of layers.
         remedy: What can be done about it.
     """
-    where = _layers_of(re.findall(r"node name: ([\w/]+)", reason), layers)
+    where = layers_of(re.findall(r"node name: ([\w/]+)", reason), layers)
     return Obstacle(name, by, where, (), f"refuses the graph: {reason.rstrip('.')}", remedy)
 
 
-def _layers_of(nodes: Iterable[str], layers: Layers) -> tuple[str, ...]:
+def layers_of(nodes: Iterable[str], layers: Layers) -> tuple[str, ...]:
     """Returns the innermost layer in the name of each node, which TensorFlow numbers anew in every trace."""
     found = []
     for node in nodes:

@@ -34,6 +34,7 @@ from export.obstacles import (
     Refusal,
     collected_errors,
     obstacles_of,
+    other_dtype,
     refused_graph,
     too_coarse,
     too_large,
@@ -142,7 +143,7 @@ def convert(
     Raises:
         NotExportable: Ops have no counterpart, or failed to convert; the message names them all.
     """
-    concrete = _traced(signature)
+    concrete = _traced(signature, layers)
     size = sum(variable.shape.num_elements() * variable.dtype.size for variable in concrete.graph.variables)
     if size >= LARGEST:
         raise NotExportable([too_large(signature, size, LARGEST)])
@@ -240,6 +241,8 @@ def at_opset(model: onnx.ModelProto, opset: int, name: str) -> onnx.ModelProto:
             f"Export with opset {OPSET}."
         ) from error
     del converted.graph.value_info[:]  # shapes of all tensors, which no file of ours has
+    least = onnx.helper.find_min_ir_version_for(list(converted.opset_import))
+    converted.ir_version = max(converted.ir_version, least)
     return converted
 
 
@@ -274,18 +277,18 @@ def check(model: onnx.ModelProto | Path, name: str, layers: Layers = frozenset()
         raise NotExportable([refused_graph(name, "ONNX Runtime", reason, layers, remedy)]) from error
 
 
-def _traced(signature: Signature) -> Any:
+def _traced(signature: Signature, layers: Layers) -> Any:
     """Returns the concrete function of a signature.
 
     Functions that XLA compiles, as it does in Keras with convolutions in groups, stay closed to TensorFlow. Where there
     are any, all functions are traced in place.
     """
-    concrete, eagerly = _concrete(signature), tf.config.functions_run_eagerly()
+    concrete, eagerly = _concrete(signature, layers), tf.config.functions_run_eagerly()
     if not _has_compiled(concrete.graph.as_graph_def()):
         return concrete
     tf.config.run_functions_eagerly(True)
     try:
-        return _concrete(signature)
+        return _concrete(signature, layers)
     except NotExportable:  # a function that autograph has to rewrite
         return concrete
     finally:
@@ -297,7 +300,7 @@ def _has_compiled(graph: Any) -> bool:
     return any(node.attr["_XlaMustCompile"].b for nodes in (graph.node, *functions) for node in nodes)
 
 
-def _concrete(signature: Signature) -> Any:
+def _concrete(signature: Signature, layers: Layers) -> Any:
     names = [spec.name for spec in signature.inputs]
 
     def function(*values: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -306,7 +309,12 @@ def _concrete(signature: Signature) -> Any:
         return {spec.name: tf.identity(outputs[spec.name]) for spec in signature.outputs}
 
     specs = [tf.TensorSpec(spec.free_shape, spec.dtype, spec.name) for spec in signature.inputs]
-    return traced(signature, function, *specs)
+    concrete = traced(signature, function, layers, *specs)
+    given = {name: output.dtype.name for name, output in concrete.structured_outputs.items()}
+    other = [spec for spec in signature.outputs if given[spec.name] != spec.dtype]
+    if other:
+        raise NotExportable(other_dtype(signature, spec.name, given[spec.name], spec.dtype) for spec in other)
+    return concrete
 
 
 def _as_onnx(signature: Signature, concrete: Any, layers: Layers, opset: int) -> tuple[Any, list[Obstacle]]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from export.batches import axis_sizes, in_parts, row_axis
 from export.draws import check_draws, draws_inputs, statistics_of
-from export.errors import ExportError
+from export.errors import OTHER_DTYPE, ExportError
 from export.inputs import Way, draw_inputs, ways_to_draw, with_large_numbers
 from zoo.signature import NOISE_ROWS, NamedTensor, Signature
 
@@ -160,7 +160,9 @@ def check_outputs(
 
 def _check_output(spec: NamedTensor, value: np.ndarray, sizes: dict[str, int], label: str) -> None:
     if value.dtype != np.dtype(spec.dtype):
-        raise ExportError(f"{label}: output '{spec.name}' has dtype {value.dtype}, declared is {spec.dtype}.")
+        raise ExportError(
+            f"{label}: output '{spec.name}' has dtype {value.dtype}, declared is {spec.dtype}. {OTHER_DTYPE}"
+        )
     fits = value.ndim == len(spec.shape) and all(
         sizes.get(size, given) == given if isinstance(size, str) else size == given
         for size, given in zip(spec.shape, value.shape, strict=True)

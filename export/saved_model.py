@@ -10,6 +10,7 @@ import keras
 import tensorflow as tf
 
 from export.errors import ExportError
+from export.obstacles import Layers, layer_names
 from export.tracing import traced
 from zoo.signature import Signature
 
@@ -35,11 +36,11 @@ def write(model: keras.Model, signatures: Iterable[Signature], path: Path) -> No
     module = tf.Module()
     # Tracked, so that the graphs find their weights again.
     module.model_variables = [_variable(weight) for weight in model.variables]
-    endpoints = {}
+    endpoints, layers = {}, layer_names(model)
     for signature in signatures:
-        endpoints[endpoint_of(signature)] = whole = _endpoint(signature, signature.function, {})
+        endpoints[endpoint_of(signature)] = whole = _endpoint(signature, signature.function, {}, layers)
         if signature.defaults:
-            endpoints[signature.name] = _endpoint(signature, whole, signature.defaults)
+            endpoints[signature.name] = _endpoint(signature, whole, signature.defaults, layers)
     module.other_variables = _others(endpoints, module.model_variables)
     endpoints[_SERVING_DEFAULT] = endpoints["sample" if "sample" in endpoints else next(iter(endpoints))]
     try:
@@ -69,7 +70,7 @@ def endpoint_of(signature: Signature) -> str:
     return f"{signature.name}_with_options" if signature.defaults else signature.name
 
 
-def _endpoint(signature: Signature, whole: Any, fixed: dict[str, float]) -> Any:
+def _endpoint(signature: Signature, whole: Any, fixed: dict[str, float], layers: Layers) -> Any:
     """Returns a concrete function of the inputs that are not fixed, where `whole` is one of all."""
     specs = [spec for spec in signature.inputs if spec.name not in fixed]
     dtypes = {spec.name: spec.dtype for spec in signature.inputs}
@@ -79,9 +80,8 @@ def _endpoint(signature: Signature, whole: Any, fixed: dict[str, float]) -> Any:
         outputs = whole(**inputs, **constants)
         return {spec.name: outputs[spec.name] for spec in signature.outputs}
 
-    return traced(
-        signature, function, **{spec.name: tf.TensorSpec(spec.free_shape, spec.dtype, spec.name) for spec in specs}
-    )
+    tensors = {spec.name: tf.TensorSpec(spec.free_shape, spec.dtype, spec.name) for spec in specs}
+    return traced(signature, function, layers, **tensors)
 
 
 def _others(endpoints: Mapping[str, Any], known: Iterable[tf.Variable]) -> list[tf.Variable]:

@@ -32,13 +32,18 @@ def signatures_of(model: keras.Model) -> dict[str, Signature]:
             f"{model.name} does not know its inputs. Wrap it: x = keras.Input(shape of one), and export "
             "keras.Model(x, model(x)); or give it a method signatures()."
         )
-    input_specs = tuple(map(_spec, inputs, _identifiers(list(map(_input_name, inputs)))))
+    own = list(map(_input_name, inputs))
+    input_specs = tuple(map(_spec, inputs, _identifiers(own)))
     output = outputs[0] if isinstance(model, keras.Sequential) else model.output
-    names = _output_names(output, {spec.name for spec in input_specs})
+    given = _output_names(output)
+    names = _identifiers(given, {spec.name for spec in input_specs})
     output_specs = tuple(_spec(tensor, name) for tensor, name in zip(outputs, names, strict=True))
 
     call = call_of(model, [spec.name for spec in input_specs], names)
-    return {"call": Signature("call", call, input_specs, output_specs, description=f"The model {model.name}.")}
+    pairs = zip([*own, *given], [*(spec.name for spec in input_specs), *names], strict=True)
+    renamed = [f"'{before}' is {after}" for before, after in pairs if before != after]
+    description = f"The model {model.name}.{' Here ' if renamed else ''}{', '.join(renamed)}{'.' if renamed else ''}"
+    return {"call": Signature("call", call, input_specs, output_specs, description=description)}
 
 
 def _declared(model: Any) -> dict[str, Signature]:
@@ -83,12 +88,11 @@ def _input_name(tensor: Any) -> str:
     return layer.name if isinstance(layer, keras.layers.InputLayer) else tensor.name
 
 
-def _output_names(output: Any, taken: set[str]) -> list[str]:
-    """Returns names of outputs: the keys of a dict, and of what is nested the keys and places that lead there."""
+def _output_names(output: Any) -> list[str]:
+    """Returns what outputs are called: by the keys of a dict, and of what is nested by those that lead there."""
     paths = [path for path, _ in keras.tree.flatten_with_path(output)]
     is_dict = isinstance(output, dict)
-    names = ["_".join(map(str, path if is_dict else ("output", *path))) for path in paths]
-    return _identifiers(names, taken)
+    return ["_".join(map(str, path if is_dict else ("output", *path))) for path in paths]
 
 
 def _spec(tensor: Any, name: str) -> NamedTensor:

@@ -6,7 +6,7 @@ from typing import Any
 import tensorflow as tf
 
 from export.errors import cause_of
-from export.obstacles import NotExportable, Obstacle
+from export.obstacles import Layers, NotExportable, Obstacle, layers_of
 from zoo.signature import Signature
 
 _STATE = (
@@ -15,8 +15,15 @@ _STATE = (
 )
 
 
-def traced(signature: Signature, function: Callable[..., Any], /, *specs: tf.TensorSpec, **named: tf.TensorSpec) -> Any:
-    """Returns the concrete function of a function, which belongs to a signature.
+def traced(
+    signature: Signature,
+    function: Callable[..., Any],
+    layers: Layers,
+    /,
+    *specs: tf.TensorSpec,
+    **named: tf.TensorSpec,
+) -> Any:
+    """Returns the concrete function of a function, which belongs to a signature of a model with such names of layers.
 
     Raises:
         NotExportable: It fails as a graph, as Python that depends on values does, or lacks an output, or what it gives
@@ -36,7 +43,8 @@ def traced(signature: Signature, function: Callable[..., Any], /, *specs: tf.Ten
     changed = _changed_before_next(concrete.graph)
     if changed:
         reason = "is changed by a call, and the next one reads it"
-        raise NotExportable([Obstacle(signature.name, "A variable", (), changed, reason, _STATE)])
+        where = layers_of(changed, layers)
+        raise NotExportable([Obstacle(signature.name, "A variable", where, changed, reason, _STATE)])
     return concrete
 
 

@@ -2,6 +2,7 @@
 
 import importlib
 import pkgutil
+import re
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -47,11 +48,23 @@ def load_model(path: str | Path, any_model: bool = False) -> "GenerativeModel":
         raise ZooError(f"{path} is truncated, or no .keras file. Save the model again: model.save('name.keras').")
     try:
         model = keras.models.load_model(path)
-    except (ValueError, TypeError, OSError, KeyError, zipfile.BadZipFile) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+    except TypeError as error:
+        unknown = re.search(r"Could not locate (class|function) '(.+?)'", str(error))
+        if not unknown:
+            raise _unreadable(path, error) from error
+        kind, name = unknown.groups()
         raise ZooError(
-            f"{path} cannot be read as a .keras file ({reason}). If it is damaged, save the model again."
+            f"{path} holds the {kind} {name}, which this process does not know: put "
+            "@keras.saving.register_keras_serializable() above its definition, import that before loading, and save "
+            "the model again. A command line imports nothing of yours: load and export such a model from Python."
         ) from error
+    except (ValueError, OSError, KeyError, zipfile.BadZipFile) as error:
+        raise _unreadable(path, error) from error
     if not any_model and not isinstance(model, GenerativeModel):
         raise ZooError(f"{path} holds {a_kind(model)}, not a model of the zoo.")
     return model
+
+
+def _unreadable(path: str | Path, error: Exception) -> ZooError:
+    reason = (str(error).splitlines() or [type(error).__name__])[0]
+    return ZooError(f"{path} cannot be read as a .keras file ({reason}). If it is damaged, save the model again.")

@@ -39,6 +39,7 @@ def test_the_opset_is_the_one_asked_for(vae, opset, tmp_path):
     manifest = export.save(vae, tmp_path / "bundle", "onnx", signatures=["decode"], opset=opset)
     file = onnx_package.load(tmp_path / "bundle" / "onnx" / "decode.onnx")
     assert [entry.version for entry in file.opset_import] == [opset] == [manifest["opset"]]
+    assert file.ir_version >= onnx_package.helper.find_min_ir_version_for(list(file.opset_import))
     assert manifest["signatures"].keys() == {"decode"}
     assert manifest["parity"]["decode"]["onnx"] < 1e-5
 

@@ -7,6 +7,7 @@ import tensorflow as tf
 from keras import Input, Model, Sequential, layers, ops
 
 import export
+from export.signatures import signatures_of
 from zoo.signature import NamedTensor, Signature
 
 
@@ -500,3 +501,11 @@ def test_branches_that_give_constants_are_reduced(kind, tmp_path):
 def test_what_is_no_model_is_no_attribute_error():
     with pytest.raises(export.ExportError, match=r"expected a keras\.Model"):
         export.check_exportable(lambda x: x)
+
+
+def test_names_that_no_argument_can_have_are_said_with_what_they_become():
+    inputs = Input((2,), name="aux in")
+    model = Model(inputs, {"my out": layers.Dense(1)(inputs)}, name="renamed")
+    signature = signatures_of(model)["call"]
+    assert [spec.name for spec in (*signature.inputs, *signature.outputs)] == ["aux_in", "my_out"]
+    assert signature.description == "The model renamed. Here 'aux in' is aux_in, 'my out' is my_out."

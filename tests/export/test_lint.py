@@ -174,6 +174,34 @@ def test_python_and_tables_are_obstacles():
     assert export.check_exportable(keras.Sequential([keras.Input((3,), dtype="int64"), table]))
 
 
+def test_an_output_of_another_dtype_than_declared_is_an_obstacle(tmp_path):
+    largest = keras.layers.Lambda(lambda x: tf.argmax(x, axis=-1))  # which Keras takes for float32
+    (found,) = export.check_exportable(chain(largest))
+    assert str(found).startswith("signature 'call': Output 'output' is int64, declared is float32. Cast it")
+    with pytest.raises(export.ExportError, match="dtype int64, declared is float32. Cast it in the model"):
+        export.save(chain(largest), tmp_path / "bundle")
+    inputs = keras.Input((4,))
+    told = keras.Model(inputs, keras.ops.argmax(inputs, axis=-1))
+    assert export.save(told, tmp_path / "bundle", "onnx")["signatures"]["call"]["outputs"][0]["dtype"] == "int32"
+
+
+def test_the_layer_is_named_whose_variable_changes_or_that_fails_in_a_graph():
+    class Counter(keras.layers.Layer):
+        def build(self, _):
+            self.calls = self.add_weight(shape=(), initializer="zeros", trainable=False)
+
+        def call(self, x):
+            self.calls.assign_add(1.0)
+            return x * self.calls
+
+    (found,) = export.check_exportable(chain(Counter(name="counting")))
+    assert (found.op, found.layers) == ("A variable", ("counting",))
+    images = keras.Input((None, None, 1))
+    enlarged = keras.Model(images, keras.layers.UpSampling2D(interpolation="bilinear")(images))
+    (found,) = export.check_exportable(enlarged)
+    assert ", in UpSampling2D)" in found.reason
+
+
 def test_all_obstacles_are_named_at_once():
     found = export.check_exportable(chain(Spectrum(name="one"), Noise(), Spectrum(name="two")))
     assert {each.op: each.layers for each in found}["Svd"] == ("one", "two")
@@ -202,6 +230,8 @@ def test_the_command_line(cli, tmp_path):
     assert result.code == 1
     assert "MatrixInverse has no counterpart" in result.out
     assert json.loads(cli("lint", file, "--json").out)[0]["op"] == "MatrixInverse"
+    chain(Noise()).save(file)
+    assert "holds the class Noise, which this process does not know" in cli("lint", file).error
 
 
 def test_errors_of_handlers_are_shown(monkeypatch):
