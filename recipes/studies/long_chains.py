@@ -39,7 +39,7 @@ def main(name: str, picture: Path, count: int = IMAGES) -> None:
     from recipes.settings import ImageSettings
     from zoo.metrics import frechet_distance
 
-    model, judge = open_model(name).model, zoo.from_preset("classifier_mnist")
+    model, judge = open_model(name).model, zoo.metrics.Classifier.from_preset("classifier_mnist")
     data = load("mnist", ImageSettings())
     images, real = data.test[:count], judge.features(data.test)
     rows = [images[:SHOWN]]

@@ -137,7 +137,7 @@ def main(page: Path, names: list[str]) -> None:
     from recipes.settings import ImageSettings
     from zoo.files import write_text
 
-    data, judge = load("mnist", ImageSettings()), zoo.from_preset("classifier_mnist")
+    data, judge = load("mnist", ImageSettings()), zoo.metrics.Classifier.from_preset("classifier_mnist")
     models = {name: zoo.from_preset(name) for name in names}
     images, labels = data.test[:IMAGES], np.asarray(data.test_labels)[:IMAGES]
     clean = float((judge.logits(images).argmax(axis=1) == labels).mean())
