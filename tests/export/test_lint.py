@@ -178,7 +178,7 @@ def test_an_output_of_another_dtype_than_declared_is_an_obstacle(tmp_path):
     largest = keras.layers.Lambda(lambda x: tf.argmax(x, axis=-1))  # which Keras takes for float32
     (found,) = export.check_exportable(chain(largest))
     assert str(found).startswith("signature 'call': Output 'output' is int64, declared is float32. Cast it")
-    with pytest.raises(export.ExportError, match="dtype int64, declared is float32. Cast it in the model"):
+    with pytest.raises(export.ExportError, match=r"dtype int64, declared is float32\. Cast it"):
         export.save(chain(largest), tmp_path / "bundle")
     inputs = keras.Input((4,))
     told = keras.Model(inputs, keras.ops.argmax(inputs, axis=-1))

@@ -115,7 +115,12 @@ class EBM(EnergyModel):
     # Training.
 
     def compile(self, optimizer: Any = "adam", **kwargs: Any) -> None:
-        """Configures training, and makes what the objective keeps, such as a replay buffer. See `GenerativeModel`."""
+        """Configures training, and makes what the objective keeps, such as a replay buffer. See `GenerativeModel`.
+
+        Raises:
+            ZooError: The objective cannot train such a network, as sliced score matching one without curvature.
+        """
+        self.objective_layer.check_network(self)
         self.objective_layer.prepare(self.image_shape)
         super().compile(optimizer, **kwargs)
 

@@ -16,11 +16,13 @@ import tensorflow as tf
 from zoo import random
 from zoo.ebm.energies import Energy, energy_and_gradient
 from zoo.ebm.restoration import (
+    Blur,
     checked_observation,
     completed,
     drawn_towards,
     energy_completed,
     joined,
+    mask_tensor,
     pixels_of,
     seen_tensor,
 )
@@ -259,6 +261,8 @@ class EnergyModel(GenerativeModel):
         """
         images, known, noise = checked_observation(images, self.image_shape, mask, noise_level)
         blur = check_positive(blur, "blur", or_zero=True)
+        if blur > min(self.image_shape[:2]) / 3:
+            raise ZooError(f"blur is {blur:g} pixels, expected at most a third of the images' smaller side.")
         if blur and not noise:
             raise ZooError("a blur cannot be undone without noise: give a noise_level, such as 0.02.")
         heat = check_positive(temperature, "temperature", or_zero=True)
@@ -270,7 +274,7 @@ class EnergyModel(GenerativeModel):
         for first in range(0, len(images), VERB_BATCH):
             rows = slice(first, first + VERB_BATCH)
             seen = tf.constant(images[rows]), tf.constant(known[rows]), tf.constant(noise)
-            parts.append(self._restorer(*seen, *how, weight, tf.constant(first, tf.int64), blur).numpy())
+            parts.append(self._restorer(*seen, *how, weight, tf.constant(first, tf.int64), tf.constant(blur)).numpy())
         return joined(parts, "lower step_size, or train on")
 
     @functools.cached_property
@@ -287,10 +291,11 @@ class EnergyModel(GenerativeModel):
         steps: tf.Tensor,
         step_size: tf.Tensor,
         data_weight: tf.Tensor,
-        first: Seed = 0,
-        blur: float = 0.0,
+        first: tf.Tensor,
+        blur: tf.Tensor,
     ) -> tf.Tensor:
         """Returns rows `first` and on of restored images."""
+        seen_through = Blur(blur, *self.image_shape[:2])
         start = completed(images, mask, self._noise(tf.shape(images)[0], seed, first))
         energy = energy_completed(self.energy_of, images, mask, noise_level)
         sampler = self._sampler_for(temperature, step_size)
@@ -298,7 +303,7 @@ class EnergyModel(GenerativeModel):
 
         def towards_seen(position: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
             strength = at(sampler.step_size, index, tf.float32) * weight * self.sampler.own_temperature(index)
-            return drawn_towards(position, images, mask, strength, blur)
+            return drawn_towards(position, images, mask, strength, seen_through)
 
         end = self.chain(start, steps, random.fold_in(seed, _CHAIN), sampler, first, energy, towards_seen)
         return pixels_of(tf.where(noise_level <= 0, completed(images, mask, end), end))
@@ -314,8 +319,12 @@ class EnergyModel(GenerativeModel):
         steps = NamedTensor(
             "steps", (), "int64", (1, 10**6), "steps of the chain", examples=(2, 20), default=self.sample_steps
         )
-        known = NamedTensor("mask", ("batch", *self.image_shape[:2], 1), "float32", (0, 1), "1 where a pixel is known")
+        known = mask_tensor(self.image_shape)
         restored = image_tensor("restored", self.image_shape)
+        widest = min(self.image_shape[:2]) / 3
+        blur = NamedTensor(
+            "blur", (), "float32", (0.0, widest), "of what was seen, in pixels", (0.0, min(1.0, widest)), 0.0
+        )
         how: tuple[NamedTensor, ...] = (steps,)
         if isinstance(self.sampler.step_size, float):
             own = self.sampler.step_size
@@ -328,7 +337,7 @@ class EnergyModel(GenerativeModel):
             Signature(
                 "restore",
                 self._restore,
-                (seen_tensor(self.image_shape), known, _NOISE_LEVEL, SEED, _HEAT, *how, _DATA_WEIGHT, FIRST),
+                (seen_tensor(self.image_shape), known, _NOISE_LEVEL, SEED, _HEAT, *how, _DATA_WEIGHT, FIRST, blur),
                 (restored,),
                 description="What is likely, given what was seen.",
             ),
@@ -366,8 +375,9 @@ class EnergyModel(GenerativeModel):
         steps: tf.Tensor,
         data_weight: tf.Tensor,
         first: tf.Tensor,
+        blur: tf.Tensor,
         step_size: tf.Tensor | None = None,
     ) -> dict[str, tf.Tensor]:
         size = tf.constant(self._default_step_size) if step_size is None else step_size
-        given = image, mask, noise_level, seed, temperature, steps, size, data_weight, first
+        given = image, mask, noise_level, seed, temperature, steps, size, data_weight, first, blur
         return {"restored": self._restored(*given)}

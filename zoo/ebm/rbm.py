@@ -13,7 +13,7 @@ intensity as the probability of 1; v is [batch, pixels], h is [batch, hidden_uni
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -23,15 +23,16 @@ import tensorflow as tf
 from zoo import random
 from zoo.ebm.partition import LogPartition, annealed_importance_sampling
 from zoo.ebm.rbm_path import RBMPath, drawn
+from zoo.ebm.restoration import checked_mask, completed, mask_tensor
 from zoo.errors import ZooError
 from zoo.metrics.likelihood import LogLikelihood
 from zoo.model import VERB_BATCH, GenerativeModel
 from zoo.random import Seed
 from zoo.signature import COUNT, FIRST, SEED, TEMPERATURE, NamedTensor, Signature, image_tensor
-from zoo.validation import check_count, check_sizes
+from zoo.validation import check_count, check_seed, check_sizes
 
 STEPS = NamedTensor("steps", (), "int64", (1, 10**6), "steps of the chain", examples=(2, 20), default=1000)
-_BINARIZE, _HIDDEN, _VISIBLE, _CHAIN = range(4)  # purposes of noise
+_BINARIZE, _HIDDEN, _VISIBLE, _CHAIN, _START = range(5)  # purposes of noise
 
 
 @keras.saving.register_keras_serializable(package="zoo")
@@ -168,16 +169,24 @@ class RBM(GenerativeModel):
         error = tf.reduce_sum(tf.square(visible - again), axis=-1)
         return {"loss": energy - sampled, "free_energy": energy, "reconstruction_error": error}
 
-    def binarized(self, images: tf.Tensor, seed: Seed) -> tf.Tensor:
-        """Returns binary pixels [batch, pixels], each 1 with its intensity as the probability."""
+    def binarized(self, images: tf.Tensor, seed: Seed, first: Seed = 0) -> tf.Tensor:
+        """Returns binary pixels [batch, pixels], each 1 with its intensity as the probability; rows from `first` on."""
         flat = tf.reshape(tf.cast(images, tf.float32), [-1, math.prod(self.image_shape)])
-        return drawn(flat, seed)
+        return drawn(flat, seed, first)
 
-    def _moved(self, visible: tf.Tensor, steps: Any, seed: Seed, *options: Any) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns pixels after so many steps, and their probabilities at the last."""
+    def _moved(
+        self,
+        visible: tf.Tensor,
+        steps: Any,
+        seed: Seed,
+        *options: Any,
+        after: Callable[[tf.Tensor], tf.Tensor] = lambda visible: visible,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns pixels after so many steps, each followed by `after`, and their probabilities at the last."""
 
         def step(index: tf.Tensor, visible: tf.Tensor, _: tf.Tensor) -> tuple:
-            return index + 1, *self.gibbs_step(visible, random.fold_in(seed, index), *options)
+            visible, means = self.gibbs_step(visible, random.fold_in(seed, index), *options)
+            return index + 1, after(visible), means
 
         steps = tf.cast(steps, tf.int64)
         return tf.while_loop(lambda index, *_: index < steps, step, (tf.zeros([], tf.int64), visible, visible))[1:]
@@ -197,6 +206,10 @@ class RBM(GenerativeModel):
             ZooError: The images are not as in `fit`.
         """
         return self.run_in_batches("energy", image=self._checked_images(images, "images"))["energy"]
+
+    def anomaly_score(self, images: np.ndarray) -> np.ndarray:
+        """Returns how unlike the training images each is, float32 [batch]: its energy."""
+        return self.energy(images)
 
     def sample(
         self, n: int, seed: int = 0, label: Any = None, temperature: float = 1.0, steps: int | None = None
@@ -223,6 +236,74 @@ class RBM(GenerativeModel):
             rows = tf.constant(seed, tf.int64), tf.constant(min(VERB_BATCH, n - first))
             parts.append(self._chain(*rows, *how, tf.constant(first, tf.int64)).numpy())
         return np.concatenate(parts)
+
+    def restore(
+        self,
+        images: np.ndarray,
+        mask: np.ndarray,
+        seed: int = 0,
+        temperature: float = 1.0,
+        steps: int | None = None,
+    ) -> np.ndarray:
+        """Completes images, by block Gibbs sampling of the pixels that are not known.
+
+        Args:
+            images: What was seen, [batch, height, width, channels] in [0, 1].
+            mask: 1 where a pixel is known and 0 where not, [batch, height, width, 1].
+            seed: Decides the noise.
+            temperature: From 1e-6 to 1e6: the energy is divided by it.
+            steps: Of each chain, by default 1,000.
+
+        Returns:
+            float32 [batch, height, width, channels]: known pixels as they were seen, and of others the probabilities
+            of the last step.
+
+        Raises:
+            ZooError: An argument is not as described.
+        """
+        images = self._checked_images(images, "images")
+        known = checked_mask(mask, images)
+        how = (
+            tf.constant(check_seed(seed), tf.int64),
+            TEMPERATURE.checked(temperature, "restore"),
+            STEPS.checked(STEPS.default if steps is None else steps, "restore"),
+        )
+        parts = []
+        for first in range(0, len(images), VERB_BATCH):
+            rows = slice(first, first + VERB_BATCH)
+            seen = tf.constant(images[rows]), tf.constant(known[rows])
+            parts.append(self._restorer(*seen, *map(tf.constant, how), tf.constant(first, tf.int64)).numpy())
+        return np.concatenate(parts)
+
+    @functools.cached_property
+    def _restorer(self) -> Any:
+        return tf.function(self._restored, autograph=False)
+
+    def _restored(
+        self,
+        images: tf.Tensor,
+        mask: tf.Tensor,
+        seed: tf.Tensor,
+        temperature: tf.Tensor,
+        steps: tf.Tensor,
+        first: tf.Tensor,
+    ) -> tf.Tensor:
+        """Returns rows `first` and on of restored images."""
+        flat = [-1, math.prod(self.image_shape)]
+        known = tf.reshape(mask * tf.ones_like(images), flat)
+        seen = self.binarized(images, random.fold_in(seed, _BINARIZE), first)
+        start = self.binarized(tf.zeros_like(images) + self._mean_image(), random.fold_in(seed, _START), first)
+
+        def clamped(visible: tf.Tensor) -> tf.Tensor:
+            return completed(seen, known, visible)
+
+        seed = random.fold_in(seed, _CHAIN)
+        _, means = self._moved(clamped(start), steps, seed, temperature, first, after=clamped)
+        return completed(images, mask, tf.reshape(means, [-1, *self.image_shape]))
+
+    def _mean_image(self) -> tf.Tensor:
+        """Returns the probabilities that chains start with, [height, width, channels]."""
+        return tf.reshape(tf.sigmoid(self.visible_bias), self.image_shape)
 
     @functools.cached_property
     def _chain(self) -> Any:
@@ -299,15 +380,23 @@ class RBM(GenerativeModel):
     # Export and serialization.
 
     def signatures(self) -> dict[str, Signature]:
-        """Returns `energy`, `reconstruct` and `sample`."""
+        """Returns `energy`, `reconstruct`, `sample` and `restore`."""
         image, copy = image_tensor("image", self.image_shape), image_tensor("reconstruction", self.image_shape)
-        drawn = image_tensor("image", self.image_shape, "n")
+        drawn, restored = image_tensor("image", self.image_shape, "n"), image_tensor("restored", self.image_shape)
+        known = mask_tensor(self.image_shape)
         energy = NamedTensor("energy", ("batch",), description="free energy in nats")
         signatures = (
             Signature("energy", self._energy, (image,), (energy,), description="How unlikely an image is."),
             Signature("reconstruct", self._reconstruct, (image,), (copy,), description="Mean image of a step."),
             Signature(
                 "sample", self._sample, (SEED, COUNT, TEMPERATURE, STEPS, FIRST), (drawn,), description="New images."
+            ),
+            Signature(
+                "restore",
+                self._restore,
+                (image, known, SEED, TEMPERATURE, STEPS, FIRST),
+                (restored,),
+                description="What is likely, given what was seen.",
             ),
         )
         return {signature.name: signature for signature in signatures}
@@ -322,6 +411,9 @@ class RBM(GenerativeModel):
         self, seed: tf.Tensor, n: tf.Tensor, temperature: tf.Tensor, steps: tf.Tensor, first: tf.Tensor
     ) -> dict[str, tf.Tensor]:
         return {"image": self._images_of_chain(seed, n, temperature, steps, first)}
+
+    def _restore(self, image: tf.Tensor, mask: tf.Tensor, **how: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"restored": self._restored(image, mask, **how)}
 
     def get_config(self) -> dict:
         """Returns the arguments of the constructor."""

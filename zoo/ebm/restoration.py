@@ -13,9 +13,6 @@ Steps that suit E are far too large for the second term. So a chain takes a step
 which without a blur is implicit, rests where E' does, and is stable for any h (Parikh and Boyd 2014, section 4.2).
 """
 
-import math
-from typing import Any
-
 import numpy as np
 import tensorflow as tf
 
@@ -45,7 +42,7 @@ def energy_completed(energy: Energy, images: tf.Tensor, mask: tf.Tensor, noise_l
 
 
 def drawn_towards(
-    positions: tf.Tensor, images: tf.Tensor, mask: tf.Tensor, strength: tf.Tensor, blur: float = 0.0
+    positions: tf.Tensor, images: tf.Tensor, mask: tf.Tensor, strength: tf.Tensor, blur: "Blur"
 ) -> tf.Tensor:
     """Returns positions a step nearer to what was seen.
 
@@ -54,36 +51,43 @@ def drawn_towards(
         images: What was seen, in their shape.
         mask: 1 where a pixel is known, else 0; broadcasts against the images.
         strength: r, a scalar; 0 leaves positions as they are.
-        blur: The standard deviation of the blur in what was seen, in pixels; 0 for none.
+        blur: A, the blur in what was seen.
     """
-    if blur:
-        with tf.GradientTape() as tape:
-            tape.watch(positions)
-            error = 0.5 * tf.reduce_sum(mask * tf.square(blurred(positions, blur) - images))
-        apart: Any = tape.gradient(error, positions)
-    else:
-        apart = mask * (positions - images)
-    return positions - strength / (1 + strength) * apart
+    return positions - strength / (1 + strength) * blur.transposed(mask * (blur(positions) - images))
 
 
-def blurred(images: tf.Tensor, spread: float) -> tf.Tensor:
-    """Returns images [batch, height, width, channels] under a Gaussian blur, edges repeated.
+class Blur:
+    """A Gaussian blur of images [batch, height, width, channels], edges repeated: a linear map.
 
     Args:
-        images: Pixels.
-        spread: The standard deviation, in pixels; the kernel is cut off at three of them.
+        spread: The standard deviation, in pixels, a scalar from 0, which is no blur, to a third of the smaller side;
+            the kernel is cut off at three of them.
+        height, width: Of the images.
     """
-    reach = max(1, math.ceil(3 * spread))
-    weights = [math.exp(-(place**2) / (2 * spread**2)) for place in range(-reach, reach + 1)]
-    for axis in (1, 2):
-        size = int(images.shape[axis] or 0)
-        # Edges are repeated by asking for them again.
-        shifted = [
-            weight * tf.gather(images, [min(max(place + shift, 0), size - 1) for place in range(size)], axis=axis)
-            for shift, weight in zip(range(-reach, reach + 1), weights, strict=True)
-        ]
-        images = tf.add_n(shifted) / sum(weights)
-    return images
+
+    def __init__(self, spread: tf.Tensor, height: int, width: int):
+        self._rows, self._columns = _blur_matrix(height, spread), _blur_matrix(width, spread)
+
+    def __call__(self, images: tf.Tensor) -> tf.Tensor:
+        """Returns A x."""
+        images = tf.einsum("ab,nbwc->nawc", self._rows, images)
+        return tf.einsum("ab,nhbc->nhac", self._columns, images)
+
+    def transposed(self, images: tf.Tensor) -> tf.Tensor:
+        """Returns A^T x."""
+        images = tf.einsum("ba,nbwc->nawc", self._rows, images)
+        return tf.einsum("ba,nhbc->nhac", self._columns, images)
+
+
+def _blur_matrix(size: int, spread: tf.Tensor) -> tf.Tensor:
+    """Returns [size, size]: in each row, what pixels count for in one that is blurred."""
+    apart = np.arange(-size, 2 * size, dtype=np.float32) - np.arange(size, dtype=np.float32)[:, None]
+    weights = tf.exp(-np.square(apart) / (2 * tf.square(tf.maximum(spread, 1e-3))))
+    weights = tf.where(np.abs(apart) <= tf.maximum(1.0, tf.math.ceil(3 * spread)), weights, 0.0)
+    # What lies beyond an edge is as the edge.
+    pixel = np.clip(np.arange(-size, 2 * size), 0, size - 1)
+    weights = tf.matmul(weights, np.eye(size, dtype=np.float32)[pixel])
+    return weights / tf.reduce_sum(weights, axis=1, keepdims=True)
 
 
 def checked_observation(
@@ -132,6 +136,11 @@ def _check_reach(images: np.ndarray, noise_level: float) -> None:
 def seen_tensor(image_shape: tuple[int, ...]) -> NamedTensor:
     """Returns the declaration of what was seen: pixels, which noise may have led beyond [0, 1]."""
     return NamedTensor("image", ("batch", *image_shape), "float32", (-1e4, 1e4), "what was seen", examples=(0.0, 1.0))
+
+
+def mask_tensor(image_shape: tuple[int, ...]) -> NamedTensor:
+    """Returns the declaration of a mask."""
+    return NamedTensor("mask", ("batch", *image_shape[:2], 1), "float32", (0, 1), "1 where a pixel is known")
 
 
 def checked_mask(mask: np.ndarray, images: np.ndarray) -> np.ndarray:

@@ -25,7 +25,7 @@ from typing_extensions import Self
 
 from zoo import random
 from zoo.ebm.noise_descent import drawn_images, restored_images
-from zoo.ebm.restoration import checked_observation, joined, pixels_of, seen_tensor
+from zoo.ebm.restoration import checked_observation, joined, mask_tensor, pixels_of, seen_tensor
 from zoo.errors import ZooError
 from zoo.model import VERB_BATCH, GenerativeModel
 from zoo.networks.inputs import check_takes_levels, known_output, known_shape
@@ -284,7 +284,7 @@ class ScoreModel(GenerativeModel):
             NamedTensor("score", shape),
         )
         anomaly = NamedTensor("anomaly_score", ("batch",), description="in nats, up to a constant")
-        known = NamedTensor("mask", ("batch", *self.image_shape[:2], 1), "float32", (0, 1), "1 where a pixel is known")
+        known = mask_tensor(self.image_shape)
         steps = dataclasses.replace(_STEPS, default=self.sample_steps)
         seen = (seen_tensor(self.image_shape), known, _SEEN_NOISE, SEED, _HEAT, steps, FIRST)
         restored = image_tensor("restored", self.image_shape)

@@ -1,13 +1,16 @@
 """Objectives against a Normal distribution, whose energy is known; chains, buffers and what is refused."""
 
+import math
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from scipy.ndimage import gaussian_filter
 
 import zoo
 from zoo.ebm import objectives, samplers
-from zoo.ebm.restoration import blurred
+from zoo.ebm.restoration import Blur
 from zoo.networks import conv_energy
 
 MEAN, SPREAD = 0.5, 0.1
@@ -343,13 +346,26 @@ def test_known_pixels_stay_and_unknown_ones_become_likely():
 def test_a_blur_is_undone():
     images = np.zeros((2, 8, 8, 1), np.float32)
     images[:, 2:6, 3] = 1
-    seen = blurred(tf.constant(images), 0.8).numpy()
-    np.testing.assert_allclose(seen[0].sum(), images[0].sum(), rtol=1e-3)
+    seen = Blur(tf.constant(0.8), 8, 8)(tf.constant(images)).numpy()
     flat = keras.layers.Dense(1, kernel_initializer="zeros")
     network = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten(), flat])
     model = zoo.EBM(network, sampler=samplers.GradientDescent(1e-4, bounds=(0.0, 1.0)))
     restored = model.restore(seen, noise_level=0.01, blur=0.8, steps=1000)
     assert np.abs(restored - images).mean() < 0.4 * np.abs(seen - images).mean()
+    how = {"image": seen, "mask": np.ones((2, 8, 8, 1)), "seed": 0, "steps": 1000, "noise_level": 0.01}
+    np.testing.assert_allclose(model.run("restore", blur=0.8, **how)["restored"], restored, atol=1e-5)
+    assert np.abs(model.run("restore", **how)["restored"] - restored).max() > 0.1
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.4, 1.5, 2.6])
+def test_a_blur_is_that_of_scipy_and_its_transpose_is_one(spread):
+    images, others = np.random.default_rng(0).random((2, 2, 8, 11, 1)).astype(np.float32)
+    blur = Blur(tf.constant(spread), 8, 11)
+    radius = max(1, math.ceil(3 * spread))
+    expected = gaussian_filter(images, (0, spread, spread, 0), mode="nearest", radius=radius) if spread else images
+    np.testing.assert_allclose(blur(images), expected, atol=1e-6)
+    left, right = np.sum(blur(images).numpy() * others), np.sum(images * blur.transposed(others).numpy())
+    np.testing.assert_allclose(left, right, rtol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -360,6 +376,7 @@ def test_a_blur_is_undone():
         ({"mask": np.full((3, 8, 8, 1), 0.5)}, "other values than 0 and 1"),
         ({"noise_level": 0.0}, "noise_level is 0.0"),
         ({"mask": np.ones((3, 8, 8, 1)), "blur": 1.0}, "give a noise_level"),
+        ({"noise_level": 0.1, "blur": 3.0}, "blur is 3 pixels, expected at most a third"),
         ({"noise_level": 0.1, "temperature": -1.0}, "temperature is -1.0"),
         ({"noise_level": 0.1, "steps": 0}, "steps is 0"),
         ({"noise_level": 0.1, "data_weight": -1.0}, "data_weight is -1.0"),
@@ -386,3 +403,13 @@ def test_energies_that_run_away_stop_training(digits):
         model.fit(digits[:64], batch_size=16, epochs=3, verbose=0)
     with pytest.raises(zoo.ZooError, match="energy_limit is 0"):
         objectives.ContrastiveDivergence(energy_limit=0)
+
+
+@pytest.mark.parametrize("activation", ["relu", "leaky_relu", "linear"])
+def test_sliced_score_matching_refuses_energies_without_curvature(activation):
+    def made(activation):
+        return zoo.EBM(conv_energy((8, 8, 1), (4,), 4, activation), objectives.SlicedScoreMatching())
+
+    with pytest.raises(zoo.ZooError, match=r"no curvature.*swish"):
+        made(activation).compile()
+    made("softplus").compile()

@@ -185,3 +185,38 @@ def test_paths_that_change_what_they_lead_through_are_refused():
     ):
         sampler = zoo.ebm.samplers.HamiltonianMonteCarlo(0.1)
         GeometricPath(energy, tfp.distributions.Normal(tf.zeros(3), 1.0), sampler)
+
+
+def test_restored_pixels_are_those_of_the_enumerated_conditional():
+    model, count = made(0.8), 4000
+    seen, known = np.array([1, 0, 1, 0, 0, 0], np.float32), np.array([1, 1, 1, 0, 0, 0], np.float32)
+    fits = (all_pixels()[:, :3] == seen[:3]).all(axis=1)
+    probabilities = enumerated(model)[1] * fits
+    expected = probabilities @ all_pixels() / probabilities.sum()
+    images, mask = (
+        np.tile(seen.reshape(1, *SHAPE), (count, 1, 1, 1)),
+        np.tile(known.reshape(1, *SHAPE), (count, 1, 1, 1)),
+    )
+    restored = model.restore(images, mask, steps=40)
+    flat = restored.reshape(count, -1)
+    np.testing.assert_array_equal(flat[:, :3], images.reshape(count, -1)[:, :3])
+    errors = flat[:, 3:].std(axis=0) / np.sqrt(count)
+    assert (np.abs(flat.mean(axis=0) - expected)[3:] < 4.5 * errors).all()
+    assert np.abs(flat.mean(axis=0) - enumerated(model)[1] @ all_pixels())[3:].max() > 0.03  # not of the marginal
+    again = model.run("restore", image=images[:5], mask=mask[:5], seed=0, steps=40)["restored"]
+    np.testing.assert_allclose(again, restored[:5], atol=1e-6)
+    np.testing.assert_array_equal(model.anomaly_score(images[:3]), model.energy(images[:3]))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"mask": np.ones((2, 3, 2))}, r"mask has shape \[2, 3, 2\], expected \[2, 3, 2, 1\]"),
+        ({"temperature": 0.0}, "'temperature' of 'restore' is 0"),
+        ({"steps": 0}, "'steps' of 'restore' is 0"),
+        ({"seed": -1}, "seed is -1"),
+    ],
+)
+def test_what_cannot_be_restored(options, message):
+    with pytest.raises(zoo.ZooError, match=message):
+        made().restore(np.zeros((2, *SHAPE)), **{"mask": np.ones((2, 3, 2, 1)), **options})

@@ -48,6 +48,9 @@ class Objective(keras.layers.Layer):
     def prepare(self, image_shape: tuple[int, int, int]) -> None:
         """Makes what training needs besides the network, when the model is compiled."""
 
+    def check_network(self, model: Trained) -> None:
+        """Raises a ZooError where the network of a model cannot be trained by this, when the model is compiled."""
+
     def values(self, model: Trained, images: tf.Tensor, seed: Seed, training: bool) -> dict[str, tf.Tensor]:
         """Returns "loss" and the terms in `names`, each [batch], for images [batch, height, width, channels]."""
         raise NotImplementedError

@@ -12,6 +12,7 @@ import functools
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from zoo import random
@@ -22,6 +23,7 @@ from zoo.random import Seed
 from zoo.validation import check_count, check_positive
 
 _NOISE, _SCALE, _DIRECTION = range(3)  # purposes of noise
+_TRIED = 8  # images, to see whether a network has curvature
 
 
 @keras.saving.register_keras_serializable(package="zoo")
@@ -81,6 +83,20 @@ class SlicedScoreMatching(Objective):
         self.directions = check_count(directions, "directions")
         self.data_noise = check_positive(data_noise, "data_noise", or_zero=True)
 
+    def check_network(self, model: Trained) -> None:
+        """Refuses energies that consist of planes, as with ReLU: their loss falls without end, and they learn nothing.
+
+        Raises:
+            ZooError: The curvature is 0 at images of noise.
+        """
+        images = random.uniform(tf.constant([_TRIED, *model.image_shape]), 0)
+        if not np.any(self.values(model, images, 0, False)["curvature"]):
+            raise ZooError(
+                "the energy has no curvature, and sliced score matching learns from that: a network with relu or "
+                "leaky_relu consists of planes. Give it smooth activations such as swish, or take "
+                "DenoisingScoreMatching."
+            )
+
     def values(self, model: Trained, images: tf.Tensor, seed: Seed, training: bool) -> dict[str, tf.Tensor]:
         """Returns the loss, the energies of data and v . H v, the mean curvature along directions."""
         data = images + self.data_noise * random.normal(tf.shape(images), random.fold_in(seed, _NOISE))
@@ -92,7 +108,8 @@ class SlicedScoreMatching(Objective):
             tape.watch(data)
             energies, gradient = energy_and_gradient(functools.partial(model.energy_of, training=training), data)
             slope = tf.reduce_sum(gradient * direction, axis=axes)
-        curvature = -tf.reduce_sum(tape.gradient(slope, data) * direction, axis=axes)
+        turned = tape.gradient(slope, data, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        curvature = -tf.reduce_sum(turned * direction, axis=axes)
         loss = curvature + 0.5 * tf.reduce_sum(tf.square(gradient), axis=axes) + NO_PART * energies
         named = {"loss": loss, "data_energy": energies, "curvature": curvature}
         return {name: tf.reduce_mean(tf.reshape(value, [-1, self.directions]), axis=1) for name, value in named.items()}
