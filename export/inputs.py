@@ -9,9 +9,10 @@ import numpy as np
 from zoo.signature import NamedTensor
 
 # The size of a free axis that does not lead, by its place among them and the size of those that do. The first shows a
-# transposed axis, and what works with odd sizes; the second is for what halves images a few times, the third for what
-# takes inputs of one size.
+# transposed axis, and what works with odd sizes or with even ones alone; the second is for what takes odd ones; the
+# third for what halves images a few times, the fourth for what takes inputs of one size.
 _SIZES: tuple[Callable[[int, int], int], ...] = (
+    lambda place, batch: 32 + 2 * place + batch + (batch > 1),
     lambda place, batch: 32 + 2 * place + batch,
     lambda place, batch: 32 * (place + (batch > 1)),
     lambda _, batch: 32 * (1 + (batch > 1)),

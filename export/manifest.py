@@ -62,11 +62,17 @@ def _no_function(**_: Any) -> dict[str, Any]:
 
 
 def hashes(directory: Path) -> dict[str, dict[str, Any]]:
-    """Returns SHA-256 and size of every file below a folder except the manifest."""
-    files = sorted(path for path in directory.rglob("*") if path.is_file() and path != directory / NAME)
-    return {
-        path.relative_to(directory).as_posix(): {"sha256": sha256(path), "bytes": path.stat().st_size} for path in files
-    }
+    """Returns SHA-256 and size of every file below a folder except the manifest.
+
+    What is neither a file nor a folder, as a pipe or a link to a folder, is listed too, with no hash.
+    """
+    found = {}
+    for path in sorted(directory.rglob("*")):
+        if path.is_file() and path != directory / NAME:
+            found[path.relative_to(directory).as_posix()] = {"sha256": sha256(path), "bytes": path.stat().st_size}
+        elif path.is_symlink() or not (path.is_file() or path.is_dir()):
+            found[path.relative_to(directory).as_posix()] = {"sha256": "", "bytes": 0}
+    return found
 
 
 def write(directory: Path, manifest: dict[str, Any]) -> None:

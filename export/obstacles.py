@@ -26,11 +26,13 @@ _LOOPED = (
     "Write the loop as tf.while_loop or tf.map_fn, or as tf.scan with an initializer; keras.ops.scan does not convert "
     "either."
 )
+_CASES = "Write tf.switch_case as tf.cond inside tf.cond."
 _TEXT = "Do it before the model: a bundle takes numbers alone."
 _REMEDIES = {
     "EagerPyFunc": _PYTHON,
     "PyFunc": _PYTHON,
     "PyFuncStateless": _PYTHON,
+    **dict.fromkeys(("Case", "StatelessCase", "_SwitchN"), _CASES),
     **dict.fromkeys(("StatelessWhile", "While"), _LOOPED),
     **dict.fromkeys(("PartitionedCall", "StatefulPartitionedCall"), _COMPILED),
     **dict.fromkeys(("MatrixInverse", "MatrixSolve", "Qr", "SelfAdjointEigV2", "Svd", "Eig", "Lu"), _SOLVED),

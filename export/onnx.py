@@ -23,6 +23,7 @@ from tf2onnx import tf_loader
 from tf2onnx.tfonnx import process_tf_graph
 
 from export.bodies import graphs_of
+from export.branches import give_shapes
 from export.compaction import compact
 from export.dilations import keep_apart
 from export.errors import ExportError, first_line
@@ -153,9 +154,9 @@ def convert(
             again = lambda: _as_onnx(signature, concrete, layers, opset)[0]  # noqa: E731
             if passes != "none":
                 graph = optimized(graph, again) if passes == "lean" else plain(graph)
-            keep_pads(graph)
+            refused = keep_pads(graph)
             model = graph.make_model(signature.name)
-        found = obstacles_of(signature, errors, (), (), layers)
+        found = obstacles_of(signature, errors, refused, (), layers)
     if found:
         raise NotExportable(found)
     compact(model)
@@ -336,9 +337,10 @@ def _as_onnx(signature: Signature, concrete: Any, layers: Layers, opset: int) ->
         if in_bfloat16:
             return None, [too_coarse(signature, in_bfloat16, layers)]
         keep_apart(frozen)
-        with tf.Graph().as_default() as tf_graph:
-            tf.import_graph_def(frozen, name="")
-            _copy_shapes(concrete.graph, tf_graph)
+        tf_graph = _with_shapes(frozen, concrete.graph)
+        if give_shapes(frozen, tf_graph):
+            tf_graph = _with_shapes(frozen, concrete.graph)
+        with tf_graph.as_default():
             graph = process_tf_graph(
                 tf_graph,
                 continue_on_error=True,  # so that all ops without a counterpart are named at once
@@ -358,6 +360,14 @@ def _in_bfloat16(graph: Any) -> Iterator[str]:
         kinds = (kind for attribute in node.attr.values() for kind in (attribute.type, *attribute.list.type))
         if tf.bfloat16.as_datatype_enum in kinds:
             yield node.name
+
+
+def _with_shapes(frozen: Any, known: tf.Graph) -> tf.Graph:
+    """Returns a GraphDef as a graph, whose tensors have the shapes that they have in another graph."""
+    with tf.Graph().as_default() as graph:
+        tf.import_graph_def(frozen, name="")
+        _copy_shapes(known, graph)
+    return graph
 
 
 def _copy_shapes(known: tf.Graph, graph: tf.Graph) -> None:

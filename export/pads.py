@@ -4,6 +4,9 @@ Zeros around images whose maxima are taken are no pixels at all to it: it makes 
 whose pads are below all numbers, unless the pad names its axes, as it may from opset 18 on. Before, the smallest normal
 number stands for zero there.
 
+Pooling with pads by their name fails in it where windows leave pixels out between them, as there is nothing to pad.
+Along axes where a window is one pixel the pixels are picked before.
+
 A convolution that skips pixels, with pads by its name for them, is refused once it runs. They are written as numbers,
 which they are at any size of the image where there are no strides.
 """
@@ -13,22 +16,51 @@ from typing import Any
 import numpy as np
 from tf2onnx import utils
 
+from export.obstacles import Refusal
+
 _WITH_AXES = 18
 
 
-def keep_pads(graph: Any) -> None:
-    """Writes pads of zeros that a maximum follows so that they stay.
+def keep_pads(graph: Any) -> list[Refusal]:
+    """Writes pads of zeros that a maximum follows so that they stay, and others as numbers.
 
     Args:
         graph: Of tf2onnx, which is changed.
+
+    Returns:
+        Pooling that ONNX Runtime would fail at for some sizes.
     """
+    refused: list[Refusal] = []
     for node in list(graph.get_nodes()):
         for body in (node.get_body_graphs() or {}).values():
-            keep_pads(body)
+            refused += keep_pads(body)
+        if node.type in ("AveragePool", "MaxPool") and node.get_attr_value("auto_pad") in (b"SAME_UPPER", "SAME_UPPER"):
+            refused += _pick_pixels(graph, node)
         if node.type == "Conv" and node.get_attr_value("auto_pad") in (b"SAME_UPPER", "SAME_UPPER"):
             _pad_by_numbers(node)
         if node.type == "MaxPool" and node.inputs[0] is not None and node.inputs[0].type == "Pad":
             _keep(graph, node.inputs[0])
+    return refused
+
+
+def _pick_pixels(graph: Any, pool: Any) -> list[Refusal]:
+    """Picks pixels before a pool, along axes where each window is one of them."""
+    window, strides = list(pool.get_attr_value("kernel_shape")), list(pool.get_attr_value("strides"))
+    if any(1 < size < stride for size, stride in zip(window, strides, strict=True)):
+        reason = (
+            f"its windows of {window} leave pixels out between them, {strides} apart, and with padding='same' they are "
+            "placed by the size of the image, which is free"
+        )
+        return [(pool.type, pool.name, reason)]
+    axes = [axis for axis, (size, stride) in enumerate(zip(window, strides, strict=True)) if size < stride]
+    if axes:
+        parts = ([0] * len(axes), [np.iinfo(np.int64).max] * len(axes), [2 + axis for axis in axes])
+        steps = [strides[axis] for axis in axes]
+        constants = [graph.make_const(utils.make_name("pick"), np.array(part)) for part in (*parts, steps)]
+        picked = graph.make_node("Slice", [pool.input[0], *(constant.output[0] for constant in constants)])
+        graph.replace_input(pool, pool.input[0], picked.output[0], 0)
+        pool.set_attr("strides", [1 if axis in axes else stride for axis, stride in enumerate(strides)])
+    return []
 
 
 def _pad_by_numbers(conv: Any) -> None:

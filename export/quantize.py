@@ -63,7 +63,7 @@ def _quantized(model: onnx.ModelProto, name: str, calibration: Sequence[Arrays])
         try:
             if calibration:
                 options |= {"op_types_to_quantize": list(PRODUCTS), "activation_type": QuantType.QUInt8}
-                options["nodes_to_exclude"] += _last_products(model.graph)
+                options["nodes_to_exclude"] += [*_last_products(model.graph), *_constant_on_the_left(model.graph)]
                 quantize_static(model, path, Reader(), **options)
             else:
                 quantize_dynamic(model, path, op_types_to_quantize=_DYNAMIC, **options)
@@ -102,6 +102,12 @@ def _last_products(graph: onnx.GraphProto) -> list[str]:
         if node.op_type in PRODUCTS or follows:
             leads_on |= read_by(node)
     return found
+
+
+def _constant_on_the_left(graph: onnx.GraphProto) -> list[str]:
+    """Returns products of a constant with a tensor, as in resizing: their scales can only be of the second."""
+    constants = {tensor.name for tensor in graph.initializer}
+    return [node.name for node in graph.node if node.op_type in ("Gemm", "MatMul") and node.input[0] in constants]
 
 
 def _with_weights_of_two_axes(graph: onnx.GraphProto) -> list[str]:

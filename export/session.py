@@ -125,7 +125,8 @@ def run_session(
         options: Of this run. Another thread may set their `terminate`, to stop it between two nodes.
 
     Raises:
-        ExportError: A node fails, the run was stopped, or the graph is not one of the signature.
+        ExportError: A node fails, the run was stopped, the graph is not one of the signature, or it gives other shapes
+            than are declared.
     """
     names = [output.name for output in session.get_outputs()]
     try:
@@ -137,4 +138,16 @@ def run_session(
             f"signature '{name}': its graph takes other inputs than are declared: {first_line(error)} Export the "
             "model again."
         ) from error
-    return {key: np.asarray(value) for key, value in zip(names, outputs, strict=True)}
+    found = {key: np.asarray(value) for key, value in zip(names, outputs, strict=True)}
+    for output in session.get_outputs():
+        value, declared = found[output.name], output.shape
+        fits = value.ndim == len(declared) and all(
+            not isinstance(size, int) or size == given for size, given in zip(declared, value.shape, strict=True)
+        )
+        if not fits:
+            raise ExportError(
+                f"signature '{name}': output '{output.name}' has shape {list(value.shape)}, declared is {declared}. A "
+                "graph holds one way through a model, and for inputs of these sizes the model takes another: give "
+                "inputs of the sizes that it is for."
+            )
+    return found

@@ -356,6 +356,71 @@ def test_zeros_around_images_stay_zeros_where_maxima_are_taken(bias, tmp_path):
     np.testing.assert_allclose(found, model(images), atol=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("pool", "axes"),
+    [
+        (layers.MaxPooling2D(1, 2, padding="same"), 2),
+        (layers.AveragePooling2D((1, 2), 2, padding="same"), 2),
+        (layers.MaxPooling2D((1, 3), (3, 2), padding="same"), 2),
+        (layers.MaxPooling1D(1, 3, padding="same"), 1),
+    ],
+)
+def test_windows_that_leave_pixels_out_pool_images_of_any_size(pool, axes, tmp_path):
+    images = Input((*[None] * axes, 3), name="x")
+    model = Model(images, pool(images))
+    export.save(model, tmp_path / "bundle", "onnx")
+    bundle = export.load(tmp_path / "bundle")
+    for size in range(1, 8):
+        x = np.random.default_rng(size).normal(size=(2, *range(size, size + axes), 3)).astype(np.float32)
+        np.testing.assert_allclose(bundle.run("call", x=x)["output"], model(x), atol=1e-6)
+
+
+def test_windows_that_leave_pixels_out_and_hold_several_are_refused_where_sizes_are_free():
+    images = Input((None, None, 3))
+    (found,) = export.check_exportable(Model(images, layers.MaxPooling2D(2, 3, padding="same", name="wide")(images)))
+    assert (found.op, found.layers) == ("MaxPool", ("wide",))
+    assert "leave pixels out between them" in found.reason
+
+
+def test_shapes_other_than_declared_are_refused_when_a_bundle_runs(tmp_path):
+    """Keras chose what to do with images as large as those of the check, when it was traced."""
+    images = Input((None, None, 1), name="x")
+    model = Model(images, layers.CenterCrop(3, 3)(images))
+    export.save(model, tmp_path / "bundle", "onnx")
+    bundle = export.load(tmp_path / "bundle")
+    assert bundle.run("call", x=np.zeros((1, 5, 6, 1), np.float32))["output"].shape == (1, 3, 3, 1)
+    with pytest.raises(export.ExportError, match=r"'output' has shape .*, declared is .*one way through a model"):
+        bundle.run("call", x=np.zeros((1, 2, 2, 1), np.float32))
+
+
+@pytest.mark.parametrize("where", ["outside", "nested", "in a loop"])
+def test_branches_have_convolutions(where, tmp_path):
+    convolution = layers.Conv2D(2, 3, padding="same", bias_initializer="ones")
+
+    def branched(x):
+        return tf.cond(tf.reduce_sum(x) > 0, lambda: convolution(x), lambda: x / 2)
+
+    class Branched(layers.Layer):
+        def build(self, shape):
+            convolution.build(shape)
+
+        def call(self, x):
+            if where == "nested":
+                return tf.cond(tf.reduce_sum(x) > 1e6, lambda: x, lambda: branched(x))
+            if where == "in a loop":
+                return tf.while_loop(lambda i, _: i < 3, lambda i, y: (i + 1, branched(y)), (0, x))[1]
+            return branched(x)
+
+    images = Input((4, 5, 2), name="x")
+    model = Model(images, Branched()(images))
+    export.save(model, tmp_path / "bundle", "onnx")
+    x = np.random.default_rng(0).normal(size=(2, 4, 5, 2)).astype(np.float32)
+    for each in (x + 0.5, x - 0.5):
+        np.testing.assert_allclose(
+            export.load(tmp_path / "bundle").run("call", x=each)["output"], model(each), atol=1e-5
+        )
+
+
 def test_outputs_have_the_names_of_their_keys_or_their_numbers(tmp_path):
     x = Input((3,), name="x")
     mean = ops.mean(x)

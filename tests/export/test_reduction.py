@@ -255,6 +255,23 @@ def test_scales_fit_weights_that_two_products_take_along_two_axes():
     assert np.abs(after - before).max() < 0.05 * np.abs(before).max()
 
 
+def test_products_of_constants_from_the_left_stay_in_float32():
+    """As resizing has them: their scales can be of the other factor alone."""
+    images = keras.Input((4, 4, 1))
+    x = keras.layers.Conv2D(4, 3, padding="same")(images)
+    x = keras.layers.UpSampling2D(2, interpolation="bicubic")(x)
+    x = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(4, 3)(x))
+    network = keras.Model(images, keras.layers.Dense(2)(x))
+    specs = (NamedTensor("x", ("batch", 4, 4, 1)),), (NamedTensor("y", ("batch", 2)),)
+    model = convert(Signature("resized", lambda x: {"y": network(x)}, *specs))
+    x = {"x": np.random.default_rng(0).normal(size=(9, 4, 4, 1)).astype(np.float32)}
+    small = in_int8(model, "resized", [x])
+    assert small is not None and "QuantizeLinear" in {node.op_type for node in small.graph.node}
+    found = run_session(open_session(small.SerializeToString(), "resized"), x, "resized")["y"]
+    expected = network(x["x"]).numpy()
+    assert np.abs(found - expected).max() < 0.05 * np.abs(expected).max()
+
+
 def test_energies_are_held_to_their_ranks(digits, tmp_path):
     import zoo
 

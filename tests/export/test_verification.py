@@ -1,6 +1,7 @@
 """`export.verify` finds whatever was changed."""
 
 import json
+import os
 import shutil
 
 import numpy as np
@@ -111,6 +112,15 @@ def test_missing_and_additional_files(bundle):
     with pytest.raises(export.ExportError, match=r"does not know: extra\.bin"):
         export.verify(bundle)
     (bundle / "extra.bin").unlink()
+    for name, make in (
+        ("folder", lambda path: path.symlink_to(bundle.parent)),
+        ("nothing", lambda path: path.symlink_to(bundle / "not there")),
+        ("pipe", os.mkfifo),
+    ):
+        make(bundle / name)
+        with pytest.raises(export.ExportError, match=f"does not know: {name}"):
+            export.verify(bundle)
+        (bundle / name).unlink()
     (bundle / "onnx" / "decode.onnx").unlink()
     with pytest.raises(export.ExportError, match=r"decode\.onnx is missing"):
         export.verify(bundle)
