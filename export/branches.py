@@ -38,8 +38,8 @@ def _visit(operations: Iterable[tf.Operation], functions: dict[str, Any], known:
         for attribute in {**_BRANCHES, **_LOOPS}.get(operation.type, ()):
             function = functions[operation.get_attr(attribute).name]
             for place, value in enumerate(values):
-                argument = function.signature.name, place
-                known[argument] = known.get(argument, value.shape).most_specific_compatible_shape(value.shape)
+                argument, shape = (function.signature.name, place), value.shape
+                known[argument] = shape.most_specific_compatible_shape(known.get(argument, shape))
                 shapes = function.arg_attr[place].attr[_SHAPE].list.shape
                 del shapes[:]
                 shapes.append(known[argument].as_proto())
