@@ -13,6 +13,7 @@ from onnx import numpy_helper
 
 from export.bodies import bodies_of, graphs_of
 
+_LEAST_TIED = 1024  # bytes of a matrix; below, a node takes as much room
 _NAMED = frozenset(("Conv", "ConvTranspose", "Einsum", "Gather", "Gemm", "If", "Loop", "MatMul"))  # where weights are
 
 
@@ -20,6 +21,8 @@ def compact(model: onnx.ModelProto) -> None:
     """Keeps each constant once, and shortens the names of what is neither input nor output.
 
     Constants are in the main graph, but for weights of convolutions that one loop or branch alone takes.
+
+    Of two matrices that are each other transposed, one is kept.
 
     Nodes that use weights keep their names, which say the layer; others lose theirs.
 
@@ -32,7 +35,7 @@ def compact(model: onnx.ModelProto) -> None:
     shared: dict[tuple, onnx.TensorProto] = {}
     _rename(graph, {**{name: name for name in fixed}, "": ""}, fixed, shared, names)
     alone = _taken_by_one(graph)
-    graph.initializer.extend(tensor for tensor in shared.values() if tensor.name not in alone)
+    _tie(graph, [tensor for tensor in shared.values() if tensor.name not in alone])
     for tensor in shared.values():
         if tensor.name in alone:
             alone[tensor.name].initializer.append(tensor)
@@ -46,6 +49,38 @@ def lift(model: onnx.ModelProto) -> None:
         kept = [copy.deepcopy(tensor) for tensor in graph.initializer if tensor.name in given]
         del graph.initializer[:]
         graph.initializer.extend(kept)
+
+
+def untie(model: onnx.ModelProto) -> None:
+    """Makes constants of matrices that are others transposed, for what works on constants alone."""
+    graph = model.graph
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    for node in [node for node in graph.node if node.op_type == "Transpose" and node.input[0] in constants]:
+        values = numpy_helper.to_array(constants[node.input[0]])
+        graph.initializer.append(numpy_helper.from_array(values.T.copy(), node.output[0]))
+        graph.node.remove(node)
+
+
+def _tie(graph: onnx.GraphProto, constants: list[onnx.TensorProto]) -> None:
+    """Adds constants to a graph, of two matrices that are each other transposed one, and a node that makes the other.
+
+    As where a product and its gradient, or tied weights, take a matrix both ways. A runtime transposes it as it loads.
+    """
+    known: dict[tuple, str] = {}
+    tied = []
+    for tensor in constants:
+        values = numpy_helper.to_array(tensor)
+        if values.ndim == 2 and min(values.shape) > 1 and values.nbytes >= _LEAST_TIED:
+            source = known.get((values.dtype.str, values.T.shape, values.T.tobytes()))
+            if source is not None:
+                tied.append(onnx.helper.make_node("Transpose", [source], [tensor.name], perm=[1, 0]))
+                continue
+            known[values.dtype.str, values.shape, values.tobytes()] = tensor.name
+        graph.initializer.append(tensor)
+    nodes = [*tied, *(copy.copy(node) for node in graph.node)]
+    if tied:
+        del graph.node[:]
+        graph.node.extend(nodes)
 
 
 def _taken_by_one(graph: onnx.GraphProto) -> dict[str, onnx.GraphProto]:

@@ -52,7 +52,8 @@ def _between_products(nodes: Iterable[onnx.NodeProto], types: dict[str, int]) ->
     after, before = set(), set()  # names of values that a product leads to, and that lead to one
     for node in nodes:
         if node.op_type in PRODUCTS or any(name in after for name in node.input):
-            after.update(node.output)
+            # Not by way of integers: noise in the shape of a result has nothing else of it.
+            after.update(name for name in node.output if types.get(name) == TensorProto.FLOAT)
     for node in reversed(nodes):
         if node.op_type in PRODUCTS or any(name in before for name in node.output):
             before.update(node.input)

@@ -130,7 +130,8 @@ def _reduced(
                 f"manifest states {entry['difference']:.3g}. Export the model again."
             )
         signature = signatures[name]
-        tolerance = max(signature.tolerance, difference)
+        # Processors round in different places, each within this of the model, and so within twice this of another.
+        tolerance = max(signature.tolerance, 2 * difference)
         found[name] = dataclasses.replace(signature, tolerance=tolerance), given[name]
     return found
 
