@@ -67,6 +67,7 @@ from export.ops.linear_algebra import (
     matrix_set_diag,
     matrix_triangular_solve,
 )
+from export.ops.patches import extract_image_patches
 from export.ops.pooling import avg_pool_grad, max_pool_grad
 from export.ops.random import (
     categorical,
@@ -134,6 +135,7 @@ _HANDLERS: dict[str, Handler] = {
     "Erfc": erfc,
     "EuclideanNorm": euclidean_norm,
     "Expm1": expm1,
+    "ExtractImagePatches": extract_image_patches,
     "FloorDiv": floor_div,
     "FloorMod": floor_mod,
     "Greater": compare,

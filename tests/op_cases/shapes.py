@@ -110,6 +110,22 @@ CASES = [
     Case("CheckNumerics", lambda x: tf.debugging.check_numerics(x, "")),
     Case("EnsureShape", lambda x: tf.ensure_shape(x, [None, 5, 3]), THREE),
     slope("SpaceToDepth", lambda x: tf.nn.space_to_depth(x, 2), given=IMAGES),
+    *(
+        Case(
+            "ExtractImagePatches",
+            lambda x, how=how: tf.image.extract_patches(x, *([1, *pair, 1] for pair in how[:3]), how[3]),
+            (Input(("batch", 7, 6, 3)),),
+            f"{how}",
+            ("float32", "float64", "int32"),
+        )
+        for how in (
+            ((2, 3), (2, 3), (1, 1), "VALID"),
+            ((3, 2), (2, 1), (1, 1), "SAME"),
+            ((2, 3), (1, 1), (2, 2), "SAME"),
+            ((2, 2), (3, 4), (2, 1), "VALID"),
+            ((1, 1), (3, 3), (1, 1), "SAME"),
+        )
+    ),
     slope("DepthToSpace", lambda x: tf.nn.depth_to_space(x, 2), given=IMAGES),
     slope("BatchToSpaceND", lambda x: tf.batch_to_space(tf.space_to_batch(x, [2], [[1, 2]]), [2], [[0, 1]])),
     slope("SpaceToBatchND", lambda x: tf.space_to_batch(x, [2, 2], [[0, 0], [1, 1]]), given=IMAGES),

@@ -48,6 +48,7 @@ def slope(x, function):
         ("Cholesky", tf.linalg.cholesky, SQUARE),
         ("diag_part", lambda x: tf.linalg.diag(tf.linalg.diag_part(x)), NamedTensor("x", ("rows", "columns"))),
         ("MirrorPadGrad", lambda x: slope(x, lambda x: tf.pad(x, [[1, 1], [0, 0]], "REFLECT")), SQUARE),
+        ("ExtractImagePatches", lambda x: tf.image.extract_patches(x, *[[1, 2, 2, 1]] * 3, "SAME"), IMAGES),
         ("Cumprod", lambda x: tf.math.cumprod(x, tf.cast(x[0, 0], tf.int32)), SQUARE),
     ],
 )
