@@ -64,4 +64,4 @@ def test_every_handler_says_what_it_does():
 
 def test_the_page_of_ops_is_up_to_date():
     page = (DOCS / "ops.md").read_text(encoding="utf-8")
-    assert page == table(), "run python tests/op_table.py docs/ops.md"
+    assert page == table(), "run PYTHONPATH=. python tests/op_table.py docs/ops.md"
