@@ -274,7 +274,9 @@ def check(model: onnx.ModelProto | Path, name: str, layers: Layers = frozenset()
         open_session(model if isinstance(model, Path) else model.SerializeToString(), name)
     except ExportError as error:
         reason = str(error).partition("refuses the graph: ")[2]
-        remedy = "Use other ops, or another dtype."
+        opset = loaded.opset_import[0].version
+        other = "" if opset == OPSET else f", or opset {OPSET}"
+        remedy = f"Use other ops, or another dtype{other}."
         raise NotExportable([refused_graph(name, "ONNX Runtime", reason, layers, remedy)]) from error
 
 

@@ -7,6 +7,8 @@ from export import drift
 
 _NAMES = {"float16": "half precision (float16)", "int8": "eight bits (int8, {calibration} quantization)"}
 
+_HOW = {"float16": ", with every value rounded that the file says is in half precision", "int8": ""}
+
 
 def warning(reduction: Mapping[str, Any]) -> str:
     """Returns what stands first on a card: nothing where all is within budget."""
@@ -26,8 +28,8 @@ def section(reduction: Mapping[str, Any]) -> str:
     return (
         f"## Reduced precision\n\nThe ONNX files are in {_name(reduction)}: {_gain(reduction)}. What that loses was "
         f"measured against float32 on {reduction['rows']:,} held-out rows, as many samples, and in ONNX Runtime's "
-        f"{reduction['provider']}; Frechet distances are those of features ({reduction['features']}). Other providers "
-        f"round otherwise. A SavedModel is float32.\n\n{table}\n\n"
+        f"{reduction['provider']}{_HOW[reduction['kind']]}; Frechet distances are those of features "
+        f"({reduction['features']}). Other providers round otherwise. A SavedModel is float32.\n\n{table}\n\n"
     )
 
 

@@ -56,6 +56,11 @@ def _declared(model: Any) -> dict[str, Signature]:
             f"{type(model).__name__}.signatures() gives {str(signatures)[:200]}, expected a dict of "
             "zoo.signature.Signature by their names, with one at least."
         )
+    if len({name.lower() for name in signatures}) < len(signatures):
+        raise ExportError(
+            f"{type(model).__name__}.signatures() has names that differ in capitals alone ({', '.join(signatures)}): "
+            "files of theirs would be the same on some disks. Rename one."
+        )
     return signatures
 
 

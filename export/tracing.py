@@ -37,6 +37,8 @@ def traced(
             "Python is not in a graph, and neither are sizes that it asks for: write it in TensorFlow ops, or give "
             "keras.Input the sizes of its axes."
         )
+        if isinstance(error, KeyError):
+            remedy = "Let its function give a dict with the outputs that the signature declares, by their names."
         raise NotExportable(
             [Obstacle(signature.name, "The graph", (), (), f"cannot be made ({cause})", remedy)]
         ) from error

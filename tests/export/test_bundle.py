@@ -364,6 +364,8 @@ def test_targets_and_formats(tmp_path, small_vae, small_bundle):
     assert (tmp_path / "mine" / "thesis.txt").exists()
     with pytest.raises(export.ExportError, match="unknown format 'onx'"):
         export.save(small_vae, tmp_path / "new", ["onx"])
+    with pytest.raises(export.ExportError, match=r"reduction is 'float16', expected export\.Reduction"):
+        export.save(small_vae, tmp_path / "new", reduction="float16")
     with pytest.raises(export.ExportError, match=r"formats is None\. Give one or a list of: saved_model, onnx"):
         export.save(small_vae, tmp_path / "new", formats=None)
     with pytest.raises(export.ExportError, match=r"does not know its inputs. Wrap it: x = keras.Input"):

@@ -1,5 +1,7 @@
 """Models as Keras users write them, which declare nothing for an export, and what is said where one cannot be."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -508,8 +510,9 @@ def doubling(formats=("saved_model", "onnx"), name="double", function=lambda x: 
         (doubling(name="other"), "expected a dict of zoo.signature.Signature by their names"),
         (doubling(function=lambda x: 2 * x), "'double': its function gives .*, expected a dict of tensors"),
         (doubling(("saved_model",)), "'double' is for saved_model alone, and formats are onnx"),
+        (doubling() | {"Double": dataclasses.replace(doubling()["double"], name="Double")}, "in capitals alone"),
     ],
-    ids=["none", "nothing", "another name", "no dict", "another format"],
+    ids=["none", "nothing", "another name", "no dict", "another format", "capitals"],
 )
 def test_signatures_that_are_none_are_refused(signatures, words, tmp_path):
     with pytest.raises(export.ExportError, match=words):
