@@ -48,7 +48,9 @@ def emulated(model: onnx.ModelProto) -> onnx.ModelProto:
             nodes.extend(_rounded(f"{name}/exact", name))
     del graph.node[:]
     graph.node.extend(nodes)
-    graph.initializer.extend(numpy_helper.from_array(np.float32(value), name) for name, value in _CONSTANTS.items())
+    graph.initializer.extend(
+        numpy_helper.from_array(np.array(value, np.float32), name) for name, value in _CONSTANTS.items()
+    )
     del graph.value_info[:]
     return result
 
