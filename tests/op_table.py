@@ -19,8 +19,8 @@ HEAD = """# TensorFlow ops that can be exported
 
 Made by `PYTHONPATH=. python tests/op_table.py docs/ops.md`. tf2onnx converts most ops; the handlers of `export/ops`
 convert those that it lacks, or gets wrong, and each is compared between TensorFlow and ONNX Runtime, on random shapes
-and values with a free batch axis, by `tests/export/ops/test_cases.py`. "No float64 Conv" says that the op becomes ONNX's
-Conv, for which ONNX Runtime has no kernel in float64.
+and values with a free batch axis, by `tests/export/ops/test_cases.py`. "No float64 Conv" says that the op becomes
+ONNX's Conv, for which ONNX Runtime has no kernel in float64.
 
 ## A handler of your own
 
