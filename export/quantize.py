@@ -47,12 +47,20 @@ def in_int8(model: onnx.ModelProto, name: str, calibration: Sequence[Arrays] = (
 def _quantized(model: onnx.ModelProto, name: str, calibration: Sequence[Arrays]) -> onnx.ModelProto:
     from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_dynamic, quantize_static
 
+    declared = onnx.GraphProto.FromString(model.graph.SerializeToString())
+    # As constants, which they are in all that is measured, inputs with a default are no cause for ONNX Runtime to warn.
+    overridable = {value.name for value in declared.input} & {tensor.name for tensor in declared.initializer}
+    kept = [value for value in declared.input if value.name not in overridable]
+    del model.graph.input[:]
+    model.graph.input.extend(kept)
+
     class Reader(CalibrationDataReader):
         def __init__(self) -> None:
             self.left = iter(calibration)
 
         def get_next(self) -> Any:
-            return next(self.left, None)
+            rows = next(self.left, None)
+            return rows and {name: value for name, value in rows.items() if name not in overridable}
 
     # Says that shapes are inferred already; otherwise ONNX Runtime sets up logging to advise it.
     helper.set_model_props(model, {"onnx.quant.pre_process": "onnxruntime.quant"})
@@ -76,13 +84,14 @@ def _quantized(model: onnx.ModelProto, name: str, calibration: Sequence[Arrays])
                 "(signatures, --signatures), or take float16."
             ) from error
         quantized = onnx.load(path)
-    _keep_inputs(quantized.graph, model.graph)
+    _keep_inputs(quantized.graph, declared)
     return quantized
 
 
 def _keep_inputs(graph: onnx.GraphProto, declared: onnx.GraphProto) -> None:
-    """Puts back inputs that have a default and that nothing reads: the quantizer drops what nothing reads."""
-    names = {value.name for value in declared.input} - {value.name for value in graph.input}
+    """Puts back inputs that have a default, also where nothing reads them: the quantizer drops what nothing reads."""
+    there = {value.name for value in (*graph.input, *graph.initializer)}
+    names = {value.name for value in declared.input} - there
     graph.initializer.extend(tensor for tensor in declared.initializer if tensor.name in names)
     del graph.input[:]
     graph.input.extend(declared.input)
