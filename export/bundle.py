@@ -85,12 +85,12 @@ def save(
     formats = _checked_formats(formats)
     directory = Path(directory)
     _check_target(directory, overwrite)
-    if "onnx" in formats:
-        onnx.check_opset(opset)
-    elif isinstance(reduction, Reduction):
-        raise ExportError(f"{reduction.kind} is for ONNX files, and a SavedModel stays float32: add onnx to formats.")
     if reduction is not None and not isinstance(reduction, Reduction):
         raise ExportError(f"reduction is {reduction!r}, expected export.Reduction('float16', held_out=images).")
+    if "onnx" in formats:
+        onnx.check_opset(opset)
+    elif reduction is not None:
+        raise ExportError(f"{reduction.kind} is for ONNX files, and a SavedModel stays float32: add onnx to formats.")
     given, model = model, in_float32(model)
     chosen = _chosen(signatures_of(model), signatures)
     unfitted = getattr(model, "unfitted", "")
