@@ -74,8 +74,9 @@ def save(
 
     Raises:
         ExportError: An op has no ONNX counterpart, the checker or ONNX Runtime refuses a graph, a format
-            differs from the model, there is no such format, opset or signature, or `directory` is there already. The
-            message names the op or tensor. Or a reduction drifts beyond its budget: the message names the measure.
+            differs from the model, this was not built, there is no such format, opset or signature, or `directory` is
+            there already. The message names the op or tensor. Or a reduction drifts beyond its budget: the message
+            names the measure.
         OSError: A file cannot be written, as where the disk is full.
 
     Warns:
@@ -99,7 +100,13 @@ def save(
         warnings.warn(lacking, UserWarning, stacklevel=2)
         notes = f"{lacking}\n\n{notes}".rstrip()
     formats = _formats_of(chosen, formats)
+    weights_before = len(model.weights)
     expected = {name: reference(signature, _eager(signature)) for name, signature in chosen.items()}
+    if len(model.weights) > weights_before:
+        raise ExportError(
+            f"{model.name} was not built: it made weights just now, at random. Load its weights or train it, then "
+            "export it again."
+        )
     if model is not given:
         check_copy(given, chosen.values(), {name: each.cases[0][0] for name, each in expected.items()})
     place = directory.resolve()  # a link stays one, and what it leads to is made or replaced

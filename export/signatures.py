@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from export.errors import ExportError
-from zoo.signature import NamedTensor, Signature
+from zoo.signature import DTYPES, NamedTensor, Signature
 
 
 def signatures_of(model: keras.Model) -> dict[str, Signature]:
@@ -108,6 +108,8 @@ def _spec(tensor: Any, name: str) -> NamedTensor:
         raise ExportError(f"tensor '{name}' holds strings, which a bundle cannot. Export the part behind the lookup.")
     if dtype == "bfloat16":
         raise ExportError(f"tensor '{name}' is bfloat16, which NumPy does not have. Cast it to float32 in the model.")
+    if dtype not in DTYPES:
+        raise ExportError(f"tensor '{name}' is {dtype}, expected one of {', '.join(DTYPES)}. Cast it in the model.")
     return NamedTensor(name, shape, dtype)
 
 

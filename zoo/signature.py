@@ -15,6 +15,10 @@ from zoo.errors import ZooError
 from zoo.validation import as_array, check_labels, span
 
 FORMATS = ("saved_model", "onnx")
+DTYPES = (
+    *("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
+    *("float16", "float32", "float64"),
+)  # of what NumPy, TensorFlow and ONNX all have
 NOISE_ROWS = 4  # that `first` counts in: the generator of `zoo.random` makes four words at once
 
 
@@ -34,7 +38,7 @@ class NamedTensor:
         default: The value of a scalar input that may be left out, or None where it may not.
 
     Raises:
-        ValueError: The name is not an identifier, by which a function can be called.
+        ValueError: The name is not an identifier, by which a function can be called, or there is no such dtype.
     """
 
     name: str
@@ -48,6 +52,8 @@ class NamedTensor:
     def __post_init__(self) -> None:
         if not self.name.isidentifier() or keyword.iskeyword(self.name) or self.name == "self":
             raise ValueError(f"'{self.name}' cannot name a tensor of a signature: use a Python identifier.")
+        if self.dtype not in DTYPES:
+            raise ValueError(f"'{self.name}' has dtype {self.dtype!r}, expected one of {', '.join(DTYPES)}.")
         if self.default is not None and self.shape:
             raise ValueError(f"'{self.name}' has the shape {self.shape}: only scalars may have a default.")
 

@@ -381,6 +381,27 @@ def test_targets_and_formats(tmp_path, small_vae, small_bundle):
     export.verify(copy)
 
 
+class Unbuilt(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.dense = keras.layers.Dense(3)
+
+    def call(self, x):
+        return self.dense(x)
+
+    def signatures(self):
+        specs = (NamedTensor("x", ("batch", 4)),), (NamedTensor("y", ("batch", 3)),)
+        return {"double": Signature("double", lambda x: {"y": 2 * self(x)}, *specs)}
+
+
+def test_a_model_that_was_never_built_is_not_exported_with_random_weights(tmp_path):
+    model = Unbuilt()
+    with pytest.raises(export.ExportError, match="was not built: it made weights just now"):
+        export.save(model, tmp_path / "new", "onnx")
+    assert not any(tmp_path.iterdir())
+    export.save(model, tmp_path / "new", "onnx")
+
+
 @pytest.fixture
 def old(tmp_path, small_bundle):
     """A bundle to replace, in a folder of its own."""

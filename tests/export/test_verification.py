@@ -198,7 +198,8 @@ def test_reference_values_that_are_none_are_no_python_error(bundle, content):
 
 def test_a_manifest_that_says_anything_is_no_python_error(bundle):
     manifest = manifests.read(bundle)
-    for change in ({"tolerance": "x"}, {"inputs": [{"name": "other"}]}, {"outputs": 3}):
+    of_no_dtype = [{**each, "dtype": "foo"} for each in manifest["signatures"]["encode"]["inputs"]]
+    for change in ({"tolerance": "x"}, {"inputs": [{"name": "other"}]}, {"outputs": 3}, {"inputs": of_no_dtype}):
         altered = json.loads(json.dumps(manifest))
         altered["signatures"]["encode"].update(change)
         manifests.write(bundle, altered)

@@ -19,6 +19,12 @@ def test_names_are_identifiers(name):
         NamedTensor(name, ())
 
 
+@pytest.mark.parametrize("dtype", ["foo", "bfloat16", "str", "<f4", None])
+def test_dtypes_are_those_of_all_formats(dtype):
+    with pytest.raises(ValueError, match=r"has dtype .*, expected one of bool"):
+        NamedTensor("x", (), dtype)
+
+
 @pytest.mark.parametrize("formats", [(), ("onx",)])
 def test_formats_must_be_known(formats):
     with pytest.raises(ValueError, match="formats are"):

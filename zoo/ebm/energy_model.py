@@ -21,9 +21,10 @@ from zoo.ebm.restoration import (
     completed,
     drawn_towards,
     energy_completed,
-    joined,
+    finite,
     mask_tensor,
     pixels_of,
+    restored_in_batches,
     seen_tensor,
 )
 from zoo.ebm.samplers import GradientDescent, Nesterov, UnadjustedLangevin
@@ -175,7 +176,7 @@ class EnergyModel(GenerativeModel):
             rows = tf.constant(seed, tf.int64), tf.constant(min(VERB_BATCH, n - first))
             given = [tf.constant(each[first : first + VERB_BATCH]) for each in labels.values()]
             parts.append(self._chains(*rows, *how, tf.constant(first, tf.int64), *given).numpy())
-        return joined(parts, "lower step_size, or train on")
+        return finite(np.concatenate(parts), "lower step_size, or train on")
 
     @functools.cached_property
     def _chains(self) -> Any:
@@ -270,12 +271,8 @@ class EnergyModel(GenerativeModel):
             raise ZooError(f"{type(self.sampler).__name__} has no temperature: leave temperature out.")
         how = tf.constant(check_seed(seed), tf.int64), tf.constant(heat), *self._checked_steps(steps, step_size)
         weight = tf.constant(check_positive(data_weight, "data_weight", or_zero=True))
-        parts = []
-        for first in range(0, len(images), VERB_BATCH):
-            rows = slice(first, first + VERB_BATCH)
-            seen = tf.constant(images[rows]), tf.constant(known[rows]), tf.constant(noise)
-            parts.append(self._restorer(*seen, *how, weight, tf.constant(first, tf.int64), tf.constant(blur)).numpy())
-        return joined(parts, "lower step_size, or train on")
+        given = tf.constant(noise), *how, weight, tf.constant(blur)
+        return finite(restored_in_batches(self._restorer, images, known, *given), "lower step_size, or train on")
 
     @functools.cached_property
     def _restorer(self) -> Any:
@@ -291,8 +288,8 @@ class EnergyModel(GenerativeModel):
         steps: tf.Tensor,
         step_size: tf.Tensor,
         data_weight: tf.Tensor,
-        first: tf.Tensor,
         blur: tf.Tensor,
+        first: tf.Tensor,
     ) -> tf.Tensor:
         """Returns rows `first` and on of restored images."""
         seen_through = Blur(blur, *self.image_shape[:2])
@@ -337,7 +334,7 @@ class EnergyModel(GenerativeModel):
             Signature(
                 "restore",
                 self._restore,
-                (seen_tensor(self.image_shape), known, _NOISE_LEVEL, SEED, _HEAT, *how, _DATA_WEIGHT, FIRST, blur),
+                (seen_tensor(self.image_shape), known, _NOISE_LEVEL, SEED, _HEAT, *how, _DATA_WEIGHT, blur, FIRST),
                 (restored,),
                 description="What is likely, given what was seen.",
             ),
@@ -379,5 +376,5 @@ class EnergyModel(GenerativeModel):
         step_size: tf.Tensor | None = None,
     ) -> dict[str, tf.Tensor]:
         size = tf.constant(self._default_step_size) if step_size is None else step_size
-        given = image, mask, noise_level, seed, temperature, steps, size, data_weight, first, blur
+        given = image, mask, noise_level, seed, temperature, steps, size, data_weight, blur, first
         return {"restored": self._restored(*given)}

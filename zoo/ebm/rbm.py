@@ -23,7 +23,7 @@ import tensorflow as tf
 from zoo import random
 from zoo.ebm.partition import LogPartition, annealed_importance_sampling
 from zoo.ebm.rbm_path import RBMPath, drawn
-from zoo.ebm.restoration import checked_mask, completed, mask_tensor
+from zoo.ebm.restoration import checked_mask, completed, mask_tensor, restored_in_batches
 from zoo.errors import ZooError
 from zoo.metrics.likelihood import LogLikelihood
 from zoo.model import VERB_BATCH, GenerativeModel
@@ -268,12 +268,7 @@ class RBM(GenerativeModel):
             TEMPERATURE.checked(temperature, "restore"),
             STEPS.checked(STEPS.default if steps is None else steps, "restore"),
         )
-        parts = []
-        for first in range(0, len(images), VERB_BATCH):
-            rows = slice(first, first + VERB_BATCH)
-            seen = tf.constant(images[rows]), tf.constant(known[rows])
-            parts.append(self._restorer(*seen, *map(tf.constant, how), tf.constant(first, tf.int64)).numpy())
-        return np.concatenate(parts)
+        return restored_in_batches(self._restorer, images, known, *map(tf.constant, how))
 
     @functools.cached_property
     def _restorer(self) -> Any:

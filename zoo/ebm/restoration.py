@@ -13,11 +13,14 @@ Steps that suit E are far too large for the second term. So a chain takes a step
 which without a blur is implicit, rests where E' does, and is stable for any h (Parikh and Boyd 2014, section 4.2).
 """
 
+from collections.abc import Callable
+
 import numpy as np
 import tensorflow as tf
 
 from zoo.ebm.energies import Energy
 from zoo.errors import ZooError
+from zoo.model import VERB_BATCH
 from zoo.signature import NamedTensor
 from zoo.validation import as_array, check_images, check_positive
 
@@ -162,13 +165,31 @@ def pixels_of(positions: tf.Tensor) -> tf.Tensor:
     return tf.where(tf.math.is_finite(positions), tf.clip_by_value(positions, 0.0, 1.0), np.nan)
 
 
-def joined(parts: list[np.ndarray], remedy: str) -> np.ndarray:
-    """Returns batches of images as one array.
+def restored_in_batches(
+    restore: Callable[..., tf.Tensor], images: np.ndarray, mask: np.ndarray, *how: tf.Tensor
+) -> np.ndarray:
+    """Returns restored images, some at a time.
+
+    Args:
+        restore: Takes images, their masks, `how`, and the number of the first, int64, which noise goes by.
+        images: What was seen, [batch, height, width, channels].
+        mask: [batch, height, width, 1].
+        *how: Further arguments.
+    """
+    parts = []
+    for first in range(0, len(images), VERB_BATCH):
+        rows = slice(first, first + VERB_BATCH)
+        seen = tf.constant(images[rows]), tf.constant(mask[rows])
+        parts.append(restore(*seen, *how, tf.constant(first, tf.int64)).numpy())
+    return np.concatenate(parts)
+
+
+def finite(images: np.ndarray, remedy: str) -> np.ndarray:
+    """Returns images as they are.
 
     Raises:
         ZooError: They are not finite; the message ends with the remedy.
     """
-    images = np.concatenate(parts)
     if not np.isfinite(images).all():
         raise ZooError(f"chains diverged: images are not finite; {remedy}.")
     return images

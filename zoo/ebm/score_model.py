@@ -25,7 +25,7 @@ from typing_extensions import Self
 
 from zoo import random
 from zoo.ebm.noise_descent import drawn_images, restored_images
-from zoo.ebm.restoration import checked_observation, joined, mask_tensor, pixels_of, seen_tensor
+from zoo.ebm.restoration import checked_observation, finite, mask_tensor, pixels_of, restored_in_batches, seen_tensor
 from zoo.errors import ZooError
 from zoo.model import VERB_BATCH, GenerativeModel
 from zoo.networks.inputs import check_takes_levels, known_output, known_shape
@@ -195,7 +195,7 @@ class ScoreModel(GenerativeModel):
         for first in range(0, n, VERB_BATCH):
             rows = tf.constant(seed, tf.int64), tf.constant(min(VERB_BATCH, n - first))
             parts.append(self._drawer(*rows, *how, tf.constant(first, tf.int64)).numpy())
-        return joined(parts, "train on")
+        return finite(np.concatenate(parts), "train on")
 
     def _checked_steps(self, steps: int | None) -> tf.Tensor:
         return tf.constant(check_count(self.sample_steps if steps is None else steps, "steps"), tf.int64)
@@ -246,12 +246,7 @@ class ScoreModel(GenerativeModel):
         if heat > 1:
             raise ZooError(f"temperature is {temperature!r}, expected a share from 0 to 1.")
         how = tf.constant(check_seed(seed), tf.int64), tf.constant(heat), self._checked_steps(steps)
-        parts = []
-        for first in range(0, len(images), VERB_BATCH):
-            rows = slice(first, first + VERB_BATCH)
-            seen = tf.constant(images[rows]), tf.constant(known[rows]), tf.constant(noise)
-            parts.append(self._restorer(*seen, *how, tf.constant(first, tf.int64)).numpy())
-        return joined(parts, "train on")
+        return finite(restored_in_batches(self._restorer, images, known, tf.constant(noise), *how), "train on")
 
     @functools.cached_property
     def _restorer(self) -> Any:
