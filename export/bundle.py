@@ -25,6 +25,7 @@ from export.card import bundle_card
 from export.errors import ExportError, cause_of
 from export.inputs import has_free_axes
 from export.obstacles import layer_names
+from export.opsets import OPSET, check_opset
 from export.parity import Reference, reference
 from export.pictures import save_grid
 from export.precision import check_copy, in_float32
@@ -47,7 +48,7 @@ def save(
     overwrite: bool = False,
     *,
     signatures: Sequence[str] | None = None,
-    opset: int = onnx.OPSET,
+    opset: int = OPSET,
     licence: str = "",
     reduction: Reduction | None = None,
 ) -> dict[str, Any]:
@@ -89,7 +90,7 @@ def save(
     if reduction is not None and not isinstance(reduction, Reduction):
         raise ExportError(f"reduction is {reduction!r}, expected export.Reduction('float16', held_out=images).")
     if "onnx" in formats:
-        onnx.check_opset(opset)
+        check_opset(opset)
     elif reduction is not None:
         raise ExportError(f"{reduction.kind} is for ONNX files, and a SavedModel stays float32: add onnx to formats.")
     given, model = model, in_float32(model)

@@ -12,8 +12,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 from op_cases import CASES
 from tf2onnx.handler import tf_op
 
-from export.onnx import OPSET
 from export.ops import handlers
+from export.opsets import OPSET
 
 HEAD = """# TensorFlow ops that can be exported
 

@@ -23,6 +23,7 @@ import export
 from export import external_data, onnx
 from export import manifest as manifests
 from export.external_data import files_of
+from export.opsets import opsets
 from export.session import open_session
 
 
@@ -31,7 +32,7 @@ def vae():
     return MODELS["VAE"]()
 
 
-NEWEST = onnx.opsets()[-1]
+NEWEST = opsets()[-1]
 
 
 @pytest.mark.parametrize("opset", [15, 18, 21, NEWEST])
