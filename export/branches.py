@@ -1,4 +1,9 @@
-"""Shapes of what goes into branches, which tf2onnx counts from the condition on and so gives to the wrong tensors."""
+"""Shapes of what goes into branches and nested loops.
+
+tf2onnx counts what goes into a branch from the condition on, and so gives shapes to the wrong tensors. It goes through
+functions in an order of chance, and those of a loop inside of one that it has not been through have no shapes, without
+which it leaves the transposes of products out.
+"""
 
 from collections.abc import Iterable
 from typing import Any
@@ -12,18 +17,19 @@ _SHAPE = "_output_shapes"  # of an argument, which counts more than the shape th
 
 
 def give_shapes(frozen: Any, graph: tf.Graph) -> bool:
-    """Says of which shapes the arguments of branches are, and of loops with branches in them.
+    """Says of which shapes the arguments of branches are, and of loops that have others in them.
 
     Args:
         frozen: TensorFlow's GraphDef, whose functions are changed.
         graph: The same, with shapes.
 
     Returns:
-        Whether there are branches.
+        Whether there are any.
     """
     functions = {function.signature.name: function for function in frozen.library.function}
-    bodies = (function.node_def for function in functions.values())
-    if not any(node.op in _BRANCHES for nodes in (frozen.node, *bodies) for node in nodes):
+    inner = (node for function in functions.values() for node in function.node_def)
+    branches = any(node.op in _BRANCHES for node in frozen.node)
+    if not branches and not any(node.op in {**_BRANCHES, **_LOOPS} for node in inner):
         return False
     with graph.as_default():
         _visit(graph.get_operations(), functions, {})

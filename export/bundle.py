@@ -31,7 +31,7 @@ from export.pictures import save_grid
 from export.precision import check_copy, in_float32
 from export.reduction import Reduction
 from export.session import ONNX_FILE
-from export.signatures import signatures_of
+from export.signatures import no_new_weights, signatures_of
 from export.verification import REFERENCE, compare_formats, save_reference, with_independent_rows
 from zoo.files import put_folder
 from zoo.signature import FORMATS, Signature
@@ -86,6 +86,8 @@ def save(
     """
     formats = _checked_formats(formats)
     directory = Path(directory)
+    if not isinstance(licence, str) or not isinstance(notes, str):
+        raise ExportError(f"licence and notes are {licence!r} and {notes!r}, expected texts.")
     _check_target(directory, overwrite)
     if reduction is not None and not isinstance(reduction, Reduction):
         raise ExportError(f"reduction is {reduction!r}, expected export.Reduction('float16', held_out=images).")
@@ -101,13 +103,8 @@ def save(
         warnings.warn(lacking, UserWarning, stacklevel=2)
         notes = f"{lacking}\n\n{notes}".rstrip()
     formats = _formats_of(chosen, formats)
-    weights_before = len(model.weights)
-    expected = {name: reference(signature, _eager(signature)) for name, signature in chosen.items()}
-    if len(model.weights) > weights_before:
-        raise ExportError(
-            f"{model.name} was not built: it made weights just now, at random. Load its weights or train it, then "
-            "export it again."
-        )
+    with no_new_weights(model):
+        expected = {name: reference(signature, _eager(signature)) for name, signature in chosen.items()}
     if model is not given:
         check_copy(given, chosen.values(), {name: each.cases[0][0] for name, each in expected.items()})
     place = directory.resolve()  # a link stays one, and what it leads to is made or replaced
@@ -142,14 +139,15 @@ def _write(
 ) -> dict[str, Any]:
     values = list(signatures.values())
     parity: dict[str, dict[str, float]] = {signature.name: {} for signature in values}
-    if "saved_model" in formats:
-        saved_model.write(model, [s for s in values if "saved_model" in s.formats], folder / "saved_model")
-        parity |= compare_formats(folder, values, expected, ["saved_model"])
     if "onnx" in formats:
         (folder / "onnx").mkdir()
         layers, properties = layer_names(model), {"license": licence} if licence else {}
         for signature in (s for s in values if "onnx" in s.formats):
             parity[signature.name] |= _write_onnx(signature, folder, expected, layers, opset, properties)
+    if "saved_model" in formats:  # second, as what keeps a signature from either is said in more detail by the first
+        saved_model.write(model, [s for s in values if "saved_model" in s.formats], folder / "saved_model")
+        for name, found in compare_formats(folder, values, expected, ["saved_model"]).items():
+            parity[name] |= found
     save_reference(folder / REFERENCE, expected)
     if "sample" in signatures and hasattr(model, "image_shape"):
         save_grid(model.sample(_PREVIEW_IMAGES, seed=0), folder / "preview.png")

@@ -8,6 +8,7 @@ import copy
 import itertools
 from collections.abc import Iterator
 
+import numpy as np
 import onnx
 from onnx import numpy_helper
 
@@ -35,10 +36,10 @@ def compact(model: onnx.ModelProto) -> None:
     shared: dict[tuple, onnx.TensorProto] = {}
     _rename(graph, {**{name: name for name in fixed}, "": ""}, fixed, shared, names)
     alone = _taken_by_one(graph)
-    _tie(graph, [tensor for tensor in shared.values() if tensor.name not in alone])
     for tensor in shared.values():
         if tensor.name in alone:
             alone[tensor.name].initializer.append(tensor)
+    _tie(graph, [tensor for tensor in shared.values() if tensor.name not in alone])  # last, as it makes nodes anew
 
 
 def lift(model: onnx.ModelProto) -> None:
@@ -56,9 +57,13 @@ def untie(model: onnx.ModelProto) -> None:
     graph = model.graph
     constants = {tensor.name: tensor for tensor in graph.initializer}
     for node in [node for node in graph.node if node.op_type == "Transpose" and node.input[0] in constants]:
-        values = numpy_helper.to_array(constants[node.input[0]])
-        graph.initializer.append(numpy_helper.from_array(values.T.copy(), node.output[0]))
+        values = np.transpose(numpy_helper.to_array(constants[node.input[0]]), _permutation(node))
+        graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(values), node.output[0]))
         graph.node.remove(node)
+
+
+def _permutation(node: onnx.NodeProto) -> list[int] | None:
+    return next((list(attribute.ints) for attribute in node.attribute if attribute.name == "perm"), None)
 
 
 def _tie(graph: onnx.GraphProto, constants: list[onnx.TensorProto]) -> None:

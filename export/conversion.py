@@ -18,6 +18,7 @@ from export.obstacles import (
     collected_errors,
     obstacles_of,
     other_dtype,
+    refused_graph,
     too_coarse,
     unfrozen,
 )
@@ -79,7 +80,7 @@ def graph_of(signature: Signature, concrete: Any, layers: Layers, opset: int) ->
     with collected_errors() as errors, tf.device("/cpu:0"):
         try:
             frozen = tf_loader.from_function(concrete, inputs, outputs)
-        except ValueError as error:  # TensorFlow's, where it has compiled as a whole what it must take apart
+        except (ValueError, tf.errors.OpError) as error:  # what it has compiled as a whole, and it must take apart
             return None, [unfrozen(signature, first_line(error), layers)]
         in_bfloat16 = list(_in_bfloat16(frozen))
         if in_bfloat16:
@@ -88,16 +89,21 @@ def graph_of(signature: Signature, concrete: Any, layers: Layers, opset: int) ->
         tf_graph = _with_shapes(frozen, concrete.graph)
         if give_shapes(frozen, tf_graph):
             tf_graph = _with_shapes(frozen, concrete.graph)
-        with tf_graph.as_default():
-            graph = process_tf_graph(
-                tf_graph,
-                continue_on_error=True,  # so that all ops without a counterpart are named at once
-                opset=opset,
-                custom_op_handlers={op: (_adapted(handler, refused), []) for op, handler in handlers().items()},
-                input_names=inputs,
-                output_names=outputs,
-                tensors_to_rename=names,
-            )
+        try:
+            with tf_graph.as_default():
+                graph = process_tf_graph(
+                    tf_graph,
+                    continue_on_error=True,  # so that all ops without a counterpart are named at once
+                    opset=opset,
+                    custom_op_handlers={op: (_adapted(handler, refused), []) for op, handler in handlers().items()},
+                    input_names=inputs,
+                    output_names=outputs,
+                    tensors_to_rename=names,
+                )
+        except ValueError as error:  # what it does not go on after
+            remedy = "Gradients of loops inside of branches do this: leave the signature out, or use other ops."
+            refusal = refused_graph(signature.name, "tf2onnx", first_line(error), layers, remedy)
+            return None, obstacles_of(signature, errors, refused, (), layers) or [refusal]
     return graph, obstacles_of(signature, errors, refused, _nodes_of(graph), layers)
 
 

@@ -11,6 +11,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from export.half import HALF
+
 # x c - (x c - x) keeps the 11 digits that half precision has of the 24 of float32 (Dekker 1971, with c = 2^13 + 1).
 _SPLIT = float(2**13 + 1)
 _OVERFLOWS = 65520.0  # what rounds beyond the largest number
@@ -29,21 +31,20 @@ def emulated(model: onnx.ModelProto) -> onnx.ModelProto:
     """Returns a model of `export.half.in_half` that computes in float32, and rounds as it says.
 
     Args:
-        model: One whose main graph alone has tensors in half precision. It is not changed.
+        model: It is not changed. What was in half precision before stays so.
     """
     result = onnx.ModelProto.FromString(model.SerializeToString())
     graph = result.graph
-    halves = _in_half(result)
-    stored = [tensor for tensor in graph.initializer if tensor.data_type == TensorProto.FLOAT16]
+    stored = [tensor for tensor in graph.initializer if tensor.name.endswith(HALF)]
     for tensor in stored:
         tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float32), tensor.name))
     nodes: list[onnx.NodeProto] = []
     for node in graph.node:
         nodes.append(onnx.NodeProto.FromString(node.SerializeToString()))
-        if node.op_type == "Cast" and _target(node) in (TensorProto.FLOAT, TensorProto.FLOAT16):
-            nodes[-1].CopyFrom(helper.make_node("Cast", node.input, node.output, node.name, to=TensorProto.FLOAT))
-        if node.output[0] in halves:
-            name = node.output[0]
+        name = node.output[0]
+        if name.endswith(HALF):
+            if node.op_type == "Cast":
+                nodes[-1].CopyFrom(helper.make_node("Cast", node.input, node.output, node.name, to=TensorProto.FLOAT))
             nodes[-1].output[0] = f"{name}/exact"
             nodes.extend(_rounded(f"{name}/exact", name))
     del graph.node[:]
@@ -53,16 +54,6 @@ def emulated(model: onnx.ModelProto) -> onnx.ModelProto:
     )
     del graph.value_info[:]
     return result
-
-
-def _in_half(model: onnx.ModelProto) -> set[str]:
-    """Returns the names of what nodes of the main graph give in half precision."""
-    values = onnx.shape_inference.infer_shapes(model).graph.value_info
-    return {value.name for value in values if value.type.tensor_type.elem_type == TensorProto.FLOAT16}
-
-
-def _target(cast: onnx.NodeProto) -> int:
-    return next(attribute.i for attribute in cast.attribute if attribute.name == "to")
 
 
 def _rounded(given: str, result: str) -> Iterator[onnx.NodeProto]:

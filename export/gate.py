@@ -25,7 +25,7 @@ from export.pictures import save_grid
 from export.quantize import in_int8
 from export.reduction import Reduction
 from export.session import CPU, ONNX_FILE, WEIGHTS_FILE, onnx_file
-from export.verification import REDUCED_REFERENCE, largest_difference, save_reference
+from export.verification import REDUCED_REFERENCE, largest_difference, save_reference, with_difference
 from zoo.signature import Signature
 
 _SAMPLES_SHOWN = 64
@@ -98,13 +98,15 @@ def _reduced(
     rounded = emulated(model) if reduction.kind == "float16" else None  # before weights go to a file of their own
     (folder / WEIGHTS_FILE.format(name=name)).unlink(missing_ok=True)
     writing.save(model, folder / ONNX_FILE.format(name=name), name)
-    after = Runner(onnx_file(folder, name), signature)
+    file = after = Runner(onnx_file(folder, name), signature)
     where = f"the {reduction.kind} file"
-    gives = reference_again(signature, expected, after.at_once, where)
-    compare(signature, gives, after.at_once, where)
     if rounded is not None:
         after = _runner(rounded, signature)
-        gives = reference_again(signature, expected, after.at_once, f"{where}, with all in it rounded,")
+    gives = reference_again(
+        signature, expected, after.at_once, f"{where}, with all in it rounded," if rounded else where
+    )
+    stated = largest_difference(gives, expected)
+    compare(with_difference(signature, stated), gives, file.at_once, where, rounded=True)  # as `verify` does later
     given = inputs.to_measure(signature)
     first, second = before(given), after(given)
     check_outputs(signature, second, given, where)
@@ -118,7 +120,7 @@ def _reduced(
     return {
         "float32_bytes": size,
         "bytes": _size(folder, name),
-        "difference": largest_difference(gives, expected),
+        "difference": stated,
         "drift": [{**dataclasses.asdict(figure), "within": figure.within} for figure in figures],
     }, gives
 

@@ -21,7 +21,8 @@ _BETWEEN = {
     *("LeakyRelu", "MaxPool", "Mul", "Pad", "Relu", "Reshape", "Selu", "Sigmoid", "Squeeze", "Sub", "Tanh"),
     *("Transpose", "Unsqueeze"),
 }
-_LARGEST = float(np.finfo(np.float16).max)
+HALF = "/half"  # ends the names of tensors that are made half precision, and of no others
+_LARGEST, _SMALLEST = float(np.finfo(np.float16).max), float(np.finfo(np.float16).smallest_subnormal)
 
 
 def in_half(model: onnx.ModelProto) -> int:
@@ -79,7 +80,7 @@ def _convert(graph: onnx.GraphProto, chosen: set[str], types: dict[str, int]) ->
     def half(name: str) -> str:
         """Returns the name of a value in half precision, after making it where there is none."""
         if name not in halves:
-            halves[name] = f"{name}/half"
+            halves[name] = name + HALF
             if name in constants and name not in elsewhere:
                 values = numpy_helper.to_array(constants[name])
                 graph.initializer.remove(constants[name])
@@ -95,7 +96,7 @@ def _convert(graph: onnx.GraphProto, chosen: set[str], types: dict[str, int]) ->
         node.input[:] = [half(name) if types.get(name) == TensorProto.FLOAT else name for name in node.input]
         nodes.append(node)
         name = node.output[0]
-        node.output[0] = halves[name] = f"{name}/half"
+        node.output[0] = halves[name] = name + HALF
         if name in elsewhere:
             nodes.append(helper.make_node("Cast", [halves[name]], [name], f"{name}/float", to=TensorProto.FLOAT))
     nodes = [copy.copy(node) for node in nodes]
@@ -105,8 +106,10 @@ def _convert(graph: onnx.GraphProto, chosen: set[str], types: dict[str, int]) ->
 
 
 def _rounded(values: np.ndarray) -> np.ndarray:
-    # What is beyond half precision is not made infinite: how much that costs is measured.
-    return np.clip(values, -_LARGEST, _LARGEST).astype(np.float16)
+    # What is beyond half precision is not made infinite: how much that costs is measured. What is too small for it is
+    # not made zero: a pad of `export.pads` would be taken for another.
+    rounded = np.clip(values, -_LARGEST, _LARGEST).astype(np.float16)
+    return np.where((rounded == 0) & (values != 0), np.copysign(_SMALLEST, values).astype(np.float16), rounded)
 
 
 def _narrow(name: str, values: np.ndarray, _: int) -> tuple[onnx.NodeProto, list[onnx.TensorProto]]:

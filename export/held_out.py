@@ -16,7 +16,7 @@ Arrays = dict[str, np.ndarray]
 
 _CALIBRATION_ROWS, _CALIBRATION_BATCH = 256, 64
 
-_GIVEN = ("image", "label")  # what random values do not stand in for
+_GIVEN = ("image", "label")  # what comes with data, and random values do not stand in for
 _LIKE_IMAGES = {"noisy": "image"}
 _CODES = ("latent", "code")
 
@@ -92,10 +92,15 @@ def _by_name(rows: Rows, signatures: Mapping[str, Signature], most: int) -> Arra
     if not isinstance(rows, Mapping):
         rows = {next(iter(inputs)) if "call" in signatures and len(inputs) == 1 else "image": rows}
     found = {name: np.asarray(array)[:most] for name, array in rows.items()}
+    known = {*inputs, *_GIVEN}  # images and labels of a data set are that, whatever a model takes
     for name, array in found.items():
         spec = inputs.get(name)
+        if spec is None and name not in known:
+            raise ExportError(f"there is no input '{name}' for rows. There are: {', '.join(sorted(known))}.")
         if spec is not None and not _fits(spec, array):
             raise ExportError(f"rows for '{name}' have shape {list(array.shape)}, expected {list(spec.shape)}.")
+        if spec is not None and not np.can_cast(array.dtype, spec.dtype, "same_kind"):
+            raise ExportError(f"rows for '{name}' have dtype {array.dtype}, expected {spec.dtype}.")
     return found
 
 
@@ -126,7 +131,7 @@ def inputs_of(signature: Signature, rows: Arrays, codes: np.ndarray | None, seed
     if signature.stochastic:
         inputs["seed"] = np.asarray(seed, inputs["seed"].dtype)
     for spec in signature.inputs:
-        if spec.name == "label" and spec.shape[0] == "n" and spec.range is not None:
+        if spec.name == "label" and spec.shape[:1] == ("n",) and spec.range is not None:
             inputs["label"] = labels_to_draw(count, None, int(spec.range[1]) + 1)
         source = _LIKE_IMAGES.get(spec.name, spec.name)
         if source in rows and spec.shape and spec.shape[0] != "n" and _fits(spec, rows[source]):

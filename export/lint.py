@@ -5,7 +5,7 @@ import keras
 from export import onnx
 from export.obstacles import Obstacle, layer_names
 from export.precision import in_float32
-from export.signatures import signatures_of
+from export.signatures import no_new_weights, signatures_of
 
 
 def check_exportable(model: keras.Model) -> list[Obstacle]:
@@ -19,15 +19,16 @@ def check_exportable(model: keras.Model) -> list[Obstacle]:
         model: Any built Keras model, or one with a method `signatures`.
 
     Raises:
-        ExportError: The model is not a Keras model, does not know its inputs yet, or computes in less than float32 and
-            cannot be rebuilt.
+        ExportError: The model is not a Keras model, does not know its inputs yet, was not built, or computes in less
+            than float32 and cannot be rebuilt.
     """
     model = in_float32(model)
     signatures = signatures_of(model)  # which says so where it is no model
     names = layer_names(model)
-    return [
-        obstacle
-        for signature in signatures.values()
-        if "onnx" in signature.formats
-        for obstacle in onnx.obstacles(signature, names)
-    ]
+    with no_new_weights(model):
+        return [
+            obstacle
+            for signature in signatures.values()
+            if "onnx" in signature.formats
+            for obstacle in onnx.obstacles(signature, names)
+        ]

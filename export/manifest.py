@@ -168,5 +168,6 @@ def path_of(directory: Path, name: str) -> Path:
 def _check_hash(path: Path, found: str, recorded: dict[str, Any]) -> None:
     if found != recorded["sha256"]:
         raise ExportError(
-            f"{path} is altered or truncated: its SHA-256 is not the recorded one. Export the model again."
+            f"{path} is altered or truncated: its SHA-256 is not the recorded one. Export the model again; or load the "
+            "bundle again, if it was replaced after it was loaded."
         )

@@ -181,7 +181,7 @@ def refused_graph(name: str, by: str, reason: str, layers: Layers, remedy: str) 
         layers: Names of layers.
         remedy: What can be done about it.
     """
-    where = layers_of(re.findall(r"node name: ([\w/]+)", reason), layers)
+    where = layers_of(re.findall(r"node(?: name:| with name) '?([\w/]+)", reason), layers)
     return Obstacle(name, by, where, (), f"refuses the graph: {reason.rstrip('.')}", remedy)
 
 

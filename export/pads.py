@@ -7,6 +7,8 @@ number stands for zero there.
 Pooling with pads by their name fails in it where windows leave pixels out between them, as there is nothing to pad.
 Along axes where a window is one pixel the pixels are picked before.
 
+In volumes TensorFlow lets windows begin behind the first pixel where they leave two or more out between them.
+
 A convolution that skips pixels, with pads by its name for them, is refused once it runs. They are written as numbers,
 which they are at any size of the image where there are no strides.
 """
@@ -19,6 +21,7 @@ from tf2onnx import utils
 from export.obstacles import Refusal
 
 _WITH_AXES = 18
+_VOLUME, _VOLUME_SKIPS = 3, 2  # axes; and pixels between windows from which on TensorFlow begins inside
 
 
 def keep_pads(graph: Any) -> list[Refusal]:
@@ -34,13 +37,27 @@ def keep_pads(graph: Any) -> list[Refusal]:
     for node in list(graph.get_nodes()):
         for body in (node.get_body_graphs() or {}).values():
             refused += keep_pads(body)
-        if node.type in ("AveragePool", "MaxPool") and node.get_attr_value("auto_pad") in (b"SAME_UPPER", "SAME_UPPER"):
-            refused += _pick_pixels(graph, node)
-        if node.type == "Conv" and node.get_attr_value("auto_pad") in (b"SAME_UPPER", "SAME_UPPER"):
+        by_name = node.get_attr_value("auto_pad") in (b"SAME_UPPER", "SAME_UPPER")
+        if node.type in ("AveragePool", "MaxPool") and by_name:
+            refused += _begins_inside(graph, node) or _pick_pixels(graph, node)
+        if node.type == "Conv" and by_name:
+            refused += _begins_inside(graph, node)
             _pad_by_numbers(node)
         if node.type == "MaxPool" and node.inputs[0] is not None and node.inputs[0].type == "Pad":
             _keep(graph, node.inputs[0])
     return refused
+
+
+def _begins_inside(graph: Any, node: Any) -> list[Refusal]:
+    """Refuses windows that TensorFlow places inside of a volume: it alone pads these by less than nothing."""
+    strides, window = list(node.get_attr_value("strides", [])), node.get_attr_value("kernel_shape")
+    window = list(window or graph.get_shape(node.input[1])[2:])
+    if len(strides) < _VOLUME or all(
+        stride - size < _VOLUME_SKIPS for size, stride in zip(window, strides, strict=True)
+    ):
+        return []
+    reason = f"its windows of {window}, {strides} apart, begin inside of a volume of free size with padding='same'"
+    return [(node.type, node.name, reason)]
 
 
 def _pick_pixels(graph: Any, pool: Any) -> list[Refusal]:

@@ -114,6 +114,13 @@ class _Transposes(TransposeOptimizer):
             graph.remove_node(trans.name)
         return False
 
+    def _handle_node_having_branches(self, trans: Any, node: Any) -> bool:
+        graph: Any = self._g
+        users = [user for name in node.output for user in graph.find_output_consumers(name)]
+        if any(user.type == "Transpose" and user.output[0] in graph.outputs for user in users):
+            return False  # it would take an output out with the transposes that are its own
+        return super()._handle_node_having_branches(trans, node)
+
     def _add_handler(self, trans: Any, node: Any) -> bool:
         added = node.inputs[1]
         if added.is_const() and added.get_tensor_value(as_list=False).ndim == 0:

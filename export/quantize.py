@@ -4,6 +4,8 @@ Weights and activations are both unsigned: x86 processors without VNNI add produ
 bits, which overflow, and a file would give other values there. Weights have a scale for each output of theirs.
 """
 
+import copy
+import graphlib
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -71,7 +73,8 @@ def _quantized(model: onnx.ModelProto, name: str, calibration: Sequence[Arrays])
         try:
             if calibration:
                 options |= {"op_types_to_quantize": list(PRODUCTS), "activation_type": QuantType.QUInt8}
-                options["nodes_to_exclude"] += [*_last_products(model.graph), *_constant_on_the_left(model.graph)]
+                kept_whole = (_last_products, _constant_on_the_left, _read_in_bodies)
+                options["nodes_to_exclude"] += [name for found in kept_whole for name in found(model.graph)]
                 quantize_static(model, path, Reader(), **options)
             else:
                 quantize_dynamic(model, path, op_types_to_quantize=_DYNAMIC, **options)
@@ -84,6 +87,7 @@ def _quantized(model: onnx.ModelProto, name: str, calibration: Sequence[Arrays])
                 "(signatures, --signatures), or take float16."
             ) from error
         quantized = onnx.load(path)
+        _sort(quantized.graph)
     _keep_inputs(quantized.graph, declared)
     return quantized
 
@@ -117,6 +121,32 @@ def _constant_on_the_left(graph: onnx.GraphProto) -> list[str]:
     """Returns products of a constant with a tensor, as in resizing: their scales can only be of the second."""
     constants = {tensor.name for tensor in graph.initializer}
     return [node.name for node in graph.node if node.op_type in ("Gemm", "MatMul") and node.input[0] in constants]
+
+
+def _read_in_bodies(graph: onnx.GraphProto) -> list[str]:
+    """Returns products whose results, or what else is made of these without another product, a body reads or gives.
+
+    ONNX Runtime takes the roundings of such results to those that read them, and does not know how in a body: it ends
+    the process.
+    """
+    inside = {name for node in graph.node for name in read_by(node) - set(node.input)}
+    found = []
+    for node in reversed(graph.node):
+        if not inside.isdisjoint(node.output):
+            if node.op_type in PRODUCTS:
+                found.append(node.name)
+            else:
+                inside |= read_by(node)
+    return found
+
+
+def _sort(graph: onnx.GraphProto) -> None:
+    """Puts nodes behind all that they read: the quantizer does not look into bodies."""
+    nodes = [copy.copy(node) for node in graph.node]
+    makers = {name: place for place, node in enumerate(nodes) for name in node.output}
+    before = {place: [makers[name] for name in read_by(node) & makers.keys()] for place, node in enumerate(nodes)}
+    del graph.node[:]
+    graph.node.extend(nodes[place] for place in graphlib.TopologicalSorter(before).static_order())
 
 
 def _with_weights_of_two_axes(graph: onnx.GraphProto) -> list[str]:

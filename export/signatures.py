@@ -1,8 +1,9 @@
 """The signatures of a model: its own, or for any other Keras model a single one, `call`."""
 
+import contextlib
 import keyword
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import keras
@@ -62,6 +63,22 @@ def _declared(model: Any) -> dict[str, Signature]:
             "files of theirs would be the same on some disks. Rename one."
         )
     return signatures
+
+
+@contextlib.contextmanager
+def no_new_weights(model: keras.Model) -> Iterator[None]:
+    """Makes sure that a model has its weights already when it runs.
+
+    Raises:
+        ExportError: It makes some, at random.
+    """
+    before = len(model.weights)
+    yield
+    if len(model.weights) > before:
+        raise ExportError(
+            f"{model.name} was not built: it made weights just now, at random. Load its weights or train it, then "
+            "export it again."
+        )
 
 
 def functions_of(model: keras.Model, signatures: Iterable[Signature]) -> dict[str, Callable[..., Any]]:

@@ -129,11 +129,16 @@ def _reduced(
                 f"signature '{name}' in {reduction['kind']} differs from the model by {difference:.3g}, and its "
                 f"manifest states {entry['difference']:.3g}. Export the model again."
             )
-        signature = signatures[name]
-        # Processors round in different places, each within this of the model, and so within twice this of another.
-        tolerance = max(signature.tolerance, 2 * difference)
-        found[name] = dataclasses.replace(signature, tolerance=tolerance), given[name]
+        found[name] = with_difference(signatures[name], difference), given[name]
     return found
+
+
+def with_difference(signature: Signature, difference: float) -> Signature:
+    """Returns a signature that tolerates what processors make of a file that differs so far from its model.
+
+    They round in different places, each within this of the model, and so within twice this of another.
+    """
+    return dataclasses.replace(signature, tolerance=max(signature.tolerance, 2 * difference))
 
 
 def largest_difference(given: Reference, expected: Reference) -> float:

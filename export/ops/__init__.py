@@ -66,6 +66,7 @@ from export.ops.linear_algebra import (
     matrix_diag_part,
     matrix_set_diag,
     matrix_triangular_solve,
+    product,
 )
 from export.ops.patches import extract_image_patches
 from export.ops.pooling import avg_pool_grad, max_pool_grad
@@ -115,6 +116,8 @@ Handler = Callable[[Any, Any], None]
 _HANDLERS: dict[str, Handler] = {
     "AddN": add_n,
     "AvgPoolGrad": avg_pool_grad,
+    "BatchMatMul": product,
+    "BatchMatMulV2": product,
     "BiasAddGrad": bias_add_grad,
     "Bitcast": bitcast,
     "BroadcastArgs": broadcast_args,
@@ -152,6 +155,7 @@ _HANDLERS: dict[str, Handler] = {
     "LinSpace": linspace,
     "Log": log,
     "Log1p": log1p,
+    "MatMul": product,
     "MatrixBandPart": matrix_band_part,
     "MatrixDiagPartV3": matrix_diag_part,
     "MatrixDiagV3": matrix_diag,

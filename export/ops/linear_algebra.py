@@ -4,11 +4,27 @@ from typing import Any
 
 import numpy as np
 from onnx import TensorProto
+from tf2onnx.onnx_opset.math import MatMul
 
 from export.errors import ExportError
 from export.ops.build import Builder
 
 _LARGEST = 64  # as each row is some nodes of its own
+
+
+def product(graph: Any, node: Any) -> None:
+    """MatMul, BatchMatMul, BatchMatMulV2: as tf2onnx, which leaves transposes out where it does not know the rank.
+
+    Raises:
+        ExportError: A factor that is to be transposed has an unknown number of axes.
+    """
+    for place, names in enumerate((("transpose_a", "adj_x"), ("transpose_b", "adj_y"))):
+        transposed = any(node.get_attr_value(name, 0) for name in names)
+        if transposed and graph.get_shape(node.input[place]) is None:
+            if node.type != "MatMul":
+                raise ExportError(f"{node.name}: a factor is transposed, and how many axes it has is not known.")
+            graph.set_shape(node.input[place], [-1, -1])
+    MatMul.version_10(graph, node)
 
 
 def matrix_triangular_solve(graph: Any, node: Any) -> None:

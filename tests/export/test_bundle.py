@@ -301,7 +301,7 @@ def test_a_model_that_breaks_its_own_declaration(tmp_path, function, output, mes
 def test_noise_without_a_seed_is_refused(tmp_path):
     model = Planted(lambda x: {"y": x + 1e-5 * tf.random.normal(tf.shape(x))})
     with pytest.raises(export.ExportError, match=r"node .*: RandomNormalLike draws random numbers without a seed"):
-        export.save(model, tmp_path / "bundle", ["onnx"])
+        export.save(model, tmp_path / "bundle")
     assert nothing_left(tmp_path)
 
 
@@ -366,6 +366,8 @@ def test_targets_and_formats(tmp_path, small_vae, small_bundle):
         export.save(small_vae, tmp_path / "new", ["onx"])
     with pytest.raises(export.ExportError, match=r"reduction is 'float16', expected export\.Reduction"):
         export.save(small_vae, tmp_path / "new", reduction="float16")
+    with pytest.raises(export.ExportError, match="licence and notes are 5 and '', expected texts"):
+        export.save(small_vae, tmp_path / "new", licence=5)
     with pytest.raises(export.ExportError, match=r"formats is None\. Give one or a list of: saved_model, onnx"):
         export.save(small_vae, tmp_path / "new", formats=None)
     with pytest.raises(export.ExportError, match=r"does not know its inputs. Wrap it: x = keras.Input"):
@@ -400,6 +402,8 @@ def test_a_model_that_was_never_built_is_not_exported_with_random_weights(tmp_pa
         export.save(model, tmp_path / "new", "onnx")
     assert not any(tmp_path.iterdir())
     export.save(model, tmp_path / "new", "onnx")
+    with pytest.raises(export.ExportError, match="was not built: it made weights just now"):
+        export.check_exportable(Unbuilt())
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Files of graphs hold each constant once, and short names."""
 
+import keras
 import numpy as np
 import onnx
 import pytest
@@ -8,7 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from export import onnx as writing
 from export.bodies import graphs_of
-from export.compaction import compact, lift
+from export.compaction import compact, lift, untie
 from export.session import open_session
 from zoo.signature import NamedTensor, Signature
 
@@ -63,6 +64,42 @@ def test_constants_are_once_in_the_main_graph_and_give_the_same():
     assert not body.initializer
     assert sorted(numpy_helper.to_array(tensor).size for tensor in main.initializer) == [1, 4, 4]
     assert "scale" in {tensor.name for tensor in main.initializer}
+
+
+def test_weights_of_loops_stay_in_them_beside_matrices_that_are_taken_both_ways():
+    """As of energies that end in a dense layer: a step of their chains takes the gradient."""
+    keras.utils.set_random_seed(0)
+    images = keras.Input((6, 6, 1))
+    hidden = keras.layers.Flatten()(keras.layers.Conv2D(8, 3, 2, activation="swish")(images))
+    energy = keras.Model(images, keras.layers.Dense(1)(keras.layers.Dense(32, activation="swish")(hidden)))
+
+    def step(i, x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            value = energy(x)
+        return i + 1, x - 0.1 * tape.gradient(value, x)
+
+    function = lambda x: {"y": tf.while_loop(lambda i, _: i < 3, step, (0, x))[1]}  # noqa: E731
+    spec = NamedTensor("x", ("batch", 6, 6, 1))
+    signature = Signature("chain", function, (spec,), (NamedTensor("y", spec.shape),))
+    model = writing.convert(signature)
+    writing.check(model, "chain")
+    x = np.random.default_rng(1).random((2, 6, 6, 1), np.float32)
+    found = open_session(model.SerializeToString(), "chain").run(None, {"x": x})[0]
+    np.testing.assert_allclose(found, function(tf.constant(x))["y"], atol=1e-5)
+    assert "Transpose" in {node.op_type for node in model.graph.node}  # of the matrix that is there once
+    body = list(graphs_of(model.graph))[-1]
+    assert [tuple(tensor.dims) for tensor in body.initializer if len(tensor.dims) == 4]
+
+
+def test_untied_constants_are_transposed_as_their_node_says():
+    values = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
+    node = helper.make_node("Transpose", ["a"], ["b"], perm=[0, 2, 1])
+    output = helper.make_tensor_value_info("b", onnx.TensorProto.FLOAT, [2, 4, 3])
+    model = helper.make_model(helper.make_graph([node], "g", [], [output], [numpy_helper.from_array(values, "a")]))
+    untie(model)
+    assert not model.graph.node
+    np.testing.assert_array_equal(numpy_helper.to_array(model.graph.initializer[-1]), values.transpose(0, 2, 1))
 
 
 def test_names_are_short_but_for_inputs_outputs_and_layers():

@@ -1,10 +1,14 @@
 """Chains of convolutions keep ONNX's order of axes, and give the same."""
 
+import warnings
+
 import keras
 import numpy as np
+import onnx as onnx_package
 import pytest
 import tensorflow as tf
 
+import export
 from export import onnx
 from export.bodies import graphs_of
 from export.session import open_session
@@ -157,6 +161,17 @@ def test_gradients_keep_the_order_too():
     ops = converted(score, IMAGE)
     assert ops.count("Transpose") == 2
     assert ops.count("ConvTranspose") == 1  # that of stride 1 is a convolution
+
+
+def test_an_output_with_channels_first_behind_branches_that_join(tmp_path):
+    """tf2onnx's own pass would take it out with the transposes that it moves."""
+    images = keras.Input((16, 16, 3))
+    x = keras.layers.PReLU(shared_axes=[1, 2])(keras.layers.Conv2D(4, 3)(images))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        export.save(keras.Model(images, keras.layers.Permute((3, 1, 2))(x)), tmp_path / "bundle", "onnx")
+    nodes = onnx_package.load(tmp_path / "bundle/onnx/call.onnx").graph.node
+    assert [node.op_type for node in nodes].count("Transpose") <= 1
 
 
 def test_loops_are_handed_no_weights_and_turn_none():

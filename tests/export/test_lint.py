@@ -83,6 +83,44 @@ def test_gradients_that_tensorflow_cannot_take_apart_are_obstacles(tmp_path):
     assert not any(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("outside", ["loop", "branch"])
+def test_gradients_of_loops_inside_of_others_are_obstacles(outside):
+    weights = tf.Variable(tf.eye(3))
+
+    def loop(body, x):
+        return tf.while_loop(lambda i, _: i < 2, lambda i, z: (i + 1, body(z)), (0, x))[1]
+
+    def gradient(body, x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = tf.reduce_sum(loop(body, x) ** 2)
+        return tape.gradient(y, x)
+
+    def function(x):
+        known = weights.value()
+        if outside == "loop":
+            return {"y": loop(lambda z: gradient(lambda each: tf.tanh(each @ known), z), x)}
+        inner = lambda: gradient(lambda each: tf.tanh(each) * 0.7, x)  # noqa: E731
+        return {"y": tf.cond(tf.reduce_sum(x) > 0, lambda: tf.tanh(x), inner)}
+
+    specs = (NamedTensor("x", ("batch", 3)),), (NamedTensor("y", ("batch", 3)),)
+    found = onnx.obstacles(Signature("go", function, *specs))
+    assert {each.op for each in found} & {"Variable", "TensorListPopBack"} and all(each.remedy for each in found)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        keras.layers.Conv3D(2, 1, (3, 1, 1), padding="same"),
+        keras.layers.MaxPooling3D((1, 2, 2), (3, 2, 2), padding="same"),
+    ],
+)
+def test_windows_that_begin_inside_of_volumes_are_obstacles(layer):
+    images = keras.Input((None, 8, 8, 2))
+    (found,) = export.check_exportable(keras.Model(images, layer(images)))
+    assert "begin inside of a volume" in found.reason and found.layers == (layer.name,)
+
+
 def test_gradients_of_convolutions_in_groups_are_exported(tmp_path):
     model = energies(keras.layers.Conv2D(4, 3, groups=2), keras.layers.Flatten(), channels=2)
     manifest = export.save(model, tmp_path / "bundle", signatures=["energy", "score"])

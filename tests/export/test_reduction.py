@@ -360,3 +360,114 @@ def test_what_cannot_be_measured_is_refused(name, how, message, tmp_path):
 def test_a_saved_model_stays_float32(tmp_path):
     with pytest.raises(export.ExportError, match="a SavedModel stays float32: add onnx to formats"):
         export.save(MODELS["VAE"](), tmp_path / "b", "saved_model", reduction=export.Reduction("float16", ROWS))
+
+
+@pytest.mark.parametrize("opset", [17, 18])
+def test_zeros_around_maxima_stay_in_half_precision(opset, tmp_path):
+    keras.utils.set_random_seed(0)
+    images = keras.Input((8, 8, 3), name="image")
+    low = keras.layers.Conv2D(8, 3, padding="same", bias_initializer=keras.initializers.Constant(-3.0))(images)
+    x = keras.layers.MaxPooling2D(3, 2)(keras.layers.ZeroPadding2D(1)(low))
+    model = keras.Model(images, keras.layers.Flatten()(keras.layers.Conv2D(16, 3, padding="same")(x)))
+    rows = np.random.default_rng(0).random((50, 8, 8, 3), np.float32)
+    export.save(model, tmp_path / "bundle", "onnx", opset=opset, reduction=export.Reduction("float16", held_out=rows))
+    export.verify(tmp_path / "bundle")
+    found = export.load(tmp_path / "bundle").run("call", image=rows)["output"]
+    np.testing.assert_allclose(found, model(rows), atol=0.02)
+
+
+def test_a_half_precision_file_is_held_to_what_its_roundings_give(tmp_path, monkeypatch, digits, small_vae):
+    """Drift is measured of the emulation, so that a file that gives something else would go unseen."""
+    from export import gate
+
+    real = gate.emulated
+
+    def other(model):
+        result = real(model)
+        graph = result.graph
+        for tensor in graph.initializer:
+            if tensor.name.endswith("/half") and len(tensor.dims) == 2:
+                values = 1.5 * onnx.numpy_helper.to_array(tensor)
+                tensor.CopyFrom(onnx.numpy_helper.from_array(values.astype(np.float32), tensor.name))
+        return result
+
+    given = export.Reduction("float16", held_out=digits[1000:1100], allow_drift=True)
+    monkeypatch.setattr(gate, "emulated", other)
+    monkeypatch.setattr(gate, "largest_difference", lambda *_: 0.001)
+    with pytest.raises(export.ExportError, match="'decode' in the float16 file: output 'image' differs"):
+        export.save(small_vae, tmp_path / "other", "onnx", signatures=["decode"], reduction=given)
+
+
+class Weighted(keras.Model):
+    """A function of rows of 32 and matrices, as the signature of a model."""
+
+    def __init__(self, function, *shapes, output="float32"):
+        super().__init__(name="weighted")
+        initializer = keras.initializers.GlorotNormal(seed=0)
+        self.matrices = [
+            self.add_weight(shape=shape, initializer=initializer, name=f"w{n}") for n, shape in enumerate(shapes)
+        ]
+        self.function, self.output_dtype = function, output
+        self.built = True
+
+    def signatures(self):
+        run = lambda x: {"y": self.function(x, *(each.value for each in self.matrices))}  # noqa: E731
+        specs = (NamedTensor("x", ("batch", 32)),), (NamedTensor("y", ("batch", 32), self.output_dtype),)
+        return {"go": Signature("go", run, *specs, tolerance=1e-3)}
+
+
+def looped(h):
+    """A loop that reads a tensor from outside."""
+    return tf.while_loop(lambda i, _: i < 2, lambda i, z: (i + 1, tf.tanh(z + h)), (0, tf.zeros_like(h)))[1]
+
+
+def branched(h):
+    """A branch that reads a tensor from outside, and no other node does."""
+    return tf.cond(tf.reduce_sum(h) > -1e6, lambda: tf.tanh(h), lambda: h * 2.0)
+
+
+@pytest.mark.parametrize("inside", [looped, branched])
+def test_what_loops_and_branches_read_is_not_rounded_to_eight_bits(inside, tmp_path):
+    """ONNX Runtime ends the process where it is, and the quantizer puts nodes before what their bodies read."""
+    function = lambda x, w, v: tf.reshape(inside(tf.reshape(x @ w, [-1, 8, 8])), [-1, 64]) @ v  # noqa: E731
+    rows = {"x": np.random.default_rng(0).normal(size=(64, 32)).astype(np.float32)}
+    given = export.Reduction("int8", rows, calibration=rows, allow_drift=True)
+    export.save(Weighted(function, (32, 64), (64, 32)), tmp_path / "bundle", "onnx", reduction=given)
+    export.verify(tmp_path / "bundle")
+
+
+@pytest.mark.parametrize("kind", ["output", "loop", "constant"])
+def test_half_precision_of_a_model_itself_stays(kind, tmp_path):
+    def carried(x):
+        halves = tf.cast(x, tf.float16)
+        return tf.while_loop(lambda i, _: i < 2, lambda i, z: (i + 1, z * 0.5), (0, halves))[1]
+
+    function = {
+        "output": lambda x, w, v: tf.cast(x @ w @ v, tf.float16),
+        "loop": lambda x, w, v: tf.cast(carried(x @ w), tf.float32) @ v,
+        "constant": lambda x, w, v: tf.cast(tf.where(x @ w > 0, tf.cast(x @ w, tf.float16), 0), tf.float32) @ v,
+    }[kind]
+    model = Weighted(function, (32, 64), (64, 32), output="float16" if kind == "output" else "float32")
+    rows = {"x": np.random.default_rng(0).normal(size=(64, 32)).astype(np.float32)}
+    export.save(model, tmp_path / "bundle", "onnx", reduction=export.Reduction("float16", rows, allow_drift=True))
+    export.verify(tmp_path / "bundle")
+
+
+def test_rows_by_a_name_that_no_input_has_are_refused(tmp_path):
+    rows = np.zeros((50, 32), np.float32)
+    model = Weighted(lambda x, w: x @ w, (32, 32))
+    with pytest.raises(export.ExportError, match=r"no input 'typo' for rows\. There are: image, label, x"):
+        export.save(model, tmp_path / "bundle", "onnx", reduction=export.Reduction("float16", {"typo": rows}))
+    with pytest.raises(export.ExportError, match="rows for 'x' have dtype complex64, expected float32"):
+        export.save(model, tmp_path / "bundle", reduction=export.Reduction("float16", {"x": rows.astype(np.complex64)}))
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_label_may_be_a_scalar(tmp_path):
+    model = Weighted(lambda x, w: x @ w, (32, 32))
+    plain = model.signatures()["go"]
+    label = NamedTensor("label", (), "int32", (0, 9))
+    function = lambda x, label: {"y": plain.function(x)["y"] * tf.cast(label + 1, tf.float32)}  # noqa: E731
+    model.signatures = lambda: {"go": Signature("go", function, (*plain.inputs, label), plain.outputs)}
+    rows = {"x": np.random.default_rng(0).normal(size=(50, 32)).astype(np.float32)}
+    export.save(model, tmp_path / "bundle", "onnx", reduction=export.Reduction("float16", rows))

@@ -32,6 +32,16 @@ def nested(x: tf.Tensor) -> tf.Tensor:
     return tf.while_loop(lambda i, _: i < 3, lambda i, state: (i + 1, inner(i, state)), (0, x))[1]
 
 
+def nested_transposed(x: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+    """A product with transposed weights in a loop in a loop, whose shapes tf2onnx knows by chance alone."""
+
+    def inner(state: tf.Tensor) -> tf.Tensor:
+        step = lambda j, each: (j + 1, tf.tanh(tf.matmul(each, weights, transpose_b=True)))  # noqa: E731
+        return tf.while_loop(lambda j, _: j < 2, step, (0, state))[1]
+
+    return tf.while_loop(lambda i, _: i < 2, lambda i, state: (i + 1, inner(state) * 0.5), (0, x))[1]
+
+
 def descent(x: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
     """Steps down a gradient."""
 
@@ -74,6 +84,7 @@ CASES = [
     Case("StatelessWhile", captured, [ROWS, WEIGHTS], "captured tensors", eps=32),
     Case("StatelessWhile", until_small, [ROWS], "until small"),
     Case("StatelessWhile", nested, [ROWS], "nested"),
+    Case("StatelessWhile", nested_transposed, [ROWS, WEIGHTS], "nested, transposed weights", eps=32, also=("MatMul",)),
     Case("StatelessWhile", descent, [ROWS, WEIGHTS], "gradient inside", eps=32),
     Case("StatelessWhile", dilated, [Input(("batch", 8))], "gradient of a dilated convolution", lacks="Conv"),
     Case("StatelessWhile", noisy, [ROWS, SEED], "noise"),
