@@ -57,6 +57,11 @@ CASES = [
     Case("MatMul", gradient(tf.matmul), [Input(("batch", "inner")), Input(("inner", "columns"))], "gradient"),
     Case("BatchMatMulV2", gradient(tf.matmul), [LEFT, Input(("other", "inner", "columns"))], "gradient"),
     Case(
+        "BatchMatMul",
+        lambda x, y: tf.raw_ops.BatchMatMul(x=x, y=y, adj_x=True, adj_y=True),
+        [Input(("batch", "inner", "rows")), Input(("batch", "columns", "inner"))],
+    ),
+    Case(
         "BatchMatMulV2",
         gradient(lambda x, y: tf.matmul(x, y, transpose_b=True)),
         [LEFT, Input(("other", "columns", "inner"))],
