@@ -1,12 +1,14 @@
 """The signatures of a model: its own, or for any other Keras model a single one, `call`."""
 
 import contextlib
+import dataclasses
 import keyword
 import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from export.errors import ExportError
@@ -18,7 +20,7 @@ def signatures_of(model: keras.Model) -> dict[str, Signature]:
 
     A model with a method `signatures` declares its own. Any other built Keras model has one, `call`, with the
     names of its `keras.Input` layers, free axes where their size is None, and as outputs the keys of a dict, or
-    "output", numbered where there are several.
+    "output", numbered where there are several. Integers that an Embedding takes as they come range over its table.
 
     Raises:
         ExportError: The model is not a Keras model, does not know its inputs yet, or declares no dict of signatures.
@@ -34,7 +36,11 @@ def signatures_of(model: keras.Model) -> dict[str, Signature]:
             "keras.Model(x, model(x)); or give it a method signatures()."
         )
     own = list(map(_input_name, inputs))
-    input_specs = tuple(map(_spec, inputs, _identifiers(own)))
+    tables = _tables(model)
+    input_specs = tuple(
+        dataclasses.replace(_spec(tensor, name), range=tables.get(id(tensor)))
+        for tensor, name in zip(inputs, _identifiers(own), strict=True)
+    )
     output = outputs[0] if isinstance(model, keras.Sequential) else model.output
     given = _output_names(output)
     names = _identifiers(given, {spec.name for spec in input_specs})
@@ -102,6 +108,19 @@ def call_of(model: keras.Model, inputs: list[str], outputs: list[str]) -> Callab
         return dict(zip(outputs, keras.tree.flatten(results), strict=True))
 
     return call
+
+
+def _tables(model: keras.Model) -> dict[int, tuple[float, float]]:
+    """Returns what Embedding layers have rows for, by the id of the integers that they take."""
+    found: dict[int, tuple[float, float]] = {}
+    for layer in model._flatten_layers():
+        if isinstance(layer, keras.layers.Embedding):
+            for tensor in (tensor for node in layer._inbound_nodes for tensor in node.input_tensors):
+                dtype = np.dtype(keras.backend.standardize_dtype(tensor.dtype))
+                if dtype.kind in "iu":
+                    _, most = found.get(id(tensor), (0, np.iinfo(dtype).max))
+                    found[id(tensor)] = 0, min(most, layer.input_dim - 1)
+    return found
 
 
 def _input_name(tensor: Any) -> str:

@@ -10,10 +10,10 @@ SETTINGS = Settings(
     recipe="ebm_mnist",
     data="mnist",
     model=EBMSettings(
-        filters=[32, 64, 128],
-        steps=40,
+        filters=[16, 32, 64],
+        steps=20,
         buffer_size=2000,
-        reinit_rate=0.01,
+        reinit_rate=0.025,
         regularization=0.1,
         data_noise=0.0025,
         step_size=2.5,
@@ -22,9 +22,9 @@ SETTINGS = Settings(
         sample_steps=200,
         betas=(0.0, 0.999),
     ),
-    train=TrainSettings(epochs=10, batch_size=64, learning_rate=1e-4, clip_norm=0.1, validation=1000, dtype="auto"),
+    train=TrainSettings(epochs=10, batch_size=64, learning_rate=3e-4, clip_norm=0.1, validation=1000, dtype="auto"),
     evaluate=EvaluateSettings(images=10_000),
 )
 
-PARAMETERS = 426_977
+PARAMETERS = 172_657
 EXPECTED = {}

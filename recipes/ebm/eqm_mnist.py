@@ -9,10 +9,10 @@ from recipes.settings import EvaluateSettings, Settings, TrainSettings
 SETTINGS = Settings(
     recipe="eqm_mnist",
     data="mnist",
-    model=ScoreSettings(filters=[32, 64, 128]),
-    train=TrainSettings(epochs=14, batch_size=64, learning_rate=7e-4, validation=1000, dtype="auto"),
+    model=ScoreSettings(filters=[24, 48, 96]),
+    train=TrainSettings(epochs=10, batch_size=64, learning_rate=7e-4, validation=1000, dtype="auto"),
     evaluate=EvaluateSettings(images=10_000),
 )
 
-PARAMETERS = 1_184_257
+PARAMETERS = 667_585
 EXPECTED = {}

@@ -76,12 +76,26 @@ def test_any_keras_model_exports_as_call(tmp_path):
 
 
 def test_integer_inputs_are_not_limited_to_those_of_the_check(tmp_path):
-    ids = keras.Input((4,), dtype="int32", name="my ids")
-    model = keras.Model(ids, keras.layers.Embedding(50, 3)(ids))
-    export.save(model, tmp_path / "bundle")
-    values = np.array([[5, 6, 7, 49]], np.int32)
-    got = export.load(tmp_path / "bundle").run("call", my_ids=values)["output"]
+    numbers = keras.Input((4,), dtype="int32", name="my numbers")
+    model = keras.Model(numbers, keras.layers.Rescaling(0.5)(numbers))
+    export.save(model, tmp_path / "bundle", "onnx")
+    values = np.array([[5, -6, 7, 49]], np.int32)
+    got = export.load(tmp_path / "bundle").run("call", my_numbers=values)["output"]
     np.testing.assert_allclose(got, model(values), atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype, last", [("int32", 199), ("int8", 127)])
+def test_ids_range_over_the_tables_that_take_them(tmp_path, dtype, last):
+    """ONNX Runtime counts negative ones from the end."""
+    ids = keras.Input((4,), dtype=dtype, name="ids")
+    both = keras.layers.Add()([keras.layers.Embedding(size, 3)(ids) for size in (500, 200)])
+    model = keras.Model(ids, keras.layers.Dense(2)(both))
+    export.save(model, tmp_path / "bundle", "onnx")
+    bundle, values = export.load(tmp_path / "bundle"), np.array([[5, 6, 7, last]], dtype)
+    np.testing.assert_allclose(bundle.run("call", ids=values)["output"], model(values), atol=1e-6)
+    assert bundle.signatures["call"].inputs[0].range == (0, last)
+    with pytest.raises(export.ExportError, match=f"expected 0 to {last}"):
+        bundle.run("call", ids=-values)
 
 
 @pytest.mark.parametrize("names", [("n", "seed"), ("x-1", "1st"), ("self", "class")])
