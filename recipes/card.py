@@ -23,7 +23,7 @@ The figures are of the stored weights. To measure them again:
 
     zoo train {recipe}
 
-{epochs} epochs{of_prior} in {minutes:.0f} minutes (checkpoints aside) on two CPU cores, seed {train_seed}.
+{epochs} epochs{of_prior} in {minutes:.0f} minutes (checkpoints aside{computing}) on two CPU cores, seed {train_seed}.
 {averaged}
 {held_out:,} of the training images were held out to watch;
 nothing was chosen by them or by the test images.
@@ -99,7 +99,7 @@ def card(
         description: One line.
         model: What is stored.
         settings: Those of the run.
-        training: "epochs" and "minutes".
+        training: "epochs", "minutes", and "core_minutes" where these are known.
         figures: As `recipes.evaluate.evaluate` returns them.
     """
     return _CARD.format(
@@ -113,6 +113,7 @@ def card(
         options=f" --draws {figures['draws']}" if "draws" in figures else "",
         recipe=settings.recipe,
         **training,
+        computing=_computing(training.get("core_minutes")),
         of_prior=of_prior(settings),
         train_seed=settings.train.seed,
         averaged=_averaged(settings),
@@ -121,6 +122,10 @@ def card(
         data_note=_DATA_NOTES[settings.data],
         pixels=_USES.get(settings.model.kind, _PROBABILITIES.format(other="decode")),
     )
+
+
+def _computing(core_minutes: float | None) -> str:
+    return "" if core_minutes is None else f"; {core_minutes:.0f} minutes of computing by one"
 
 
 def _averaged(settings: Settings) -> str:

@@ -41,6 +41,7 @@ def publish(run: Path, name: str, folder: Path, draws: int = DRAWS) -> dict[str,
 
     settings, opened = read_settings(run), open_model(str(run))
     training: dict[str, Any] = dict(zip(("epochs", "minutes"), RunFolder(run).training_time(), strict=True))
+    training |= {"core_minutes": RunFolder(run).core_minutes()}
     details = {"data": settings.data, "settings": settings.model_dump(mode="json"), "training": training}
     target = folder / name
     presets.save_to_preset(opened.model, target, "float16", **details)

@@ -85,6 +85,16 @@ class RunFolder:
         lines = [json.loads(line) for line in self.metrics_file.read_text(encoding="utf-8").splitlines()]
         return sum("epoch" in line for line in lines), sum(line["seconds"] for line in lines) / 60
 
+    def core_minutes(self) -> float | None:
+        """Returns the minutes of one core that training took, whatever else the machine did; None if not all is known.
+
+        Runs of before do not say, nor what is trained after the epochs.
+        """
+        lines = [json.loads(line) for line in self.metrics_file.read_text(encoding="utf-8").splitlines()]
+        if not all("core_seconds" in line for line in lines):
+            return None
+        return sum(line["core_seconds"] for line in lines) / 60
+
     def save_model(self, model: GenerativeModel) -> None:
         """Saves the trained model."""
         write_atomically(self.model_file, model.save)
@@ -123,13 +133,14 @@ class RunRecorder(keras.callbacks.Callback):
         self._every = max(1, epochs // _GRIDS)
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        """Starts the clock."""
-        self._started = time.monotonic()
+        """Starts the clocks."""
+        self._started, self._computed = time.monotonic(), time.process_time()
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Records epoch number `epoch` (from 0)."""
         seconds = time.monotonic() - self._started
-        record = {"epoch": epoch + 1, "seconds": seconds, **{key: float(value) for key, value in (logs or {}).items()}}
+        times = {"seconds": seconds, "core_seconds": time.process_time() - self._computed}
+        record = {"epoch": epoch + 1, **times, **{key: float(value) for key, value in (logs or {}).items()}}
         file = self._folder.metrics_file
         before = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
         kept = [line for line in before if json.loads(line).get("epoch", math.inf) <= epoch]

@@ -44,6 +44,7 @@ def test_a_run_leaves_what_is_promised(run):
     lines = [json.loads(line) for line in run.metrics_file.read_text().splitlines()]
     assert [line["epoch"] for line in lines] == [1, 2, 3, 4]
     assert {"loss", "elbo", "kl", "val_elbo", "seconds"} <= set(lines[0])
+    assert 0 < run.core_minutes() < 1.1 * (os.cpu_count() or 1) * run.training_time()[1]
     assert lines[-1]["val_loss"] < lines[0]["val_loss"]
     assert run.checkpoint.exists()
     assert run.model_file.exists()
@@ -270,6 +271,7 @@ def test_a_model_of_codes_fits_its_prior_before_it_samples(tmp_path):
     lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     assert [line.get("stage", line.get("epoch")) for line in lines] == [1, "prior"]
     assert RunFolder(tmp_path / "run").training_time()[0] == 1
+    assert RunFolder(tmp_path / "run").core_minutes() is None  # that of the prior is not known
     assert json.loads((tmp_path / "run" / "evaluation.json").read_text())["draws"] == 1
 
 
