@@ -20,7 +20,12 @@ def graphs_of(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
 
 def read_by(node: onnx.NodeProto) -> set[str]:
     """Returns the names that a node reads, and the bodies that it holds."""
-    names = set(node.input)
+    return set(node.input) | read_inside(node)
+
+
+def read_inside(node: onnx.NodeProto) -> set[str]:
+    """Returns the names that the bodies of a node read or give."""
+    names = set()
     for body in bodies_of(node):
         names |= {value.name for value in body.output}
         names |= {name for inner in body.node for name in read_by(inner)}

@@ -51,10 +51,11 @@ def keep_pads(graph: Any) -> list[Refusal]:
 def _begins_inside(graph: Any, node: Any) -> list[Refusal]:
     """Refuses windows that TensorFlow places inside of a volume: it alone pads these by less than nothing."""
     strides, window = list(node.get_attr_value("strides", [])), node.get_attr_value("kernel_shape")
+    if len(strides) < _VOLUME:
+        return []
     window = list(window or graph.get_shape(node.input[1])[2:])
-    if len(strides) < _VOLUME or all(
-        stride - size < _VOLUME_SKIPS for size, stride in zip(window, strides, strict=True)
-    ):
+    least = (max(size, 1) for size in window)  # an unknown one is -1
+    if all(stride - size < _VOLUME_SKIPS for size, stride in zip(least, strides, strict=True)):
         return []
     reason = f"its windows of {window}, {strides} apart, begin inside of a volume of free size with padding='same'"
     return [(node.type, node.name, reason)]

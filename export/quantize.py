@@ -15,7 +15,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from export.bodies import read_by
+from export.bodies import read_by, read_inside
 from export.errors import ExportError
 from export.weights import PRODUCTS, store_weights, weights_of
 
@@ -129,7 +129,7 @@ def _read_in_bodies(graph: onnx.GraphProto) -> list[str]:
     ONNX Runtime takes the roundings of such results to those that read them, and does not know how in a body: it ends
     the process.
     """
-    inside = {name for node in graph.node for name in read_by(node) - set(node.input)}
+    inside = {name for node in graph.node for name in read_inside(node)}
     found = []
     for node in reversed(graph.node):
         if not inside.isdisjoint(node.output):

@@ -103,7 +103,8 @@ class Bundle:
                 raise ExportError(f"n is {n!r}, expected an integer of at least 1.")
             check_outputs_fit(self.signatures["sample"], {"n": int(n)})  # labels are one for each of them
             try:
-                given = {"label": labels_to_draw(n, label, num_classes)}
+                first = int(inputs["first"].checked(options.get("first", 0), "sample")) if "first" in inputs else 0
+                given = {"label": labels_to_draw(n, label, num_classes, first)}
             except ValueError as error:
                 raise ExportError(str(error)) from None
         else:

@@ -20,7 +20,8 @@ def signatures_of(model: keras.Model) -> dict[str, Signature]:
 
     A model with a method `signatures` declares its own. Any other built Keras model has one, `call`, with the
     names of its `keras.Input` layers, free axes where their size is None, and as outputs the keys of a dict, or
-    "output", numbered where there are several. Integers that an Embedding takes as they come range over its table.
+    "output", numbered where there are several. Integers that an Embedding takes as they come range over its table,
+    also from its end: -1 is the last row.
 
     Raises:
         ExportError: The model is not a Keras model, does not know its inputs yet, or declares no dict of signatures.
@@ -82,8 +83,8 @@ def no_new_weights(model: keras.Model) -> Iterator[None]:
     yield
     if len(model.weights) > before:
         raise ExportError(
-            f"{model.name} was not built: it made weights just now, at random. Load its weights or train it, then "
-            "export it again."
+            f"{model.name} was not built: it made weights just now, at random, and has them from now on. Load its "
+            "weights or train it, then export it again."
         )
 
 
@@ -114,12 +115,12 @@ def _tables(model: keras.Model) -> dict[int, tuple[float, float]]:
     """Returns what Embedding layers have rows for, by the id of the integers that they take."""
     found: dict[int, tuple[float, float]] = {}
     for layer in model._flatten_layers():
-        if isinstance(layer, keras.layers.Embedding):
+        if isinstance(layer, keras.layers.Embedding) and type(layer).call is keras.layers.Embedding.call:
             for tensor in (tensor for node in layer._inbound_nodes for tensor in node.input_tensors):
                 dtype = np.dtype(keras.backend.standardize_dtype(tensor.dtype))
                 if dtype.kind in "iu":
-                    _, most = found.get(id(tensor), (0, np.iinfo(dtype).max))
-                    found[id(tensor)] = 0, min(most, layer.input_dim - 1)
+                    least, most = found.get(id(tensor), (np.iinfo(dtype).min, np.iinfo(dtype).max))
+                    found[id(tensor)] = max(least, -layer.input_dim), min(most, layer.input_dim - 1)
     return found
 
 

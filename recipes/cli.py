@@ -17,6 +17,7 @@ from recipes.figures import headline, sample_table
 from recipes.quiet import import_tensorflow_quietly
 from zoo.errors import ZooError
 
+_INTERRUPTED = 130  # the exit code, as shells have it
 _UsageError: Any = typer.BadParameter.__base__  # of all that is wrong with options and arguments
 
 app = typer.Typer(
@@ -43,10 +44,13 @@ def main() -> None:
     """Runs a command; errors that a user can mend are one line, and the exit code is 1."""
     signal.signal(signal.SIGTERM, _end)
     try:
-        raise SystemExit(app(standalone_mode=False))
+        code = app(standalone_mode=False)
+        if code == _INTERRUPTED:  # Ctrl-C, as typer tells it; at a question it raises Abort
+            print("\nerror: interrupted", file=sys.stderr)
+        raise SystemExit(code)
     except typer.Abort:
         print("\nerror: interrupted", file=sys.stderr)
-        raise SystemExit(130) from None
+        raise SystemExit(_INTERRUPTED) from None
     except _UsageError as error:
         _fail(f"{error.format_message().rstrip('.')}. See zoo --help.")
     except (ZooError, ExportError) as error:
@@ -177,7 +181,7 @@ def train(
             else "There was no checkpoint yet: nothing is kept."
         )
         print(f"\nerror: interrupted. {advice}", file=sys.stderr)
-        raise typer.Exit(130) from None
+        raise SystemExit(_INTERRUPTED) from None  # which main adds nothing to
     print(f"{folder}: model.keras, samples/, metrics.jsonl, evaluation.json")
 
 

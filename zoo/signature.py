@@ -205,13 +205,15 @@ def label_tensor(num_classes: int, axis: str = "batch") -> NamedTensor:
     return NamedTensor("label", (axis,), "int64", (0, num_classes - 1), "class, one an image")
 
 
-def labels_to_draw(n: int, label: Any, num_classes: int) -> np.ndarray:
+def labels_to_draw(n: int, label: Any, num_classes: int, first: int = 0) -> np.ndarray:
     """Returns the labels int64 [n] of images to draw: one for all, one for each, or None for all classes in turn.
+
+    In turn, images `first` and on of those of a seed have the classes that they have among all.
 
     Raises:
         ZooError: They are no labels of the model, or not `n`.
     """
     if label is None:
-        return np.arange(n) % num_classes
+        return np.arange(first, first + n) % num_classes
     labels = as_array(label, "labels")
     return check_labels(labels if labels.ndim else np.full(n, labels), num_classes, n)

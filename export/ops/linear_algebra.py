@@ -13,7 +13,8 @@ _LARGEST = 64  # as each row is some nodes of its own
 
 
 def product(graph: Any, node: Any) -> None:
-    """MatMul, BatchMatMul, BatchMatMulV2: as tf2onnx, which leaves transposes out where it does not know the rank.
+    """MatMul, BatchMatMul, BatchMatMulV2: as tf2onnx, which leaves transposes out where it does not know the rank, and
+    fails at those of integers.
 
     Raises:
         ExportError: A factor that is to be transposed has an unknown number of axes.
@@ -24,6 +25,9 @@ def product(graph: Any, node: Any) -> None:
             if node.type != "MatMul":
                 raise ExportError(f"{node.name}: a factor is transposed, and how many axes it has is not known.")
             graph.set_shape(node.input[place], [-1, -1])
+        if transposed and node.type != "MatMul":  # by the name of which tf2onnx knows it for integers too
+            del node.attr[names[1]]
+            node.set_attr(names[0], 1)
     MatMul.version_10(graph, node)
 
 

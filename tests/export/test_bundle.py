@@ -84,18 +84,29 @@ def test_integer_inputs_are_not_limited_to_those_of_the_check(tmp_path):
     np.testing.assert_allclose(got, model(values), atol=1e-6)
 
 
-@pytest.mark.parametrize("dtype, last", [("int32", 199), ("int8", 127)])
-def test_ids_range_over_the_tables_that_take_them(tmp_path, dtype, last):
-    """ONNX Runtime counts negative ones from the end."""
+@pytest.mark.parametrize("dtype, first, last", [("int32", -200, 199), ("int8", -128, 127), ("uint8", 0, 199)])
+def test_ids_range_over_the_tables_that_take_them(tmp_path, dtype, first, last):
     ids = keras.Input((4,), dtype=dtype, name="ids")
     both = keras.layers.Add()([keras.layers.Embedding(size, 3)(ids) for size in (500, 200)])
     model = keras.Model(ids, keras.layers.Dense(2)(both))
     export.save(model, tmp_path / "bundle", "onnx")
-    bundle, values = export.load(tmp_path / "bundle"), np.array([[5, 6, 7, last]], dtype)
+    bundle, values = export.load(tmp_path / "bundle"), np.array([[first, 6, 7, last]], dtype)
     np.testing.assert_allclose(bundle.run("call", ids=values)["output"], model(values), atol=1e-6)
-    assert bundle.signatures["call"].inputs[0].range == (0, last)
-    with pytest.raises(export.ExportError, match=f"expected 0 to {last}"):
-        bundle.run("call", ids=-values)
+    assert bundle.signatures["call"].inputs[0].range == (first, last)
+    with pytest.raises(export.ExportError, match=f"expected {first} to {last}"):
+        bundle.run("call", ids=values.astype(np.int64) + 1)
+
+
+def test_ids_that_a_layer_of_ones_own_folds_have_no_range(tmp_path):
+    class Folding(keras.layers.Embedding):
+        def call(self, inputs):
+            return super().call(inputs % self.input_dim)
+
+    ids = keras.Input((4,), dtype="int32", name="ids")
+    export.save(keras.Model(ids, Folding(50, 3)(ids)), tmp_path / "bundle", "onnx")
+    bundle = export.load(tmp_path / "bundle")
+    found = bundle.run("call", ids=np.array([[1000, 0, 1, 2]], np.int32))["output"]
+    np.testing.assert_array_equal(found[0, 0], found[0, 1])
 
 
 @pytest.mark.parametrize("names", [("n", "seed"), ("x-1", "1st"), ("self", "class")])

@@ -121,6 +121,13 @@ def test_windows_that_begin_inside_of_volumes_are_obstacles(layer):
     assert "begin inside of a volume" in found.reason and found.layers == (layer.name,)
 
 
+def test_kernels_of_unknown_sizes_begin_at_the_first_pixel():
+    specs = (NamedTensor("image", ("batch", "d", "h", "w", 3)), NamedTensor("kernel", ("kd", "kh", "kw", 3, 2)))
+    function = lambda image, kernel: {"y": tf.nn.conv3d(image, kernel, [1] * 5, "SAME")}  # noqa: E731
+    output = NamedTensor("y", ("batch", "d", "h", "w", 2))
+    assert onnx.obstacles(Signature("go", function, specs, (output,))) == []
+
+
 def test_gradients_of_convolutions_in_groups_are_exported(tmp_path):
     model = energies(keras.layers.Conv2D(4, 3, groups=2), keras.layers.Flatten(), channels=2)
     manifest = export.save(model, tmp_path / "bundle", signatures=["energy", "score"])

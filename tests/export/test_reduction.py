@@ -426,7 +426,12 @@ def branched(h):
     return tf.cond(tf.reduce_sum(h) > -1e6, lambda: tf.tanh(h), lambda: h * 2.0)
 
 
-@pytest.mark.parametrize("inside", [looped, branched])
+def started(h):
+    """A loop that starts from a tensor and reads it too."""
+    return tf.while_loop(lambda i, _: i < 2, lambda i, z: (i + 1, tf.tanh(z + h)), (0, h))[1]
+
+
+@pytest.mark.parametrize("inside", [looped, branched, started])
 def test_what_loops_and_branches_read_is_not_rounded_to_eight_bits(inside, tmp_path):
     """ONNX Runtime ends the process where it is, and the quantizer puts nodes before what their bodies read."""
     function = lambda x, w, v: tf.reshape(inside(tf.reshape(x @ w, [-1, 8, 8])), [-1, 64]) @ v  # noqa: E731

@@ -90,6 +90,8 @@ def test_what_sample_takes_and_refuses(small_bundle, tmp_path):
         conditional.sample(2, label=3)
     with pytest.raises(export.ExportError, match="n is 0"):
         conditional.sample(0)
+    # In turn, a part has the classes that it has among all.
+    np.testing.assert_allclose(conditional.sample(4, first=8), conditional.sample(12)[8:], atol=1e-5)
     for label in (None, 1):
         with pytest.raises(export.ExportError, match=r"for 1,000,000,000 rows take 192 GB, more than the .*Ask for"):
             conditional.sample(10**9, label=label)

@@ -57,6 +57,13 @@ CASES = [
     Case("MatMul", gradient(tf.matmul), [Input(("batch", "inner")), Input(("inner", "columns"))], "gradient"),
     Case("BatchMatMulV2", gradient(tf.matmul), [LEFT, Input(("other", "inner", "columns"))], "gradient"),
     Case(
+        "BatchMatMulV2",
+        lambda x: tf.matmul(x, x, transpose_b=True),
+        [Input(("batch", 4, 6), -9, 9)],
+        "integers, transposed",
+        dtypes=("int32", "int64"),
+    ),
+    Case(
         "BatchMatMul",
         lambda x, y: tf.raw_ops.BatchMatMul(x=x, y=y, adj_x=True, adj_y=True),
         [Input(("batch", "inner", "rows")), Input(("batch", "columns", "inner"))],

@@ -191,3 +191,12 @@ def test_sample_takes_a_temperature(cli, user_error, tmp_path):
     assert not np.array_equal(plain, cool)
     assert "temperature is -1.0" in user_error("sample", "vae_mnist", "--temperature", "-1")
     assert "takes no label" in user_error("sample", "vae_mnist", "--label", "3")
+
+
+def test_an_interruption_is_one_line(cli, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("zoo.presets.registry", interrupted)
+    found = cli("list")
+    assert (found.code, found.error.strip()) == (130, "error: interrupted")
