@@ -544,9 +544,16 @@ REFUSED = {
     ),
     "a table": (
         lambda: chain(layers.IntegerLookup(vocabulary=[1, 2, 5]), shape=(3,), dtype="int64"),
-        "a SavedModel holds weights and constants, and the model has something else.*table.*before the model",
+        r"layer integer_lookup\w*: LookupTableFindV2 .*Do it before the model",
     ),
 }
+
+
+def test_tables_are_not_in_a_saved_model_either(tmp_path):
+    words = "a SavedModel holds weights and constants, and the model has something else.*table.*before the model"
+    with pytest.raises(export.ExportError, match=words):
+        export.save(REFUSED["a table"][0](), tmp_path / "bundle", "saved_model")
+    assert not any(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("name", REFUSED)
