@@ -19,7 +19,7 @@ SETTINGS = Settings(
         step_size=2.5,
         noise_scale=0.0025,
         gradient_clip=0.06,
-        sample_steps=200,
+        sample_steps=500,
         betas=(0.0, 0.999),
     ),
     train=TrainSettings(epochs=10, batch_size=64, learning_rate=3e-4, clip_norm=0.1, validation=1000, dtype="auto"),
@@ -27,4 +27,13 @@ SETTINGS = Settings(
 )
 
 PARAMETERS = 172_657
-EXPECTED = {}
+EXPECTED = {
+    "frechet_distance": 76.8,
+    "frechet_distance_error": 1.26,
+    "train_frechet_distance": 3.43,
+    "samples": 10_000,
+    "real_images": 10_000,
+    "features": "classifier_mnist",
+    "resizing": "none",
+    "data": "mnist",
+}
