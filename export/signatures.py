@@ -114,13 +114,14 @@ def call_of(model: keras.Model, inputs: list[str], outputs: list[str]) -> Callab
 def _tables(model: keras.Model) -> dict[int, tuple[float, float]]:
     """Returns what Embedding layers have rows for, by the id of the integers that they take."""
     found: dict[int, tuple[float, float]] = {}
-    for layer in model._flatten_layers():
-        if isinstance(layer, keras.layers.Embedding) and type(layer).call is keras.layers.Embedding.call:
-            for tensor in (tensor for node in layer._inbound_nodes for tensor in node.input_tensors):
-                dtype = np.dtype(keras.backend.standardize_dtype(tensor.dtype))
-                if dtype.kind in "iu":
-                    least, most = found.get(id(tensor), (np.iinfo(dtype).min, np.iinfo(dtype).max))
-                    found[id(tensor)] = max(least, -layer.input_dim), min(most, layer.input_dim - 1)
+    layers = [each for each in model._flatten_layers() if isinstance(each, keras.layers.Embedding)]
+    plain = [each for each in layers if type(each).call is keras.layers.Embedding.call]
+    taken = [(each, tensor) for each in plain for node in each._inbound_nodes for tensor in node.input_tensors]
+    for layer, tensor in taken:
+        dtype = np.dtype(keras.backend.standardize_dtype(tensor.dtype))
+        if dtype.kind in "iu":
+            least, most = found.get(id(tensor), (np.iinfo(dtype).min, np.iinfo(dtype).max))
+            found[id(tensor)] = max(least, -layer.input_dim), min(most, layer.input_dim - 1)
     return found
 
 
