@@ -140,6 +140,7 @@ class EBMSettings(_NetworkSettings):
     steps: int = Field(default=40, ge=1, description="of chains, for each step of the optimizer")
     buffer_size: int = Field(default=10_000, ge=1, description="persistent chains")
     reinit_rate: float = Field(default=0.05, ge=0, le=1, description="share of persistent chains that start anew")
+    reinit_from_data: float = Field(default=0.0, ge=0, le=1, description="share of those that start at data, not noise")
     regularization: float = Field(default=0.01, ge=0, description="of the squares of energies, beside chains")
     data_noise: float = Field(default=0.0, ge=0, description="standard deviation of noise in data, beside chains")
     kl_weight: float = Field(default=0.0, ge=0, description="of the loss of chains themselves")
@@ -170,6 +171,7 @@ class ScoreSettings(_NetworkSettings):
     noise_levels: tuple[float, float] = Field(default=(0.01, 20.0), description="the smallest and the largest level")
     deviation: float = Field(default=0.5, gt=0, description="root mean square of pixels minus 0.5")
     sample_steps: int = Field(default=40, ge=2, description="evaluations of the network for a sample")
+    renewal: float = Field(default=0.0, ge=0, le=1, description="share of the noise of samples drawn anew at each step")
 
 
 Kind = (

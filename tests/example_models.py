@@ -170,7 +170,9 @@ MODELS = {
         seed=11,
     ),
     "RBM": lambda: zoo.RBM((8, 6, 1), hidden_units=5, gibbs_steps=2, persistent_chains=6, seed=11),
-    "ScoreModel": lambda: zoo.ScoreModel(unet((8, 6, 1), (4, 6), 2, 2), (0.02, 4.0), 0.4, sample_steps=5, seed=11),
+    "ScoreModel": lambda: zoo.ScoreModel(
+        unet((8, 6, 1), (4, 6), 2, 2), (0.02, 4.0), 0.4, sample_steps=5, renewal=0.5, seed=11
+    ),
     "VAE": vae,
     "VQVAE": vector_quantized,
 }

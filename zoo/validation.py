@@ -224,6 +224,18 @@ def check_positive(value: Any, name: str, or_zero: bool = False) -> float:
     return float(value)
 
 
+def check_share(value: Any, name: str) -> float:
+    """Returns a real argument after checking that it is in [0, 1].
+
+    Raises:
+        ZooError: It is not.
+    """
+    share = check_positive(value, name, or_zero=True)
+    if share > 1:
+        raise ZooError(f"{name} is {value!r}, expected a share from 0 to 1.")
+    return share
+
+
 def check_seed(seed: Any) -> int:
     """Returns a seed after checking that it is an integer in [0, 2**63).
 

@@ -12,7 +12,7 @@ from zoo.ebm.samplers.base import Sampler
 from zoo.errors import ZooError
 from zoo.model import GenerativeModel
 
-_OPTIONS = ("steps", "buffer_size", "reinit_rate", "regularization", "data_noise", "kl_weight")
+_OPTIONS = ("steps", "buffer_size", "reinit_rate", "reinit_from_data", "regularization", "data_noise", "kl_weight")
 
 
 def rbm(settings: RBMSettings, data: Dataset, seed: int) -> GenerativeModel:
@@ -45,7 +45,8 @@ def jem(settings: JEMSettings, data: Dataset, seed: int) -> GenerativeModel:
 def score(settings: ScoreSettings, data: Dataset, seed: int) -> GenerativeModel:
     """Returns an untrained score model."""
     network = zoo.networks.unet(data.image_shape, settings.filters, settings.blocks, settings.heads)
-    return zoo.ScoreModel(network, settings.noise_levels, settings.deviation, settings.sample_steps, seed)
+    drawing = settings.sample_steps, settings.renewal
+    return zoo.ScoreModel(network, settings.noise_levels, settings.deviation, *drawing, seed)
 
 
 def _objective(settings: EBMSettings, data: Dataset) -> Objective:

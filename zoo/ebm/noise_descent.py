@@ -3,9 +3,9 @@
     x' = D + t / s (x - D)           one step from level s to t (Karras et al. 2022, equation 4, by Euler's method)
 
 With D linear in log s between steps this is of second order, at one evaluation a step (Lu et al. 2022, "DPM-Solver++",
-algorithm 2). Where parts of an image are known they are put back at every step, with the noise of its level (Song et
-al. 2021, appendix I.2), and the noise of the others is drawn anew as far as levels fall (Song et al. 2021, "Denoising
-diffusion implicit models", equation 16).
+algorithm 2). A share of the noise may be drawn anew at each step, as far as levels fall (Song et al. 2021, "Denoising
+diffusion implicit models", equation 16), which mends what earlier steps did wrong. Where parts of an image are known
+they are put back at every step, with the noise of its level (Song et al. 2021, appendix I.2).
 """
 
 from collections.abc import Callable
@@ -28,8 +28,16 @@ def level_at(index: Any, steps: tf.Tensor, high: tf.Tensor, low: float) -> tf.Te
     return tf.where(index < steps, tf.maximum(first + share * (last - first), 0.0) ** _CURVE, tf.zeros_like(high))
 
 
-def drawn_images(denoiser: Denoiser, start: tf.Tensor, steps: tf.Tensor, high: float, low: float) -> tf.Tensor:
-    """Returns images at the end of the way that begins at noise, without any more noise.
+def drawn_images(
+    denoiser: Denoiser,
+    start: tf.Tensor,
+    steps: tf.Tensor,
+    high: float,
+    low: float,
+    renewal: tf.Tensor,
+    noise: Callable[[tf.Tensor], tf.Tensor],
+) -> tf.Tensor:
+    """Returns images at the end of the way that begins at noise.
 
     Args:
         denoiser: D, of images [batch, height, width, channels] and levels [batch].
@@ -37,6 +45,8 @@ def drawn_images(denoiser: Denoiser, start: tf.Tensor, steps: tf.Tensor, high: f
         steps: How many, an int64 scalar.
         high: The level to begin at.
         low: The level before the last step, which leads to 0.
+        renewal: How much of the noise is drawn anew at each step, from 0, nothing, to 1, all that can be.
+        noise: From the number of a step to noise in the shape of the images.
     """
     top = tf.fill([tf.shape(start)[0]], high)
 
@@ -48,10 +58,20 @@ def drawn_images(denoiser: Denoiser, start: tf.Tensor, steps: tf.Tensor, high: f
         ratio = tf.math.log(now / tf.maximum(then, 1e-12)) / tf.math.log(last / now)
         between = tf.logical_and(index > 0, index + 1 < steps)
         ahead = found + tf.where(between, ratio / 2, 0.0) * (found - before)
-        return index + 1, ahead + then / now * (position - ahead), found
+        return index + 1, _moved(position, ahead, now, then, renewal, noise(index)), found
 
     state = (tf.zeros([], tf.int64), start, tf.zeros_like(start))
     return tf.while_loop(lambda index, *_: index < steps, step, state)[1]
+
+
+def _moved(
+    position: tf.Tensor, clean: tf.Tensor, now: tf.Tensor, then: tf.Tensor, renewal: tf.Tensor, noise: tf.Tensor
+) -> tf.Tensor:
+    """Returns positions at a lower level, where clean images are known."""
+    # What is drawn anew is at most what the way from x to a noisy x at a lower level leaves open.
+    anew = renewal * then * tf.sqrt(1 - tf.square(then / now))
+    kept = tf.sqrt(tf.square(then) - tf.square(anew)) / now
+    return clean + kept * (position - clean) + anew * noise
 
 
 def restored_images(
@@ -76,7 +96,7 @@ def restored_images(
         steps: How many, an int64 scalar.
         high: The level to begin at where pixels are missing; where none is it is `noise_level`.
         low: The level before the last step.
-        renewal: How much of the noise is drawn anew at each step, from 0, nothing, to 1, all that can be.
+        renewal: As in `drawn_images`.
         seed: Decides the noise.
         first: The number of the first row, a multiple of 4, for rows that come in batches.
     """
@@ -96,10 +116,7 @@ def restored_images(
         levels = (level_at(index + shift, steps, top, low) for shift in (0, 1))
         now, then = (level[:, None, None, None] for level in levels)
         found = denoiser(position, now[:, 0, 0, 0])
-        # What is drawn anew is at most what the way from x to a noisy x at a lower level leaves open.
-        anew = renewal * then * tf.sqrt(1 - tf.square(then / now))
-        kept = tf.sqrt(tf.square(then) - tf.square(anew)) / now
-        following = found + kept * (position - found) + anew * noise(index + 1, _UNKNOWN)
+        following = _moved(position, found, now, then, renewal, noise(index + 1, _UNKNOWN))
         return index + 1, seen(following, then, index + 1)
 
     level = top[:, None, None, None]

@@ -31,7 +31,7 @@ from zoo.model import VERB_BATCH, GenerativeModel
 from zoo.networks.inputs import check_takes_levels, known_output, known_shape
 from zoo.random import Seed
 from zoo.signature import COUNT, FIRST, SEED, TEMPERATURE, NamedTensor, Signature, image_tensor
-from zoo.validation import as_array, check_count, check_positive, check_seed
+from zoo.validation import as_array, check_count, check_positive, check_seed, check_share
 
 _LEVEL, _NOISE, _START, _CHAIN = range(4)  # purposes of noise
 _MEDIAN, _SPREAD = 0.6, 1.2  # of the levels in training, as multiples of the deviation: Karras et al. 2022, table 1
@@ -42,6 +42,7 @@ _STEPS = NamedTensor("steps", (), "int64", (1, 10**6), "evaluations of the netwo
 _LEVELS = NamedTensor("noise_level", ("batch",), "float32", (1e-4, 1e4), "standard deviation of the noise")
 _SEEN_NOISE = NamedTensor("noise_level", (), "float32", (0.0, 1e3), "noise in what was seen; 0: none", default=0.0)
 _HEAT = NamedTensor("temperature", (), "float32", (0.0, 1.0), "noise that is drawn anew", default=1.0)
+_RENEWAL = NamedTensor("renewal", (), "float32", (0.0, 1.0), "noise that is drawn anew at each step")
 
 
 @keras.saving.register_keras_serializable(package="zoo")
@@ -54,6 +55,8 @@ class ScoreModel(GenerativeModel):
         noise_levels: The smallest and the largest level: at the largest nothing of an image can be told.
         deviation: The root mean square of pixels minus 0.5; 0.5 for black and white, about 0.27 for photographs.
         sample_steps: How many steps `sample` takes where it is not told, each one evaluation of the network.
+        renewal: How much of the noise `sample` draws anew at each step where it is not told, from 0 to 1. With none few
+            steps do, and what starts at one noise ends at one image; with all of it many steps are nearer to the data.
         seed: Seed of the noise in training, or None for one drawn from Keras's global seed.
 
     Raises:
@@ -74,6 +77,7 @@ class ScoreModel(GenerativeModel):
         noise_levels: tuple[float, float] = (0.01, 20.0),
         deviation: float = 0.5,
         sample_steps: int = 40,
+        renewal: float = 0.0,
         seed: int | None = None,
         **kwargs: Any,
     ):
@@ -85,6 +89,7 @@ class ScoreModel(GenerativeModel):
         self.noise_levels = (low, high)
         self.deviation = check_positive(deviation, "deviation")
         self.sample_steps = check_count(sample_steps, "sample_steps", 2)
+        self.renewal = check_share(renewal, "renewal")
         example = "zoo.networks.unet((28, 28, 1))"
         check_takes_levels(network, "network", example)
         height, width, channels = known_shape(network, "network", example, rank=3)
@@ -173,7 +178,13 @@ class ScoreModel(GenerativeModel):
         return self.run_in_batches("anomaly_score", image=self._checked_images(images, "images"))["anomaly_score"]
 
     def sample(
-        self, n: int, seed: int = 0, label: Any = None, temperature: float = 1.0, steps: int | None = None
+        self,
+        n: int,
+        seed: int = 0,
+        label: Any = None,
+        temperature: float = 1.0,
+        steps: int | None = None,
+        renewal: float | None = None,
     ) -> np.ndarray:
         """Draws images from noise.
 
@@ -181,8 +192,10 @@ class ScoreModel(GenerativeModel):
             n: How many.
             seed: An integer in [0, 2**63).
             label: None.
-            temperature: From 1e-6 to 1e6, times the standard deviation of the noise that images begin as.
+            temperature: From 1e-6 to 1e6, times the standard deviation of the noise that images begin as and of what is
+                drawn anew.
             steps: By default `sample_steps`, each one evaluation of the network.
+            renewal: How much of the noise is drawn anew at each step, from 0 to 1; by default the model's `renewal`.
 
         Returns:
             float32 [n, height, width, channels], pixels in [0, 1].
@@ -191,7 +204,8 @@ class ScoreModel(GenerativeModel):
             ZooError: An argument is out of its range.
         """
         n, seed, temperature, _ = self._checked_request(n, seed, label, temperature)
-        how, parts = (tf.constant(temperature), self._checked_steps(steps)), []
+        share = check_share(self.renewal if renewal is None else renewal, "renewal")
+        how, parts = (tf.constant(temperature), tf.constant(share), self._checked_steps(steps)), []
         for first in range(0, n, VERB_BATCH):
             rows = tf.constant(seed, tf.int64), tf.constant(min(VERB_BATCH, n - first))
             parts.append(self._drawer(*rows, *how, tf.constant(first, tf.int64)).numpy())
@@ -205,14 +219,25 @@ class ScoreModel(GenerativeModel):
         return tf.function(self._drawn, autograph=False)
 
     def _drawn(
-        self, seed: tf.Tensor, n: tf.Tensor, temperature: tf.Tensor, steps: tf.Tensor, first: Seed = 0
+        self,
+        seed: tf.Tensor,
+        n: tf.Tensor,
+        temperature: tf.Tensor,
+        renewal: tf.Tensor,
+        steps: tf.Tensor,
+        first: Seed = 0,
     ) -> tf.Tensor:
         """Returns rows `first` to `first + n` of the images of a seed."""
         low, high = self.noise_levels
-        shape = tf.stack([tf.cast(n, tf.int32), *self.image_shape])
-        noise = random.normal(shape, random.fold_in(seed, _START), first=first)
-        start = tf.ensure_shape(_CENTRE + high * temperature * noise, [None, *self.image_shape])
-        return pixels_of(drawn_images(self.denoised, start, steps, high, low))
+        shape, chain = tf.stack([tf.cast(n, tf.int32), *self.image_shape]), random.fold_in(seed, _CHAIN)
+
+        def noise(seed: Seed) -> tf.Tensor:
+            drawn = temperature * random.normal(shape, seed, first=first)
+            return tf.ensure_shape(drawn, [None, *self.image_shape])
+
+        start = _CENTRE + high * noise(random.fold_in(seed, _START))
+        how = steps, high, low, renewal, lambda index: noise(random.fold_in(chain, index))
+        return pixels_of(drawn_images(self.denoised, start, *how))
 
     def restore(
         self,
@@ -242,10 +267,8 @@ class ScoreModel(GenerativeModel):
             ZooError: An argument is not as described, or there is nothing to restore.
         """
         images, known, noise = checked_observation(images, self.image_shape, mask, noise_level)
-        heat = check_positive(temperature, "temperature", or_zero=True)
-        if heat > 1:
-            raise ZooError(f"temperature is {temperature!r}, expected a share from 0 to 1.")
-        how = tf.constant(check_seed(seed), tf.int64), tf.constant(heat), self._checked_steps(steps)
+        heat = tf.constant(check_share(temperature, "temperature"))
+        how = tf.constant(check_seed(seed), tf.int64), heat, self._checked_steps(steps)
         return finite(restored_in_batches(self._restorer, images, known, tf.constant(noise), *how), "train on")
 
     @functools.cached_property
@@ -282,14 +305,13 @@ class ScoreModel(GenerativeModel):
         known = mask_tensor(self.image_shape)
         steps = dataclasses.replace(_STEPS, default=self.sample_steps)
         seen = (seen_tensor(self.image_shape), known, _SEEN_NOISE, SEED, _HEAT, steps, FIRST)
+        given = (SEED, COUNT, TEMPERATURE, dataclasses.replace(_RENEWAL, default=self.renewal), steps, FIRST)
         restored = image_tensor("restored", self.image_shape)
         signatures = (
             Signature("denoise", self._denoise, (noisy, _LEVELS), (denoised,), description="The mean of clean images."),
             Signature("score", self._score, (noisy, _LEVELS), (score,), description="Where images grow more likely."),
             Signature("anomaly_score", self._anomaly, (image,), (anomaly,), description="How unlikely an image is."),
-            Signature(
-                "sample", self._sample, (SEED, COUNT, TEMPERATURE, steps, FIRST), (drawn,), description="New images."
-            ),
+            Signature("sample", self._sample, given, (drawn,), description="New images."),
             Signature("restore", self._restore, seen, (restored,), description="What is likely, given what was seen."),
         )
         return {signature.name: signature for signature in signatures}
@@ -314,9 +336,15 @@ class ScoreModel(GenerativeModel):
         return {"anomaly_score": apart * tf.while_loop(lambda place, _: place < _JUDGED, add, start)[1]}
 
     def _sample(
-        self, seed: tf.Tensor, n: tf.Tensor, temperature: tf.Tensor, steps: tf.Tensor, first: tf.Tensor
+        self,
+        seed: tf.Tensor,
+        n: tf.Tensor,
+        temperature: tf.Tensor,
+        renewal: tf.Tensor,
+        steps: tf.Tensor,
+        first: tf.Tensor,
     ) -> dict[str, tf.Tensor]:
-        return {"image": self._drawn(seed, n, temperature, steps, first)}
+        return {"image": self._drawn(seed, n, temperature, renewal, steps, first)}
 
     def _restore(
         self,
@@ -337,7 +365,7 @@ class ScoreModel(GenerativeModel):
         return {
             **super().get_config(),
             "network": keras.saving.serialize_keras_object(self.network),
-            **{name: getattr(self, name) for name in ("noise_levels", "deviation", "sample_steps", "seed")},
+            **{name: getattr(self, name) for name in ("noise_levels", "deviation", "sample_steps", "renewal", "seed")},
         }
 
     @classmethod

@@ -176,13 +176,25 @@ def test_the_buffer_starts_chains_anew_at_its_rate():
     buffer = objectives.PersistentContrastiveDivergence(1, buffer_size=50, reinit_rate=0.2).buffer
     buffer.prepare((2, 2, 1))
     buffer.positions.assign(tf.fill([50, 2, 2, 1], 7.0))
-    places, start = buffer.draw(tf.constant(20_000), 0)
+    places, start = buffer.draw(tf.zeros([20_000, 2, 2, 1]), 0)
     assert set(places.numpy()) == set(range(50))
     anew = (start.numpy() != 7).all(axis=(1, 2, 3))
     assert anew.mean() == pytest.approx(0.2, abs=4 * np.sqrt(0.16 / 20_000))
     assert 0 < start.numpy()[anew].min() < start.numpy()[anew].max() < 1
     buffer.put(tf.constant([3, 5]), tf.zeros([2, 2, 2, 1]))
     np.testing.assert_array_equal(np.asarray(buffer.positions).sum(axis=(1, 2, 3)) == 0, np.isin(range(50), [3, 5]))
+
+
+def test_chains_start_anew_at_data_at_their_share():
+    buffer = objectives.PersistentContrastiveDivergence(1, 50, reinit_rate=0.5, reinit_from_data=0.3).buffer
+    buffer.prepare((2, 2, 1))
+    buffer.positions.assign(tf.fill([50, 2, 2, 1], 7.0))
+    data = tf.fill([20_000, 2, 2, 1], 3.0)
+    start = buffer.draw(data, 0)[1].numpy().reshape(20_000, 4)
+    shares = {value: (start == value).all(axis=1).mean() for value in (7.0, 3.0)}
+    assert shares[7.0] == pytest.approx(0.5, abs=4 * np.sqrt(0.25 / 20_000))
+    assert shares[3.0] == pytest.approx(0.15, abs=4 * np.sqrt(0.15 * 0.85 / 20_000))
+    assert (start < 1).all(axis=1).mean() == pytest.approx(0.35, abs=4 * np.sqrt(0.35 * 0.65 / 20_000))
 
 
 def test_the_kl_term_moves_weights_by_the_chain_alone(digits):

@@ -36,8 +36,9 @@ def test_the_loss_of_what_is_right_is_the_number_of_pixels():
     assert values["denoising_error"].numpy().mean() < 16 * SPREAD**2
 
 
-def test_samples_have_the_spread_of_the_data():
-    images = right_model().sample(600, seed=1, steps=60)
+@pytest.mark.parametrize("renewal", [0.0, 0.5, 1.0])
+def test_samples_have_the_spread_of_the_data(renewal):
+    images = right_model(renewal=renewal).sample(600, seed=1, steps=60)
     # 9,600 independent pixels: 5 standard errors are 3.6 % of the spread; none is cut off at 5 standard deviations.
     assert images.std() == pytest.approx(SPREAD, rel=0.036)
     assert images.mean() == pytest.approx(0.5, abs=5 * SPREAD / np.sqrt(9600))
@@ -55,11 +56,22 @@ def test_steps_are_of_second_order():
     def error(steps: int) -> float:
         with_steps = tf.constant(steps, tf.int64)
         # The last step, from the lowest level to 0, is of first order: a level far below what is looked at.
-        found = drawn_images(denoiser, tf.constant(start) + 0.5, with_steps, high, low / 1000)
+        how = with_steps, high, low / 1000, tf.constant(0.0), lambda _: tf.zeros(start.shape)
+        found = drawn_images(denoiser, tf.constant(start) + 0.5, *how)
         return float(np.abs(found - exact).max())
 
     assert error(40) < error(20) / 3
     assert error(160) < error(80) / 3
+
+
+def test_noise_that_is_drawn_anew_makes_images_forget_where_they_began():
+    """Without any, pixels are in proportion to the noise they began as; with all of it they have lost it."""
+    model = right_model(sample_steps=60)
+    began = model.sample(600, seed=1, temperature=0.01) - 0.5
+    still, anew = (model.sample(600, seed=1, renewal=share) - 0.5 for share in (0.0, 1.0))
+    assert np.corrcoef(began.ravel(), still.ravel())[0, 1] > 0.999
+    assert abs(np.corrcoef(began.ravel(), anew.ravel())[0, 1]) < 5 / np.sqrt(9600)
+    np.testing.assert_array_equal(model.sample(600, seed=1, renewal=1.0)[:8] - 0.5, anew[:8])
 
 
 def test_restored_pixels_are_drawn_from_what_may_have_been():
@@ -120,7 +132,9 @@ def test_training_lowers_the_error(digits):
         (lambda: right_model(sample_steps=1), "sample_steps is 1"),
         (lambda: zoo.ScoreModel(unet((4, 4, 1), (4,), levels=False)), "expected two, images and"),
         (lambda: zoo.ScoreModel(unet_energy(SHAPE, (4,))), "expected two, images and"),
+        (lambda: right_model(renewal=1.5), "renewal is 1.5, expected a share"),
         (lambda: right_model().sample(2, steps=0), "steps is 0"),
+        (lambda: right_model().sample(2, renewal=-0.5), "renewal is -0.5, expected"),
         (lambda: right_model().denoise(np.zeros((2, *SHAPE)), 0.0), "noise_level is 0.0"),
         (lambda: right_model().restore(np.zeros((2, *SHAPE), np.float32)), "nothing to restore"),
         (

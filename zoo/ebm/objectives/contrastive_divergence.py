@@ -24,7 +24,7 @@ from zoo.ebm.objectives.replay_buffer import ReplayBuffer
 from zoo.ebm.samplers.schedules import at
 from zoo.errors import ZooError
 from zoo.random import Seed
-from zoo.validation import check_count, check_positive
+from zoo.validation import check_count, check_positive, check_share
 
 _NOISE, _BUFFER, _CHAIN = range(3)  # purposes of noise
 
@@ -97,20 +97,28 @@ class PersistentContrastiveDivergence(ContrastiveDivergence):
     Args:
         steps: k, of the sampler.
         buffer_size: Chains that are kept.
-        reinit_rate: The share of chains, in [0, 1], that start anew from noise.
+        reinit_rate: The share of chains, in [0, 1], that start anew.
+        reinit_from_data: The share of those, in [0, 1], that start at data, so that the energy also learns where long
+            chains from data lead; the others start at noise.
         regularization, data_noise, kl_weight, energy_limit: As in `ContrastiveDivergence`.
 
     Raises:
         ZooError: A number is out of its range.
     """
 
-    def __init__(self, steps: int = 40, buffer_size: int = 10_000, reinit_rate: float = 0.05, **options: Any):
+    def __init__(
+        self,
+        steps: int = 40,
+        buffer_size: int = 10_000,
+        reinit_rate: float = 0.05,
+        reinit_from_data: float = 0.0,
+        **options: Any,
+    ):
         super().__init__(steps, **options)
         self.buffer_size = check_count(buffer_size, "buffer_size")
-        self.reinit_rate = check_positive(reinit_rate, "reinit_rate", or_zero=True)
-        if self.reinit_rate > 1:
-            raise ZooError(f"reinit_rate is {reinit_rate!r}, expected a share from 0 to 1.")
-        self.buffer = ReplayBuffer(self.buffer_size, self.reinit_rate, name="buffer")
+        self.reinit_rate = check_share(reinit_rate, "reinit_rate")
+        self.reinit_from_data = check_share(reinit_from_data, "reinit_from_data")
+        self.buffer = ReplayBuffer(self.buffer_size, self.reinit_rate, self.reinit_from_data, name="buffer")
 
     def prepare(self, image_shape: tuple[int, int, int]) -> None:
         """Makes the buffer."""
@@ -122,12 +130,13 @@ class PersistentContrastiveDivergence(ContrastiveDivergence):
                 "the replay buffer is one for all chains, and replicas would each change it: train on one device, or "
                 "with ContrastiveDivergence."
             )
-        places, start = self.buffer.draw(tf.shape(images)[0], seed)
+        places, start = self.buffer.draw(images, seed)
         return start, (lambda samples: self.buffer.put(places, samples)) if training else (lambda _: None)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments of the constructor."""
-        return {**super().get_config(), "buffer_size": self.buffer_size, "reinit_rate": self.reinit_rate}
+        names = ("buffer_size", "reinit_rate", "reinit_from_data")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
 def _chain_loss(model: Trained, samples: tf.Tensor, index: int) -> tf.Tensor:

@@ -12,7 +12,7 @@ import tensorflow as tf
 from zoo import random
 from zoo.random import Seed
 
-_PLACES, _FRESH, _CHOICE = range(3)  # purposes of noise
+_PLACES, _FRESH, _CHOICE, _ORIGIN = range(4)  # purposes of noise
 
 
 class ReplayBuffer(keras.layers.Layer):
@@ -20,12 +20,13 @@ class ReplayBuffer(keras.layers.Layer):
 
     Args:
         size: How many.
-        reinit_rate: The share of chains, in [0, 1], that start anew from noise instead of from the buffer.
+        reinit_rate: The share of chains, in [0, 1], that start anew instead of from the buffer.
+        reinit_from_data: The share of those, in [0, 1], that start at data; the others start at noise.
     """
 
-    def __init__(self, size: int, reinit_rate: float, **kwargs: Any):
+    def __init__(self, size: int, reinit_rate: float, reinit_from_data: float = 0.0, **kwargs: Any):
         super().__init__(**kwargs)
-        self.size, self.reinit_rate = size, reinit_rate
+        self.size, self.reinit_rate, self.reinit_from_data = size, reinit_rate, reinit_from_data
         self.positions: Any = None
 
     def prepare(self, shape: tuple[int, ...]) -> None:
@@ -36,14 +37,19 @@ class ReplayBuffer(keras.layers.Layer):
         self.positions = self.add_weight((self.size, *shape), noise, trainable=False, autocast=False, dtype="float32")
         self.built = True
 
-    def draw(self, count: tf.Tensor, seed: Seed) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns places [count] and the positions to start from, some of them new noise."""
-        noise = random.uniform(tf.stack([count]), random.fold_in(seed, _PLACES))
-        places = tf.cast(noise * self.size, tf.int32)
+    def draw(self, images: tf.Tensor, seed: Seed) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns places [batch] and positions to start from, as many as there are images of data."""
+        count = tf.shape(images)[:1]
+
+        def chosen(share: float, purpose: int) -> tf.Tensor:
+            choice = random.uniform(count, random.fold_in(seed, purpose)) < share
+            return tf.reshape(choice, [-1, *[1] * (len(images.shape) - 1)])
+
+        places = tf.cast(random.uniform(count, random.fold_in(seed, _PLACES)) * self.size, tf.int32)
         kept = tf.gather(tf.convert_to_tensor(self.positions), places)
-        fresh = random.uniform(tf.shape(kept), random.fold_in(seed, _FRESH))
-        anew = random.uniform(tf.stack([count]), random.fold_in(seed, _CHOICE)) < self.reinit_rate
-        return places, tf.where(tf.reshape(anew, [-1, *([1] * (len(kept.shape) - 1))]), fresh, kept)
+        noise = random.uniform(tf.shape(kept), random.fold_in(seed, _FRESH))
+        fresh = tf.where(chosen(self.reinit_from_data, _ORIGIN), images, noise) if self.reinit_from_data else noise
+        return places, tf.where(chosen(self.reinit_rate, _CHOICE), fresh, kept)
 
     def put(self, places: tf.Tensor, positions: tf.Tensor) -> None:
         """Keeps positions; where two come to one place one of them stays."""
