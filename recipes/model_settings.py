@@ -170,6 +170,7 @@ class ScoreSettings(_NetworkSettings):
     heads: int = Field(default=4, ge=0, description="of attention at the smallest size; 0: none")
     noise_levels: tuple[float, float] = Field(default=(0.01, 20.0), description="the smallest and the largest level")
     deviation: float = Field(default=0.5, gt=0, description="root mean square of pixels minus 0.5")
+    level_median: float | None = Field(default=None, gt=0, description="of noise in training; none: 0.6 deviations")
     sample_steps: int = Field(default=40, ge=2, description="evaluations of the network for a sample")
     renewal: float = Field(default=0.0, ge=0, le=1, description="share of the noise of samples drawn anew at each step")
 

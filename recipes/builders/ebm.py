@@ -45,8 +45,8 @@ def jem(settings: JEMSettings, data: Dataset, seed: int) -> GenerativeModel:
 def score(settings: ScoreSettings, data: Dataset, seed: int) -> GenerativeModel:
     """Returns an untrained score model."""
     network = zoo.networks.unet(data.image_shape, settings.filters, settings.blocks, settings.heads)
-    drawing = settings.sample_steps, settings.renewal
-    return zoo.ScoreModel(network, settings.noise_levels, settings.deviation, *drawing, seed)
+    names = ("noise_levels", "deviation", "level_median", "sample_steps", "renewal")
+    return zoo.ScoreModel(network, **{name: getattr(settings, name) for name in names}, seed=seed)
 
 
 def _objective(settings: EBMSettings, data: Dataset) -> Objective:

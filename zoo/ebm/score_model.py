@@ -34,8 +34,9 @@ from zoo.signature import COUNT, FIRST, SEED, TEMPERATURE, NamedTensor, Signatur
 from zoo.validation import as_array, check_count, check_positive, check_seed, check_share
 
 _LEVEL, _NOISE, _START, _CHAIN = range(4)  # purposes of noise
-_MEDIAN, _SPREAD = 0.6, 1.2  # of the levels in training, as multiples of the deviation: Karras et al. 2022, table 1
+_MEDIAN, _SPREAD = 0.6, 1.2  # of the levels in training, over the deviation, and of logarithms: Karras et al. 2022
 _CENTRE = 0.5  # of pixels
+_OPTIONS = ("noise_levels", "deviation", "level_median", "sample_steps", "renewal", "seed")  # of the constructor
 _JUDGED, _LEAST, _MOST = 8, 0.1, 2.0  # levels that an anomaly score is made of, as multiples of the deviation
 
 _STEPS = NamedTensor("steps", (), "int64", (1, 10**6), "evaluations of the network", examples=(2, 20))
@@ -54,6 +55,8 @@ class ScoreModel(GenerativeModel):
             [batch, 1] to real numbers in the shape of the images, as `zoo.networks.unet` does.
         noise_levels: The smallest and the largest level: at the largest nothing of an image can be told.
         deviation: The root mean square of pixels minus 0.5; 0.5 for black and white, about 0.27 for photographs.
+        level_median: Half of the levels in training are below it; by default 0.6 times `deviation` (Karras et al. 2022,
+            table 1). Higher, more of the training goes into what images are of, and less into their detail.
         sample_steps: How many steps `sample` takes where it is not told, each one evaluation of the network.
         renewal: How much of the noise `sample` draws anew at each step where it is not told, from 0 to 1. With none few
             steps do, and what starts at one noise ends at one image; with all of it many steps are nearer to the data.
@@ -76,6 +79,7 @@ class ScoreModel(GenerativeModel):
         network: keras.Model,
         noise_levels: tuple[float, float] = (0.01, 20.0),
         deviation: float = 0.5,
+        level_median: float | None = None,
         sample_steps: int = 40,
         renewal: float = 0.0,
         seed: int | None = None,
@@ -88,6 +92,8 @@ class ScoreModel(GenerativeModel):
             raise ZooError(f"noise_levels are {tuple(noise_levels)}, expected (smallest, largest).")
         self.noise_levels = (low, high)
         self.deviation = check_positive(deviation, "deviation")
+        median = _MEDIAN * self.deviation if level_median is None else level_median
+        self.level_median = check_positive(median, "level_median")
         self.sample_steps = check_count(sample_steps, "sample_steps", 2)
         self.renewal = check_share(renewal, "renewal")
         example = "zoo.networks.unet((28, 28, 1))"
@@ -133,7 +139,7 @@ class ScoreModel(GenerativeModel):
         """Returns the loss, in units where a network that gives 0 costs about the number of pixels, and |D - x|^2."""
         count = tf.shape(images)[0]
         spread = _SPREAD * random.normal(tf.reshape(count, [1]), random.fold_in(seed, _LEVEL))
-        levels = tf.clip_by_value(self.deviation * _MEDIAN * tf.exp(spread), *self.noise_levels)
+        levels = tf.clip_by_value(self.level_median * tf.exp(spread), *self.noise_levels)
         noise = random.normal(tf.shape(images), random.fold_in(seed, _NOISE))
         noisy = images + levels[:, None, None, None] * noise
         error = tf.reduce_sum(tf.square(self.denoised(noisy, levels, training) - images), axis=[1, 2, 3])
@@ -365,7 +371,7 @@ class ScoreModel(GenerativeModel):
         return {
             **super().get_config(),
             "network": keras.saving.serialize_keras_object(self.network),
-            **{name: getattr(self, name) for name in ("noise_levels", "deviation", "sample_steps", "renewal", "seed")},
+            **{name: getattr(self, name) for name in _OPTIONS},
         }
 
     @classmethod

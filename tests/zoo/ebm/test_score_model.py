@@ -36,6 +36,15 @@ def test_the_loss_of_what_is_right_is_the_number_of_pixels():
     assert values["denoising_error"].numpy().mean() < 16 * SPREAD**2
 
 
+@pytest.mark.parametrize(("options", "median"), [({}, 0.6 * SPREAD), ({"level_median": 0.4}, 0.4)])
+def test_half_of_the_levels_in_training_are_below_their_median(options, median):
+    model, seen = right_model(**options), []
+    denoised = model.denoised
+    model.denoised = lambda images, levels, training=False: seen.append(levels) or denoised(images, levels, training)
+    model.objective(tf.fill([4000, *SHAPE], 0.5), 3, False)
+    assert np.mean(seen[0].numpy() < median) == pytest.approx(0.5, abs=4 * 0.5 / np.sqrt(4000))
+
+
 @pytest.mark.parametrize("renewal", [0.0, 0.5, 1.0])
 def test_samples_have_the_spread_of_the_data(renewal):
     images = right_model(renewal=renewal).sample(600, seed=1, steps=60)
@@ -132,6 +141,7 @@ def test_training_lowers_the_error(digits):
         (lambda: right_model(sample_steps=1), "sample_steps is 1"),
         (lambda: zoo.ScoreModel(unet((4, 4, 1), (4,), levels=False)), "expected two, images and"),
         (lambda: zoo.ScoreModel(unet_energy(SHAPE, (4,))), "expected two, images and"),
+        (lambda: right_model(level_median=0.0), "level_median is 0.0"),
         (lambda: right_model(renewal=1.5), "renewal is 1.5, expected a share"),
         (lambda: right_model().sample(2, steps=0), "steps is 0"),
         (lambda: right_model().sample(2, renewal=-0.5), "renewal is -0.5, expected"),
