@@ -197,6 +197,8 @@ def _chosen(signatures: dict[str, Signature], names: Sequence[str] | None) -> di
     if names is None:
         return signatures
     names = [names] if isinstance(names, str) else names
+    if not isinstance(names, Sequence):
+        raise ExportError(f"signatures are {names!r}, expected a list of some of: {', '.join(signatures)}.")
     for name in names:
         if name not in signatures:
             raise ExportError(f"there is no signature '{name}'. The model has: {', '.join(signatures)}.")

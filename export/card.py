@@ -27,8 +27,8 @@ def bundle_card(manifest: Mapping[str, Any], signatures: Mapping[str, Signature]
         f"# {name}\n\nA {manifest['model']['class']}, exported as {formats}.\n\n"
         f"{reduced_card.warning(reduction) if reduction else ''}{preview}{notes}"
         f"## Signatures\n\n{table}\n\n"
-        "A difference is |a - b| / (1 + |b|), the largest over all elements at two batch sizes, between a format and "
-        "the Keras model.\n\n"
+        "A difference is |a - b| / (s + |b|), the largest over all elements at two batch sizes, between a format and "
+        "the Keras model; s is the largest |b|, but from 0.02 to 1.\n\n"
         f"{reduced_card.section(reduction) if reduction else ''}"
         f'## Use\n\n```python\nimport export\n\nbundle = export.load(".")\n{_example(signatures)}\n```\n'
     )

@@ -15,6 +15,7 @@ from export.obstacles import (
     NotExportable,
     Obstacle,
     Refusal,
+    backwards,
     collected_errors,
     obstacles_of,
     other_dtype,
@@ -85,6 +86,9 @@ def graph_of(signature: Signature, concrete: Any, layers: Layers, opset: int) ->
         in_bfloat16 = list(_in_bfloat16(frozen))
         if in_bfloat16:
             return None, [too_coarse(signature, in_bfloat16, layers)]
+        in_reverse = list(_in_reverse(frozen))
+        if in_reverse:
+            return None, [backwards(signature, in_reverse, layers)]
         keep_apart(frozen)
         tf_graph = _with_shapes(frozen, concrete.graph)
         if give_shapes(frozen, tf_graph):
@@ -114,6 +118,16 @@ def _in_bfloat16(graph: Any) -> Iterator[str]:
         kinds = (kind for attribute in node.attr.values() for kind in (attribute.type, *attribute.list.type))
         if tf.bfloat16.as_datatype_enum in kinds:
             yield node.name
+
+
+def _in_reverse(graph: Any) -> Iterator[str]:
+    """Yields the names of nodes in bodies of loops that put a value to a place that is counted down."""
+    for function in graph.library.function:
+        given = set(function.ret.values())  # to the next turn
+        counted = {node.input[0] for node in function.node_def if node.op == "Sub" and f"{node.name}:z:0" in given}
+        for node in function.node_def:
+            if node.op == "TensorListSetItem" and node.input[1] in counted:
+                yield node.name
 
 
 def _with_shapes(frozen: Any, known: tf.Graph) -> tf.Graph:

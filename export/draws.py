@@ -15,7 +15,7 @@ ROWS = 512
 _PROJECTIONS = 4
 _ROUNDING = 1e-4  # as the difference that signatures allow, of the largest value
 _CHANCE = 1e-7  # of an alarm without cause, at each comparison
-_SEEDS = (20, 21)  # of the model, and of the format
+_SEEDS = (20, 21)  # of the model, and of the format, from the least on
 
 Arrays = dict[str, np.ndarray]
 
@@ -32,8 +32,18 @@ def draws_inputs(signature: Signature, row: Arrays, of_model: bool) -> Arrays:
     for spec in signature.inputs:
         if spec.shape and isinstance(spec.shape[0], str):
             inputs[spec.name] = np.repeat(inputs[spec.name], ROWS, axis=0)
-    changed = {"n": ROWS, "seed": _SEEDS[0] if of_model else _SEEDS[1]}
-    return {**inputs, **{key: np.array(value, np.int64) for key, value in changed.items() if key in inputs}}
+    if "n" in inputs:
+        inputs["n"] = np.array(ROWS, inputs["n"].dtype)
+    inputs["seed"] = seeds_of(signature)[0 if of_model else 1]
+    return inputs
+
+
+def seeds_of(signature: Signature) -> tuple[np.ndarray, np.ndarray]:
+    """Returns two seeds of those that a signature takes, which are different where it takes more than one."""
+    (spec,) = (spec for spec in signature.inputs if spec.name == "seed")
+    low, high = (int(end) for end in spec.examples or spec.range or (0, max(_SEEDS)))
+    first, second = (min(low + seed, high) for seed in _SEEDS)
+    return np.array(max(low, first - (first == second)), spec.dtype), np.array(second, spec.dtype)
 
 
 def statistics_of(outputs: Arrays) -> np.ndarray:

@@ -93,18 +93,16 @@ def _reduced(
     lift(loaded)  # weights are widened once, not at each turn of a loop
     model = _converted(loaded, signature, inputs, reduction)
     if model is None or model.ByteSize() >= size:
-        reason = "it has no weights to reduce" if model is None else "the reduced file would be no smaller"
+        reason = "it has no float32 weights to reduce" if model is None else "the reduced file would be no smaller"
         return {"kept_float32": reason, "float32_bytes": size, "bytes": size, "drift": []}, None
     rounded = emulated(model) if reduction.kind == "float16" else None  # before weights go to a file of their own
     (folder / WEIGHTS_FILE.format(name=name)).unlink(missing_ok=True)
     writing.save(model, folder / ONNX_FILE.format(name=name), name)
     file = after = Runner(onnx_file(folder, name), signature)
-    where = f"the {reduction.kind} file"
+    where = f"the {reduction.kind} file{' (no number beyond 65,504)' if reduction.kind == 'float16' else ''}"
     if rounded is not None:
         after = _runner(rounded, signature)
-    gives = reference_again(
-        signature, expected, after.at_once, f"{where}, with all in it rounded," if rounded else where
-    )
+    gives = reference_again(signature, expected, after.at_once, f"{where}, all in it rounded" if rounded else where)
     stated = largest_difference(gives, expected)
     compare(with_difference(signature, stated), gives, file.at_once, where, rounded=True)  # as `verify` does later
     given = inputs.to_measure(signature)

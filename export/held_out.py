@@ -96,7 +96,7 @@ def _by_name(rows: Rows, signatures: Mapping[str, Signature], most: int) -> Arra
     for name, array in found.items():
         spec = inputs.get(name)
         if spec is None and name not in known:
-            raise ExportError(f"there is no input '{name}' for rows. There are: {', '.join(sorted(known))}.")
+            raise ExportError(f"there is no input '{name}' for rows. There are: {', '.join(sorted(inputs))}.")
         if spec is not None and not _fits(spec, array):
             raise ExportError(f"rows for '{name}' have shape {list(array.shape)}, expected {list(spec.shape)}.")
         if spec is not None and not np.can_cast(array.dtype, spec.dtype, "same_kind"):

@@ -11,6 +11,7 @@ from zoo.files import sha256
 from zoo.signature import NamedTensor, Signature
 
 NAME, VERSION = "manifest.json", 2
+_LONGEST = 255  # bytes of a name in a folder, on the file systems there are
 _SEAL = "sha256"  # of the manifest's own text without it
 
 
@@ -124,7 +125,14 @@ def read(directory: Path) -> dict[str, Any]:
 def _check_inside(name: str) -> None:
     """Refuses names of files that may lie outside the bundle."""
     parts = PurePosixPath(name).parts
-    if not parts or "\\" in name or ":" in name or parts[0] == "/" or ".." in parts:
+    if (
+        not parts
+        or "\\" in name
+        or ":" in name
+        or parts[0] == "/"
+        or ".." in parts
+        or max(len(part.encode()) for part in parts) > _LONGEST
+    ):
         raise ValueError(f"'{name}' is no file of the bundle")
 
 

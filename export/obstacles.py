@@ -171,6 +171,18 @@ def too_coarse(signature: Signature, nodes: list[str], layers: Layers) -> Obstac
     )
 
 
+def backwards(signature: Signature, nodes: list[str], layers: Layers) -> Obstacle:
+    """Returns what it is to a signature that loops put what they make to places that they count down."""
+    return Obstacle(
+        signature.name,
+        "A loop",
+        layers_of(nodes, layers),
+        tuple(nodes),
+        "fills a result from its end, and ONNX's loops fill theirs from the start",
+        "Reverse what it reads and what it gives (tf.reverse) in place of reverse=True.",
+    )
+
+
 def refused_graph(name: str, by: str, reason: str, layers: Layers, remedy: str) -> Obstacle:
     """Returns what it is to a signature that a graph is refused as a whole.
 

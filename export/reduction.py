@@ -82,6 +82,14 @@ class Reduction:
         unknown = sorted(set(self.budgets) - set(known))
         if unknown:
             raise ExportError(f"there is no measure '{unknown[0]}' to set a budget of. There are: {', '.join(known)}.")
+        for name, budget in self.budgets.items():
+            if not isinstance(budget, int | float) or not budget >= 0:
+                raise ExportError(f"the budget of {name} is {budget!r}, expected a number of at least 0.")
+        if self.features is not None and not (hasattr(self.features, "name") and hasattr(self.features, "features")):
+            raise ExportError(
+                f"features is {self.features!r}, expected a network, as "
+                "zoo.metrics.feature_network('classifier_mnist') returns one."
+            )
         for name in ("held_out", "calibration"):
             self._check_rows(name, getattr(self, name))
 
@@ -92,6 +100,9 @@ class Reduction:
             raise ExportError(f"{name} has arrays of {sorted(counts)} rows, expected as many of each.")
         if rows is not None and (not counts or min(counts) < LEAST_ROWS):
             raise ExportError(f"{name} has {max(counts, default=0)} rows, expected at least {LEAST_ROWS}.")
+        for array in map(np.asarray, arrays.values()):
+            if array.dtype.kind == "f" and not np.isfinite(array).all():
+                raise ExportError(f"{name} holds NaN or infinite numbers. Leave those rows out.")
 
     def budget(self, measure: str) -> float:
         """Returns what a measure may drift by."""

@@ -35,7 +35,7 @@ def traced(
         cause = f"there is no {error}" if isinstance(error, KeyError) else cause_of(error)
         remedy = (
             "Python is not in a graph, and neither are sizes that it asks for: write it in TensorFlow ops, or give "
-            "keras.Input the sizes of its axes."
+            "keras.Input the sizes of its axes, as bilinear UpSampling2D needs (nearest does not, nor Conv2DTranspose)."
         )
         if isinstance(error, KeyError):
             remedy = "Let its function give a dict with the outputs that the signature declares, by their names."

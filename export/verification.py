@@ -17,7 +17,7 @@ import numpy as np
 from export import drift
 from export import manifest as manifests
 from export.errors import ExportError, first_line
-from export.parity import Arrays, Reference, compare, differences, has_independent_rows
+from export.parity import BATCHES, Arrays, Reference, compare, differences, has_independent_rows
 from export.session import ONNX_FILE, onnx_file, open_session, run_session
 from zoo.signature import Signature
 
@@ -94,6 +94,8 @@ def _verified(directory: Path) -> dict[str, dict[str, float]]:
         raise ExportError(f"the manifest of {directory} lacks {', '.join(sorted(unchecked))}. Export the model again.")
     signatures = [manifests.restore(name, values) for name, values in manifest["signatures"].items()]
     expected = read_reference(directory / REFERENCE)
+    for signature in signatures:
+        _check_whole(signature, expected.get(signature.name))
     reduced = _reduced(directory, manifest, {signature.name: signature for signature in signatures}, expected)
     found = compare_formats(directory, signatures, expected, manifest["formats"], reduced)
     for signature in (s for s in signatures if s.independent_rows and s.name not in reduced):
@@ -121,8 +123,7 @@ def _reduced(
             raise ExportError(f"'{name}' drifts beyond its budget, which was not allowed: {exceeded[0]}.")
         if "kept_float32" in entry:
             continue
-        if name not in given:
-            raise ExportError(f"there are no reference values for reduced '{name}'. Export the model again.")
+        _check_whole(signatures[name], given.get(name))
         difference = largest_difference(given[name], expected[name])
         if not abs(difference - entry["difference"]) <= _STATED * (1 + difference):
             raise ExportError(
@@ -131,6 +132,19 @@ def _reduced(
             )
         found[name] = with_difference(signatures[name], difference), given[name]
     return found
+
+
+def _check_whole(signature: Signature, known: Reference | None) -> None:
+    """Raises an ExportError where reference values lack a case, a tensor, or all rows."""
+    names = tuple({spec.name for spec in specs} for specs in (signature.inputs, signature.outputs))
+    cases = [] if known is None else known.cases
+    if len(cases) < len(BATCHES) or any(
+        (set(inputs), set(outputs)) != names or not all(value.size for value in inputs.values())
+        for inputs, outputs in cases
+    ):
+        raise ExportError(
+            f"the reference values of signature '{signature.name}' are not all there. Export the model again."
+        )
 
 
 def with_difference(signature: Signature, difference: float) -> Signature:
@@ -142,7 +156,7 @@ def with_difference(signature: Signature, difference: float) -> Signature:
 
 
 def largest_difference(given: Reference, expected: Reference) -> float:
-    """Returns the largest difference |a - b| / (1 + |b|) of values that were given for the same inputs."""
+    """Returns the largest of the `differences` of values that were given for the same inputs."""
     return max(
         float(differences(outputs[name], value).max())
         for (_, outputs), (_, values) in zip(given.cases, expected.cases, strict=True)
@@ -189,8 +203,6 @@ def compare_formats(
     for file_format in formats:
         runners = _RUNNERS[file_format](directory, [s for s in signatures if file_format in s.formats])
         for name, run in runners.items():
-            if name not in expected:
-                raise ExportError(f"there are no reference values for signature '{name}'. Export the model again.")
             signature, known = next(s for s in signatures if s.name == name), expected[name]
             rounded = (reduced or {}) if file_format == "onnx" else {}
             signature, known = rounded.get(name, (signature, known))

@@ -5,6 +5,7 @@ inputs are listed in one place. This module imports nothing heavy, so that the e
 """
 
 import keyword
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -38,7 +39,8 @@ class NamedTensor:
         default: The value of a scalar input that may be left out, or None where it may not.
 
     Raises:
-        ValueError: The name is not an identifier, by which a function can be called, or there is no such dtype.
+        ValueError: The name is not an identifier, by which a function can be called, there is no such dtype, a size is
+            below 1, ends are in the wrong order, or the default is not between them.
     """
 
     name: str
@@ -56,6 +58,13 @@ class NamedTensor:
             raise ValueError(f"'{self.name}' has dtype {self.dtype!r}, expected one of {', '.join(DTYPES)}.")
         if self.default is not None and self.shape:
             raise ValueError(f"'{self.name}' has the shape {self.shape}: only scalars may have a default.")
+        if any(not isinstance(size, str) and size < 1 for size in self.shape):
+            raise ValueError(f"'{self.name}' has the shape {self.shape}, expected sizes of at least 1 and names.")
+        for name, ends in (("range", self.range), ("examples", self.examples)):
+            if ends is not None and not ends[0] <= ends[1]:
+                raise ValueError(f"'{self.name}' has the {name} {ends}, expected (smallest, largest).")
+        if self.range and self.default is not None and not self.range[0] <= self.default <= self.range[1]:
+            raise ValueError(f"'{self.name}' has the default {self.default}, beyond its range {self.range}.")
 
     def checked(self, value: Any, signature: str) -> np.ndarray:
         """Returns a value of an input of a signature as an array, after checking it.
@@ -107,8 +116,8 @@ class Signature:
             It must be traceable by `tf.function` and hold no state besides the model's weights.
         inputs: The inputs, in order.
         outputs: The outputs, in order.
-        tolerance: The largest difference allowed between two formats, |a - b| <= tolerance * (1 + |b|), of floats;
-            integers and booleans have to be equal.
+        tolerance: The largest difference allowed between two formats, |a - b| <= tolerance * (s + |b|), of floats, s
+            being the largest |b| of an output, from 0.02 to 1; integers and booleans have to be equal.
         formats: The formats to export to, of "saved_model" and "onnx".
         description: A sentence for cards.
         independent_rows: Whether a row of what comes out depends on its own row of what comes in alone, so that many
@@ -127,6 +136,10 @@ class Signature:
     def __post_init__(self) -> None:
         if not self.name.isidentifier():
             raise ValueError(f"'{self.name}' cannot name a signature: use a Python identifier.")
+        if not 0 <= self.tolerance < math.inf:
+            raise ValueError(
+                f"signature '{self.name}': tolerance is {self.tolerance}, expected a number of at least 0."
+            )
         if not self.formats or not set(self.formats) <= set(FORMATS):
             raise ValueError(f"signature '{self.name}': formats are {self.formats}, expected some of {FORMATS}.")
         names = [tensor.name for tensor in (*self.inputs, *self.outputs)]

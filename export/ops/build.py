@@ -4,8 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import onnx
 from tf2onnx import utils
 
+from export.errors import ExportError
+
+_SHAPES_IN_PART = 15  # the opset from which on ONNX's Shape takes where to start and end
 SELU_SCALE, SELU_ALPHA = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717
 
 
@@ -45,8 +49,24 @@ class Builder:
         return self.constant(list(values), np.int64)
 
     def op(self, op: str, *inputs: str, **attributes: Any) -> str:
-        """Adds an ONNX node with one output and returns the output's name."""
+        """Adds an ONNX node with one output and returns the output's name.
+
+        Raises:
+            ExportError: At this opset the op lacks an attribute, which tf2onnx would leave out without a word.
+        """
+        for name in attributes:
+            if not _has_attribute(op, name, self.graph.opset):
+                newer = range(self.graph.opset + 1, onnx.defs.onnx_opset_version() + 1)
+                least = next(opset for opset in newer if _has_attribute(op, name, opset))
+                raise ExportError(f"{self.node.name}: ONNX's {op} has no {name} at this opset; opset {least} does.")
         return self.graph.make_node(op, list(inputs), attr=attributes).output[0]
+
+    def sizes_of(self, value: str, start: int = 0, end: int | None = None) -> str:
+        """Returns the sizes of the axes of a value from `start` on and before `end`, int64 [axes]."""
+        if self.graph.opset >= _SHAPES_IN_PART:
+            return self.op("Shape", value, start=start, **({} if end is None else {"end": end}))
+        bounds = self.vector(start), self.vector(np.iinfo(np.int64).max if end is None else end)
+        return self.op("Slice", self.op("Shape", value), *bounds, self.vector(0))
 
     def transposed(self, value: str, order: Sequence[int]) -> str:
         """Returns a value with its axes in another order; the value itself where that is the order they have."""
@@ -73,3 +93,8 @@ class Builder:
         self.graph.remove_node(self.node.name)
         for value, output, shape, dtype in zip(values, outputs, shapes, dtypes, strict=True):
             self.graph.make_node("Identity", [value], outputs=[output], shapes=[shape], dtypes=[dtype])
+
+
+def _has_attribute(op: str, name: str, opset: int) -> bool:
+    """Returns whether an ONNX op has an attribute at an opset."""
+    return name in onnx.defs.get_schema(op, max_inclusive_version=opset).attributes

@@ -46,7 +46,7 @@ class _Prefixes(Builder):
         """Returns, for each place, all values along the axis, `blank` where they are not among those before it."""
         exclusive, reverse = (bool(self.node.get_attr_value(name, 0)) for name in ("exclusive", "reverse"))
         x = self.transposed(self.inputs[0], self.order)
-        size = self.op("Reshape", self.op("Shape", x, start=-1), self.vector())
+        size = self.op("Reshape", self.sizes_of(x, -1), self.vector())
         place = self.op("Range", self.constant(0, np.int64), size, self.constant(1, np.int64))
         here = self.op("Unsqueeze", place, self.vector(1))
         comparison = ("Less" if reverse else "Greater") + ("" if exclusive else "OrEqual")

@@ -44,6 +44,33 @@ def log1p(graph: Any, node: Any) -> None:
     build.replace(_log1p(build, build.inputs[0]))
 
 
+def sigmoid(graph: Any, node: Any) -> None:
+    """Sigmoid: e^x / (1 + e^x) where x < 0 and 1 / (1 + e^-x) elsewhere.
+
+    ONNX Runtime's is off by 1e-8 or so, and 0 below -18, which is all there is of the logarithm of it. It stays in
+    swish, x sigmoid(x), and its gradient, which are as large as x elsewhere, and where a third of the time counts.
+    """
+    build = Builder(graph, node)
+    (x,) = build.inputs
+    if _in_swish(graph, node):
+        build.replace(build.op("Sigmoid", x))
+        return
+    small = build.op("Exp", build.op("Neg", build.op("Abs", x)))
+    top = build.choose("Less", x, 0.0, small, build.number(1))
+    build.replace(build.op("Div", top, build.op("Add", small, build.number(1))))
+
+
+def softplus(graph: Any, node: Any) -> None:
+    """Softplus: log(1 + e^x); in float64 as max(x, 0) + log(1 + e^-|x|), as ONNX Runtime's loses small ones there."""
+    build = Builder(graph, node)
+    (x,) = build.inputs
+    if build.dtype != np.float64:
+        build.replace(build.op("Softplus", x))
+        return
+    small = build.op("Exp", build.op("Neg", build.op("Abs", x)))
+    build.replace(build.op("Add", build.op("Max", x, build.number(0)), _log1p(build, small)))
+
+
 def expm1(graph: Any, node: Any) -> None:
     """Expm1: exp(x) - 1, as 2 sinh(x/2) exp(x/2) for small |x|."""
     build = Builder(graph, node)
@@ -207,3 +234,25 @@ def _log1p(build: Builder, x: str) -> str:
     safe = build.op("Where", is_one, one, difference)
     small = build.op("Where", is_one, x, build.op("Div", build.op("Mul", x, log_u), safe))
     return build.op("Where", build.op("Equal", u, x), log_u, small)
+
+
+def _in_swish(graph: Any, node: Any) -> bool:
+    """Returns whether a sigmoid is in x sigmoid(x) or x (1 - sigmoid(x)), and in sums and products alone."""
+
+    def factors(name: str) -> set[str]:
+        """Returns what a value is the product of; TensorFlow's swish has sigmoid(beta x)."""
+        made = graph.get_node_by_output(name)
+        return {name, *made.input} if made is not None and made.type == "Mul" else {name}
+
+    users = graph.find_output_consumers(node.output[0])
+    beyond = [each for user in users if user.type == "Sub" for each in graph.find_output_consumers(user.output[0])]
+    of_sigmoid = {output for each in (node, *users) for output in each.output}
+    others = {
+        factor
+        for each in (*users, *beyond)
+        if each.type == "Mul"
+        for value in set(each.input) - of_sigmoid
+        for factor in factors(value)
+    }
+    variables = {name for name in factors(node.input[0]) if not graph.is_const(name)}
+    return bool(variables & others) and all(user.type in ("Mul", "Sub", "SigmoidGrad") for user in users)

@@ -36,6 +36,27 @@ def unsorted_segment_min(graph: Any, node: Any) -> None:
     _segments(graph, node, "min", _ends(node).max)
 
 
+def segment_max(graph: Any, node: Any) -> None:
+    """SegmentMax (values, segments): the largest of each segment, 0 for empty ones, where tf2onnx has -inf."""
+    build = Builder(graph, node)
+    found, counts = _sorted_segments(build, "max", _ends(node).min)
+    build.replace(build.op("Where", build.op("Greater", counts, build.number(0)), found, build.number(0)))
+
+
+def segment_min(graph: Any, node: Any) -> None:
+    """SegmentMin (values, segments): the smallest of each segment, 0 for empty ones, where tf2onnx has inf."""
+    build = Builder(graph, node)
+    found, counts = _sorted_segments(build, "min", _ends(node).max)
+    build.replace(build.op("Where", build.op("Greater", counts, build.number(0)), found, build.number(0)))
+
+
+def segment_mean(graph: Any, node: Any) -> None:
+    """SegmentMean (values, segments): the mean of each segment, 0 for empty ones, where tf2onnx has NaN."""
+    build = Builder(graph, node)
+    found, counts = _sorted_segments(build, "add", 0)
+    build.replace(build.op("Div", found, build.op("Max", counts, build.number(1))))
+
+
 def top_k(graph: Any, node: Any) -> None:
     """TopKV2 (x, k): the largest values, first the largest, and where they are; tf2onnx rounds float64 to float32."""
     build = Builder(graph, node)
@@ -92,17 +113,33 @@ def _ends(node: Any) -> Any:
     return np.finfo(dtype) if dtype.kind == "f" else np.iinfo(dtype)
 
 
+def _sorted_segments(build: Builder, reduction: str, blank: float) -> tuple[str, str]:
+    """Returns values scattered to one place for each segment, up to the last, and how many came to each."""
+    values, segments = build.inputs
+    segments = build.op("Reshape", build.cast(segments, TensorProto.INT64), build.vector(-1, 1))
+    last = build.op("ReduceMax", build.op("Concat", segments, build.constant([[-1]], np.int64), axis=0), keepdims=0)
+    count = build.op("Reshape", build.op("Add", last, build.constant(1, np.int64)), build.vector(1))
+    shape = build.op("Concat", count, build.sizes_of(values, 1), axis=0)
+
+    def scattered(values: str, reduction: str, blank: float) -> str:
+        blanks = build.op("Expand", build.number(blank), shape)
+        return build.op("ScatterND", blanks, segments, values, reduction=reduction)
+
+    ones = build.op("Expand", build.number(1), build.op("Shape", values))
+    return scattered(values, reduction, blank), scattered(ones, "add", 0)
+
+
 def _segments(graph: Any, node: Any, reduction: str, blank: float) -> None:
     """Scatters values to one place for each segment, and one more, cut off after, for negative segments."""
     build = Builder(graph, node)
     values, segments, count = build.inputs
     rank = len(graph.get_shape(node.input[1]))
     count = build.op("Reshape", build.cast(count, TensorProto.INT64), build.vector(1))
-    rest = build.op("Shape", values, start=rank)
+    rest = build.sizes_of(values, rank)
     segments = build.op("Reshape", build.cast(segments, TensorProto.INT64), build.vector(-1, 1))
     is_left_out = build.op("Less", segments, build.constant(0, np.int64))
     segments = build.op("Where", is_left_out, count, segments)
-    values = build.op("Reshape", values, build.op("Concat", build.op("Shape", segments, end=1), rest, axis=0))
+    values = build.op("Reshape", values, build.op("Concat", build.sizes_of(segments, end=1), rest, axis=0))
     shape = build.op("Concat", build.op("Add", count, build.vector(1)), rest, axis=0)
     blanks = build.op("Expand", build.number(blank), shape)
     scattered = build.op("ScatterND", blanks, segments, values, reduction=reduction)

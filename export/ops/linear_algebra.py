@@ -152,7 +152,7 @@ class _Diagonal(Builder):
 
     def eye(self, value: str) -> str:
         """Returns where the diagonal is, bool [size, size], `size` being that of a value's last axis."""
-        size = self.op("Reshape", self.op("Shape", value, start=-1), self.vector())
+        size = self.op("Reshape", self.sizes_of(value, -1), self.vector())
         place = self.op("Range", self.constant(0, np.int64), size, self.constant(1, np.int64))
         return self.op("Equal", self.op("Unsqueeze", place, self.vector(1)), place)
 

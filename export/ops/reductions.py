@@ -80,7 +80,7 @@ def sparse_softmax_cross_entropy(graph: Any, node: Any) -> None:
     """SparseSoftmaxCrossEntropyWithLogits (logits, labels): -log softmax(logits) of the label, and its gradient."""
     build = Builder(graph, node)
     logits, labels = build.inputs
-    classes = build.op("Reshape", build.op("Shape", logits, start=-1), build.vector())
+    classes = build.op("Reshape", build.sizes_of(logits, -1), build.vector())
     codes = build.op("Range", build.constant(0, np.int64), classes, build.constant(1, np.int64))
     labels = build.op("Unsqueeze", build.cast(labels, TensorProto.INT64), build.vector(-1))
     hot = build.cast(build.op("Equal", labels, codes), node.output_dtypes[0])

@@ -83,11 +83,13 @@ def _add_server(app: FastAPI, bundle: Bundle) -> None:
         """The server, and the models it has."""
         return known
 
+    @app.head("/v2/health/live", include_in_schema=False)
     @app.get("/v2/health/live", tags=["server"])
     async def live() -> openapi.Health:
         """Whether the server answers."""
         return openapi.Health()
 
+    @app.head("/v2/health/ready", include_in_schema=False)
     @app.get("/v2/health/ready", tags=["server"])
     async def ready() -> openapi.Readiness:
         """Whether all signatures are loaded; the server does not listen before."""

@@ -289,6 +289,17 @@ def test_a_difference_beyond_tolerance_is_located(tmp_path, monkeypatch):
     assert nothing_left(tmp_path)
 
 
+@pytest.mark.parametrize("scale", [1e-4, 1.0])
+def test_differences_count_in_outputs_of_any_size(tmp_path, monkeypatch, scale):
+    import export.onnx as module
+
+    real = module.write
+    other = Planted(lambda x: {"y": 1.2 * scale * tf.sigmoid(x)}).signature
+    monkeypatch.setattr(module, "write", lambda _, path, *how, **options: real(other, path, *how, **options))
+    with pytest.raises(export.ExportError, match="'broken' in onnx: output 'y' differs"):
+        export.save(Planted(lambda x: {"y": scale * tf.sigmoid(x)}), tmp_path / "bundle", ["onnx"])
+
+
 @pytest.mark.parametrize(
     "dtype, value, other",
     [("int32", 20_000, 20_001), ("int64", 2**60, 2**60 + 1), ("uint8", 255, 254), ("bool", True, False)],
@@ -340,6 +351,22 @@ def test_two_runs_that_differ_are_found(tmp_path):
     assert nothing_left(tmp_path)
 
 
+@pytest.mark.parametrize("dtype", ["int16", "int32", "uint32"])
+def test_seeds_are_of_their_own_dtype_and_range(tmp_path, dtype):
+    def drawn(seed, x):
+        if tf.executing_eagerly():
+            assert 3 <= int(seed) <= 7
+        words = tf.stack([tf.cast(seed, tf.int64), 0])
+        return {"y": x + tf.random.stateless_uniform(tf.shape(x), words)}
+
+    inputs = NamedTensor("seed", (), dtype, (3, 7)), NamedTensor("x", ("batch", 3))
+    signature = Signature("call", drawn, inputs, (NamedTensor("y", ("batch", 3)),))
+    model = keras.Model()
+    model.signatures = lambda: {"call": signature}
+    export.save(model, tmp_path / "bundle")
+    export.verify(tmp_path / "bundle")
+
+
 def test_a_transposed_axis_is_found(tmp_path):
     model = keras.Model()
     square = ("batch", "width")
@@ -374,6 +401,12 @@ def test_a_model_that_cannot_sample_yet_is_exported_with_a_warning(tmp_path, cli
 def test_the_card_of_a_conditional_model_asks_for_a_label(tmp_path):
     export.save(MODELS["ConditionalVAE"](), tmp_path / "bundle", "onnx")
     assert "bundle.sample(16, seed=0, label=1)" in (tmp_path / "bundle" / "card.md").read_text()
+
+
+def test_signatures_are_names(tmp_path, small_vae):
+    with pytest.raises(export.ExportError, match="signatures are 3, expected a list of some of: encode"):
+        export.save(small_vae, tmp_path / "bundle", signatures=3)
+    assert nothing_left(tmp_path)
 
 
 def test_targets_and_formats(tmp_path, small_vae, small_bundle):

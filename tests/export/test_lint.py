@@ -308,6 +308,24 @@ def test_loops_that_do_not_convert_are_named_with_a_remedy():
     assert "tf.scan with an initializer" in found.remedy
 
 
+def test_loops_that_fill_their_result_from_its_end_are_named(tmp_path):
+    class Scanned(keras.layers.Layer):
+        def __init__(self, reverse, **options):
+            super().__init__(**options)
+            self.reverse = reverse
+
+        def call(self, x):
+            before = tf.zeros([tf.shape(x)[0], 2])
+            steps = tf.transpose(x, [1, 0, 2])
+            found = tf.scan(lambda a, b: a * 0.5 + b, steps, initializer=before, reverse=self.reverse)
+            return tf.transpose(found, [1, 0, 2])
+
+    (found,) = export.check_exportable(keras.Sequential([keras.Input((5, 2)), Scanned(True, name="backward")]))
+    assert (found.op, found.layers) == ("A loop", ("backward",))
+    assert "tf.reverse" in found.remedy
+    export.save(keras.Sequential([keras.Input((5, 2)), Scanned(False)]), tmp_path / "bundle")
+
+
 @pytest.mark.parametrize("opset", [18.0, np.int64(18)])
 def test_opsets_are_integers(opset, small_vae, tmp_path):
     with pytest.raises(export.ExportError, match="expected an integer from 13"):

@@ -328,8 +328,8 @@ def test_signatures_without_weights_stay_in_float32(tmp_path):
     }
     model.signatures = lambda: both
     manifest = export.save(model, tmp_path / "bundle", reduction=export.Reduction("float16", {"x": rows}))
-    assert manifest["reduction"]["signatures"]["double"]["kept_float32"] == "it has no weights to reduce"
-    assert "kept in float32: it has no weights" in (tmp_path / "bundle" / "card.md").read_text()
+    assert manifest["reduction"]["signatures"]["double"]["kept_float32"] == "it has no float32 weights to reduce"
+    assert "kept in float32: it has no float32 weights" in (tmp_path / "bundle" / "card.md").read_text()
     export.verify(tmp_path / "bundle")
 
 
@@ -347,6 +347,10 @@ ROWS = np.zeros((30, 8, 6, 1), np.float32)
         ("VAE", {"held_out": ROWS + 255}, "held-out or calibration data: input 'image' of 'encode'"),
         ("VAE", {"calibration": ROWS}, "calibration is for int8"),
         ("VAE", {"budgets": {"pixels": 1.0}}, "no measure 'pixels'"),
+        ("VAE", {"budgets": {"nats": "a"}}, "budget of nats is 'a', expected a number"),
+        ("VAE", {"budgets": {"nats": np.nan}}, "budget of nats is nan, expected a number"),
+        ("VAE", {"held_out": ROWS + np.inf}, "held_out holds NaN or infinite numbers"),
+        ("VAE", {"features": "classifier"}, "features is 'classifier', expected a network"),
         ("ConditionalVAE", {}, "held-out data for 'label', which 'encode' takes, are not given"),
     ],
 )

@@ -62,7 +62,9 @@ def test_two_files_in_each_others_places_are_found(bundle, pair, sealed):
         export.verify(bundle)
 
 
-@pytest.mark.parametrize("name", ["../secret", "/etc/hostname", "onnx/../../secret", "C:/secret", "..\\secret"])
+@pytest.mark.parametrize(
+    "name", ["../secret", "/etc/hostname", "onnx/../../secret", "C:/secret", "..\\secret", "x" * 300]
+)
 def test_files_outside_the_bundle_are_refused(bundle, name):
     manifest = manifests.read(bundle)
     manifests.write(bundle, {**manifest, "files": {**manifest["files"], name: {"sha256": "0" * 64, "bytes": 1}}})
@@ -137,6 +139,29 @@ def test_other_weights_are_found_even_with_matching_hashes(bundle):
     manifest["files"] = manifests.hashes(bundle)
     manifests.write(bundle, manifest)
     with pytest.raises(export.ExportError, match="'decode' in onnx: output 'image' differs"):
+        export.verify(bundle)
+
+
+@pytest.mark.parametrize(
+    "left", [lambda key: "/1/" not in key, lambda key: "decode/0/outputs" not in key, lambda key: "inputs" not in key]
+)
+def test_reference_values_that_leave_checks_out_are_refused(bundle, left):
+    with np.load(bundle / "reference.npz") as arrays:
+        kept = {key: arrays[key] for key in arrays if left(key)}
+    np.savez(bundle / "reference.npz", **kept)
+    manifest = json.loads((bundle / "manifest.json").read_text())
+    manifests.write(bundle, {**manifest, "files": manifests.hashes(bundle)})
+    with pytest.raises(export.ExportError, match=r"reference values of signature '\w+' are not all there"):
+        export.verify(bundle)
+
+
+def test_reference_values_without_rows_are_refused(bundle):
+    with np.load(bundle / "reference.npz") as arrays:
+        kept = {key: arrays[key][:0] if arrays[key].ndim else arrays[key] for key in arrays}
+    np.savez(bundle / "reference.npz", **kept)
+    manifest = json.loads((bundle / "manifest.json").read_text())
+    manifests.write(bundle, {**manifest, "files": manifests.hashes(bundle)})
+    with pytest.raises(export.ExportError, match="are not all there"):
         export.verify(bundle)
 
 

@@ -72,7 +72,7 @@ CASES = [
             lambda x, places, kind=kind: getattr(tf.math, f"segment_{kind.lower()}")(x, tf.sort(places)),
             [Input(("batch", 3)), SEGMENTS],
         )
-        for kind in ("Sum", "Prod")
+        for kind in ("Sum", "Prod", "Max", "Min", "Mean")
     ),
     *(
         Case(

@@ -31,6 +31,26 @@ def test_formats_must_be_known(formats):
         Signature("x", dict, (), (NamedTensor("y", ()),), formats=formats)
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"shape": ("batch", -3)}, "expected sizes of at least 1"),
+        ({"range": (1, 0)}, "expected .smallest, largest."),
+        ({"examples": (2, 1)}, "expected .smallest, largest."),
+        ({"range": (0, 5), "default": 9.0}, "has the default 9.0, beyond its range"),
+    ],
+)
+def test_what_a_tensor_declares_fits_together(options, message):
+    with pytest.raises(ValueError, match=message):
+        NamedTensor("x", **{"shape": (), **options})
+
+
+@pytest.mark.parametrize("tolerance", [-1.0, np.nan, np.inf])
+def test_tolerances_are_numbers(tolerance):
+    with pytest.raises(ValueError, match="tolerance is"):
+        Signature("x", dict, (), (NamedTensor("y", ()),), tolerance=tolerance)
+
+
 def test_a_signature_with_a_seed_is_stochastic():
     value = NamedTensor("value", ())
     assert Signature("draw", dict, (SEED,), (value,)).stochastic

@@ -18,6 +18,7 @@ from zoo.signature import NamedTensor, Signature
 DOCS = Path(__file__).parents[3] / "docs"
 IMAGES = NamedTensor("x", ("batch", "rows", "columns", 3))
 SQUARE = NamedTensor("x", ("size", "size"))
+SQUARE_OUT = NamedTensor("y", ("size", "size"))
 
 
 def converted(function, inputs: list[NamedTensor], output: NamedTensor):
@@ -33,6 +34,49 @@ def slope(x, function):
         tape.watch(x)
         total = tf.reduce_sum(tf.square(function(x)))
     return tape.gradient(total, x)
+
+
+@pytest.mark.parametrize(
+    ("opset", "function"),
+    [
+        (13, lambda x: tf.scatter_nd([[0], [0]], x[0, :2], [3])),
+        (15, lambda x: tf.math.unsorted_segment_max(x[0], [0, 1, 0], 3)),
+    ],
+)
+def test_what_an_opset_lacks_is_refused(opset, function):
+    """tf2onnx leaves attributes out that an opset does not have, and sums at one place were the last of them."""
+    output = NamedTensor("y", (3,))
+    signature = Signature("test", lambda x: {"y": function(x)}, (NamedTensor("x", ("batch", 3)),), (output,))
+    with pytest.raises(export.ExportError, match="ScatterND has no reduction at this opset; opset 16 does"):
+        onnx.convert(signature, opset=opset)
+
+
+@pytest.mark.parametrize("opset", [13, 15, 18])
+def test_diagonals_at_any_opset(opset):
+    function = lambda x: {"y": tf.linalg.diag_part(x)}  # noqa: E731
+    inputs, outputs = (NamedTensor("x", ("batch", 3, 3)),), (NamedTensor("y", ("batch", 3)),)
+    session = open_session(
+        onnx.convert(Signature("test", function, inputs, outputs), opset=opset).SerializeToString(), "test"
+    )
+    x = np.arange(18, dtype=np.float32).reshape(2, 3, 3)
+    np.testing.assert_array_equal(session.run(None, {"x": x})[0], [[0, 4, 8], [9, 13, 17]])
+
+
+@pytest.mark.parametrize(
+    ("function", "kept"),
+    [
+        (tf.nn.silu, True),
+        (lambda x: slope(x, tf.nn.silu), True),
+        (lambda x: x * tf.sigmoid(1.702 * x), True),
+        (lambda x: tf.math.log(tf.sigmoid(x)), False),
+        (tf.sigmoid, False),
+        (lambda x: (lambda share: tf.math.log(share) + x * share)(tf.sigmoid(x)), False),
+    ],
+)
+def test_swish_keeps_the_sigmoid_of_onnx_and_logarithms_do_not(function, kept):
+    model = onnx.convert(Signature("test", lambda x: {"y": function(x)}, (SQUARE,), (SQUARE_OUT,)))
+    ops = {node.op_type for node in model.graph.node}
+    assert ("Sigmoid" in ops, "Exp" in ops) == (kept, not kept)
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,7 @@ def test_health_and_metadata(client):
     assert client.get("/v2").json()["extensions"] == ["binary_tensor_data"]
     assert set(NAMES) <= set(client.get("/v2").json()["models"])
     assert client.get("/v2/health/live").json() == {"live": True}
+    assert client.head("/v2/health/live").status_code == client.head("/v2/health/ready").status_code == 200
     assert client.get("/v2/health/ready").json()["ready"]
     for name in NAMES:
         for path in (f"/v2/models/{name}", f"/v2/models/{name}/versions/1"):
