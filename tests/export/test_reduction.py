@@ -284,7 +284,7 @@ def test_what_overflows_in_half_precision_is_refused_on_any_processor(tmp_path):
     hidden = (keras.layers.Dense(256, activation="relu") for _ in range(2))
     model = keras.Sequential([keras.Input((32,)), *hidden, keras.layers.Dense(1)])
     rows = 3e4 * np.random.default_rng(0).normal(size=(50, 32)).astype(np.float32)  # which ONNX Runtime is fine with
-    with pytest.raises(export.ExportError, match=r"float16 file.*is not finite"):
+    with pytest.raises(export.ExportError, match=r"float16 file.* none beyond 65,504: .*is not finite"):
         export.save(model, tmp_path / "bundle", "onnx", reduction=export.Reduction("float16", held_out=rows))
     assert not any(tmp_path.iterdir())
     export.save(model, tmp_path / "bundle", "onnx", reduction=export.Reduction("float16", held_out=rows / 10))
@@ -465,7 +465,7 @@ def test_half_precision_of_a_model_itself_stays(kind, tmp_path):
 def test_rows_by_a_name_that_no_input_has_are_refused(tmp_path):
     rows = np.zeros((50, 32), np.float32)
     model = Weighted(lambda x, w: x @ w, (32, 32))
-    with pytest.raises(export.ExportError, match=r"no input 'typo' for rows\. There are: image, label, x"):
+    with pytest.raises(export.ExportError, match=r"no input 'typo' for rows\. There are: x"):
         export.save(model, tmp_path / "bundle", "onnx", reduction=export.Reduction("float16", {"typo": rows}))
     with pytest.raises(export.ExportError, match="rows for 'x' have dtype complex64, expected float32"):
         export.save(model, tmp_path / "bundle", reduction=export.Reduction("float16", {"x": rows.astype(np.complex64)}))
