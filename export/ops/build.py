@@ -54,11 +54,11 @@ class Builder:
         Raises:
             ExportError: At this opset the op lacks an attribute, which tf2onnx would leave out without a word.
         """
-        for name in attributes:
+        for name in attributes if onnx.defs.has(op) else ():
             if not _has_attribute(op, name, self.graph.opset):
                 newer = range(self.graph.opset + 1, onnx.defs.onnx_opset_version() + 1)
-                least = next(opset for opset in newer if _has_attribute(op, name, opset))
-                raise ExportError(f"{self.node.name}: ONNX's {op} has no {name} at this opset; opset {least} does.")
+                able = [f"; opset {opset} does" for opset in newer if _has_attribute(op, name, opset)] or [""]
+                raise ExportError(f"{self.node.name}: ONNX's {op} has no {name} at this opset{able[0]}.")
         return self.graph.make_node(op, list(inputs), attr=attributes).output[0]
 
     def sizes_of(self, value: str, start: int = 0, end: int | None = None) -> str:
