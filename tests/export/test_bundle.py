@@ -351,15 +351,15 @@ def test_two_runs_that_differ_are_found(tmp_path):
     assert nothing_left(tmp_path)
 
 
-@pytest.mark.parametrize("dtype", ["int16", "int32", "uint32"])
-def test_seeds_are_of_their_own_dtype_and_range(tmp_path, dtype):
+@pytest.mark.parametrize(("dtype", "ends"), [("int16", (3, 7)), ("int32", (100, 999)), ("uint32", (0, 2**32 - 1))])
+def test_seeds_are_of_their_own_dtype_and_range(tmp_path, dtype, ends):
     def drawn(seed, x):
         if tf.executing_eagerly():
-            assert 3 <= int(seed) <= 7
+            assert ends[0] <= int(seed) <= ends[1]
         words = tf.stack([tf.cast(seed, tf.int64), 0])
         return {"y": x + tf.random.stateless_uniform(tf.shape(x), words)}
 
-    inputs = NamedTensor("seed", (), dtype, (3, 7)), NamedTensor("x", ("batch", 3))
+    inputs = NamedTensor("seed", (), dtype, ends), NamedTensor("x", ("batch", 3))
     signature = Signature("call", drawn, inputs, (NamedTensor("y", ("batch", 3)),))
     model = keras.Model()
     model.signatures = lambda: {"call": signature}

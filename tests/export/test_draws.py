@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from export.draws import ROWS, check_draws, draws_inputs, statistics_of
+from export.draws import ROWS, check_draws, draws_inputs, seeds_of, statistics_of
 from export.errors import ExportError
 from export.inputs import draw_inputs
 from zoo.signature import COUNT, SEED, TEMPERATURE, NamedTensor, Signature, image_tensor
@@ -29,6 +29,15 @@ def test_inputs_are_one_row_many_times():
     np.testing.assert_array_equal(ours["image"], theirs["image"])
     assert ours["seed"] != theirs["seed"]
     assert int(draws_inputs(DRAWS, draw_inputs(DRAWS.inputs, 1, 0), True)["n"]) == ROWS
+
+
+@pytest.mark.parametrize("ends", [None, (0, 2**63 - 1), (3, 7), (6, 7), (100, 999)])
+def test_seeds_are_two_of_those_that_are_declared(ends):
+    seed = NamedTensor("seed", (), "int64", ends)
+    first, second = seeds_of(Signature("draw", lambda **_: {}, (seed,), (NamedTensor("y", ()),)))
+    low, high = ends or (0, 2**63 - 1)
+    assert first != second
+    assert low <= min(first, second) <= max(first, second) <= high
 
 
 def test_draws_of_one_distribution_pass_for_any_seeds():

@@ -341,16 +341,8 @@ class ScoreModel(GenerativeModel):
         apart = math.log(_MOST / _LEAST) / _JUDGED  # of the logarithms that each level stands for
         return {"anomaly_score": apart * tf.while_loop(lambda place, _: place < _JUDGED, add, start)[1]}
 
-    def _sample(
-        self,
-        seed: tf.Tensor,
-        n: tf.Tensor,
-        temperature: tf.Tensor,
-        renewal: tf.Tensor,
-        steps: tf.Tensor,
-        first: tf.Tensor,
-    ) -> dict[str, tf.Tensor]:
-        return {"image": self._drawn(seed, n, temperature, renewal, steps, first)}
+    def _sample(self, **inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"image": self._drawn(**inputs)}
 
     def _restore(
         self,

@@ -70,6 +70,7 @@ def test_diagonals_at_any_opset(opset):
         (lambda x: x * tf.sigmoid(1.702 * x), True),
         (lambda x: tf.math.log(tf.sigmoid(x)), False),
         (tf.sigmoid, False),
+        (lambda x: tf.exp(x) * tf.sigmoid(x), False),
         (lambda x: (lambda share: tf.math.log(share) + x * share)(tf.sigmoid(x)), False),
     ],
 )
