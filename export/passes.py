@@ -86,12 +86,17 @@ def _forget_wrong_shapes(graph: Any) -> None:
         for body in (node.get_body_graphs() or {}).values():
             _forget_wrong_shapes(body)
         if node.type == "ConvTranspose" and -1 in (graph.get_shape(node.input[0]) or [])[2:]:
-            known = graph.get_shape(node.output[0])
-            graph.set_shape(node.output[0], [*known[:2], *[-1] * len(known[2:])])
-            for user in graph.find_output_consumers(node.output[0]):
-                if user.type == "Transpose":
-                    shape = [graph.get_shape(node.output[0])[axis] for axis in user.get_attr_value("perm")]
-                    graph.set_shape(user.output[0], shape)
+            _forget_sizes(graph, node)
+
+
+def _forget_sizes(graph: Any, node: Any) -> None:
+    """Takes back the sizes of the images that a node gives, channels first, and of what its transposes give."""
+    known = graph.get_shape(node.output[0])
+    free = [*known[:2], *[-1] * len(known[2:])]
+    graph.set_shape(node.output[0], free)
+    for user in graph.find_output_consumers(node.output[0]):
+        if user.type == "Transpose":
+            graph.set_shape(user.output[0], [free[axis] for axis in user.get_attr_value("perm")])
 
 
 class _Transposes(TransposeOptimizer):
