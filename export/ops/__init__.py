@@ -31,13 +31,12 @@ from export.ops.convolution import depthwise_gradient, transposed_convolution
 from export.ops.cumulative import cumprod, cumulative_logsumexp
 from export.ops.elementwise import (
     compare,
+    divide,
     expm1,
     floor_div,
     floor_mod,
     log,
     log1p,
-    maximum,
-    minimum,
     mul_no_nan,
     reciprocal,
     select,
@@ -73,6 +72,7 @@ from export.ops.linear_algebra import (
     matrix_triangular_solve,
     product,
 )
+from export.ops.ordering import clip_by_value, maximum, minimum, reduce_max, reduce_min, relu, relu6, sign
 from export.ops.patches import extract_image_patches
 from export.ops.pooling import avg_pool_grad, max_pool_grad
 from export.ops.random import (
@@ -95,6 +95,7 @@ from export.ops.reductions import (
     linspace,
     mirror_pad_grad,
     rank,
+    reduce_mean,
     softmax_cross_entropy,
     sparse_softmax_cross_entropy,
 )
@@ -111,9 +112,10 @@ from export.ops.shapes import (
     broadcast_gradient_args,
     concat_offset,
     dynamic_stitch,
+    roll,
     shape_n,
-    strided_slice_grad,
 )
+from export.ops.slicing import strided_slice, strided_slice_grad
 from export.ops.special import digamma, erf, erfc, lgamma
 
 Handler = Callable[[Any, Any], None]
@@ -129,6 +131,7 @@ _HANDLERS: dict[str, Handler] = {
     "BroadcastGradientArgs": broadcast_gradient_args,
     "Bucketize": bucketize,
     "Cholesky": cholesky,
+    "ClipByValue": clip_by_value,
     "ConcatOffset": concat_offset,
     "Conv2DBackpropInput": transposed_convolution,
     "Conv3DBackpropInputV2": transposed_convolution,
@@ -136,7 +139,7 @@ _HANDLERS: dict[str, Handler] = {
     "CumulativeLogsumexp": cumulative_logsumexp,
     "DepthwiseConv2dNativeBackpropInput": depthwise_gradient,
     "Digamma": digamma,
-    "Div": truncate_div,
+    "Div": divide,
     "DynamicStitch": dynamic_stitch,
     "EluGrad": elu_grad,
     "Erf": erf,
@@ -166,8 +169,11 @@ _HANDLERS: dict[str, Handler] = {
     "MatrixDiagV3": matrix_diag,
     "MatrixSetDiagV3": matrix_set_diag,
     "MatrixTriangularSolve": matrix_triangular_solve,
+    "Max": reduce_max,
     "MaxPoolGrad": max_pool_grad,
     "Maximum": maximum,
+    "Mean": reduce_mean,
+    "Min": reduce_min,
     "Minimum": minimum,
     "MirrorPadGrad": mirror_pad_grad,
     "Mod": truncate_mod,
@@ -176,6 +182,8 @@ _HANDLERS: dict[str, Handler] = {
     "PreventGradient": identity,
     "Rank": rank,
     "ReciprocalGrad": reciprocal_grad,
+    "Relu": relu,
+    "Relu6": relu6,
     "Relu6Grad": relu6_grad,
     "ReluGrad": relu_grad,
     "ResizeArea": resize_area,
@@ -185,6 +193,7 @@ _HANDLERS: dict[str, Handler] = {
     "ResizeNearestNeighbor": resize_nearest,
     "ResizeNearestNeighborGrad": resize_nearest_grad,
     "RightShift": right_shift,
+    "Roll": roll,
     "RsqrtGrad": rsqrt_grad,
     "ScatterNd": scatter_nd,
     "SegmentMax": segment_max,
@@ -197,6 +206,7 @@ _HANDLERS: dict[str, Handler] = {
     "ShapeN": shape_n,
     "Sigmoid": sigmoid,
     "SigmoidGrad": sigmoid_grad,
+    "Sign": sign,
     "Snapshot": identity,
     "SoftmaxCrossEntropyWithLogits": softmax_cross_entropy,
     "Softplus": softplus,
@@ -218,6 +228,7 @@ _HANDLERS: dict[str, Handler] = {
     "StatelessRandomUniformV2": uniform,
     "StatelessTruncatedNormal": truncated_normal,
     "StatelessTruncatedNormalV2": truncated_normal,
+    "StridedSlice": strided_slice,
     "StridedSliceGrad": strided_slice_grad,
     "TanhGrad": tanh_grad,
     "TopKV2": top_k,

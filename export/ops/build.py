@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import onnx
 from tf2onnx import utils
+from tf2onnx.handler import tf_op
 
 from export.errors import ExportError
 
@@ -93,6 +94,14 @@ class Builder:
         self.graph.remove_node(self.node.name)
         for value, output, shape, dtype in zip(values, outputs, shapes, dtypes, strict=True):
             self.graph.make_node("Identity", [value], outputs=[output], shapes=[shape], dtypes=[dtype])
+
+
+def as_tf2onnx(graph: Any, node: Any) -> None:
+    """Converts a node as tf2onnx does where there is no handler here."""
+    versions = tf_op.get_opsets()[""][: graph.opset + 1]
+    convert, options = next(version[node.type] for version in reversed(versions) if node.type in version)
+    node.type = options.get("onnx_op", node.type)
+    convert(graph, node, **options)
 
 
 def _has_attribute(op: str, name: str, opset: int) -> bool:

@@ -11,7 +11,9 @@ from export.ops.build import Builder
 def cumprod(graph: Any, node: Any) -> None:
     """Cumprod: at each place the product of what comes up to it, exclusive or in reverse if asked."""
     build = _Prefixes(graph, node)
-    build.finish(build.op("ReduceProd", build.prefixes(1), build.vector(-1), keepdims=0))
+    # Of nothing, ONNX Runtime's ReduceProd keeps the axis whatever it is told.
+    products = build.op("ReduceProd", build.prefixes(1), build.vector(-1), keepdims=1)
+    build.finish(build.op("Squeeze", products, build.vector(-1)))
 
 
 def cumulative_logsumexp(graph: Any, node: Any) -> None:

@@ -129,11 +129,22 @@ def floor_div(graph: Any, node: Any) -> None:
         build.replace(build.op("Where", is_down, quotient, build.op("Sub", quotient, build.number(1))))
 
 
-def truncate_div(graph: Any, node: Any) -> None:
-    """TruncateDiv and Div: the quotient rounded to zero, as in C."""
+def divide(graph: Any, node: Any) -> None:
+    """Div: the quotient, of integers rounded to zero, as in C."""
     build = Builder(graph, node)
     x, y = build.inputs
     build.replace(build.op("Div", x, y) if build.dtype.kind == "f" else _quotient(build, x, y))
+
+
+def truncate_div(graph: Any, node: Any) -> None:
+    """TruncateDiv: the quotient rounded to zero, as in C, of floats too."""
+    build = Builder(graph, node)
+    x, y = build.inputs
+    if build.dtype.kind != "f":
+        build.replace(_quotient(build, x, y))
+        return
+    quotient = build.op("Div", x, y)
+    build.replace(build.choose("Less", quotient, 0, build.op("Ceil", quotient), build.op("Floor", quotient)))
 
 
 def floor_mod(graph: Any, node: Any) -> None:
@@ -184,18 +195,6 @@ def _divides_well(build: Builder, y: str) -> bool:
     is_known = given is not None and given.is_const() and (given.get_tensor_value(as_list=False) != -1).all()
     # Smaller integers are divided as 32 bits are.
     return is_known or build.dtype not in (np.int32, np.int64)
-
-
-def maximum(graph: Any, node: Any) -> None:
-    """Maximum: in its own dtype, where tf2onnx rounds integers to float32."""
-    build = Builder(graph, node)
-    build.replace(build.op("Max", *build.inputs))
-
-
-def minimum(graph: Any, node: Any) -> None:
-    """Minimum: in its own dtype, where tf2onnx rounds integers to float32."""
-    build = Builder(graph, node)
-    build.replace(build.op("Min", *build.inputs))
 
 
 def select(graph: Any, node: Any) -> None:

@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 from onnx import TensorProto
-from tf2onnx.handler import tf_op
 
 from export.errors import ExportError
 from export.ops.build import Builder
@@ -106,55 +105,22 @@ def concat_offset(graph: Any, node: Any) -> None:
     build.replace(*offsets)
 
 
-def strided_slice_grad(graph: Any, node: Any) -> None:
-    """StridedSliceGrad (shape, begin, end, strides, g): g with zeros around it, or scattered where it has gaps."""
+def roll(graph: Any, node: Any) -> None:
+    """Roll (x, shifts, axes): what leaves one end of an axis comes in at the other; tf2onnx's fails on empty ones.
+
+    Raises:
+        ExportError: The axes are not known when the graph is made.
+    """
     build = Builder(graph, node)
-    shape, begin, _, _, g = build.inputs
-    strides, masks = node.inputs[3], ("shrink_axis_mask", "new_axis_mask", "ellipsis_mask")
-    is_range = strides.is_const() and (strides.get_tensor_value(as_list=False) == 1).all()
-    if not is_range or any(node.get_attr_value(name, 0) for name in masks):
-        _scattered_slice_grad(build)
-        return
-    rank = len(graph.get_shape(node.input[4]))
-    given = (graph.get_shape(node.input[1]) or [rank])[0]
-    shape, begin = build.cast(shape, TensorProto.INT64), build.cast(begin, TensorProto.INT64)
-    zeros = build.constant(np.zeros(rank), np.int64)
-    if given < rank:
-        begin = build.op("Concat", begin, build.constant(np.zeros(rank - given), np.int64), axis=0)
-    from_end = build.op("Less", begin, zeros)
-    # An axis that is shorter than a slice counts from its end begins at 0.
-    begin = build.op("Where", from_end, build.op("Max", build.op("Add", begin, shape), zeros), begin)
-    mask = int(node.get_attr_value("begin_mask", 0))
-    open_axes = build.constant([axis < given and bool(mask >> axis & 1) for axis in range(rank)], bool)
-    begin = build.op("Where", open_axes, zeros, begin)
-    after = build.op("Sub", build.op("Sub", shape, begin), build.op("Shape", g))
-    build.replace(build.op("Pad", g, build.op("Concat", begin, after, axis=0)))
-
-
-def _scattered_slice_grad(build: Builder) -> None:
-    """Puts g to the places that the slice takes, which tf2onnx's own handler finds in a tensor of their numbers."""
-    node, graph = build.node, build.graph
-    shape, begin, end, strides, g = build.inputs
-    shape = build.cast(shape, TensorProto.INT64)
-    count = build.op("ReduceProd", shape, keepdims=0)
-    places = build.op("Range", build.constant(0, np.int64), count, build.constant(1, np.int64))
-    places = build.op("Reshape", places, shape)
-    graph.set_shape(places, node.output_shapes[0])
-    graph.set_dtype(places, TensorProto.INT64)
-    names = ("begin_mask", "end_mask", "shrink_axis_mask", "new_axis_mask", "ellipsis_mask")
-    masks = {name: node.get_attr_value(name, 0) for name in names}
-    sliced = graph.make_node(
-        "StridedSlice",
-        [places, begin, end, strides],
-        attr=masks,
-        shapes=[graph.get_shape(g)],
-        dtypes=[TensorProto.INT64],
-        skip_conversion=False,
-    )
-    taken = sliced.output[0]
-    found: Any = tf_op.find_effective_op("StridedSlice")
-    found[0](graph, sliced)
-    flat = build.vector(-1)
-    zeros = build.op("Expand", build.number(0), build.op("Reshape", count, build.vector(1)))
-    taken, values = build.op("Reshape", taken, flat), build.op("Reshape", g, flat)
-    build.replace(build.op("Reshape", build.op("ScatterElements", zeros, taken, values, axis=0), shape))
+    x, shifts, _ = build.inputs
+    if not node.inputs[2].is_const():
+        raise ExportError(f"{node.name}: values are rolled along known axes only.")
+    shifts = build.op("Reshape", build.cast(shifts, TensorProto.INT64), build.vector(-1))
+    rank, (zero, one, last) = len(graph.get_shape(node.input[0])), map(build.vector, (0, 1, np.iinfo(np.int64).max))
+    for place, axis in enumerate(np.ravel(node.inputs[2].get_tensor_value(as_list=False)).tolist()):
+        shift, along = build.op("Gather", shifts, build.vector(place)), build.vector(axis % rank)
+        size = build.op("Gather", build.op("Shape", x), along)
+        cut = build.op("Sub", size, build.op("Mod", shift, build.op("Max", size, one)))
+        parts = build.op("Slice", x, cut, last, along), build.op("Slice", x, zero, cut, along)
+        x = build.op("Concat", *parts, axis=axis % rank)
+    build.replace(x)

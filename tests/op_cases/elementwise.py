@@ -15,6 +15,8 @@ NOT_NUMBERS = (0.0, 1.0, -1.0, np.inf, np.nan)
 BINADES = (0.99999994, 1.9999999, 2.0, 8.0, -0.125, 3.4028235e38, -1.7014118e38, 1.1754944e-38, 1.1754942e-38, -1e-45)
 WHOLE = (1, -1, 3, -3, 2, 7, 5, -5, 4, -4, 6, 8)
 INTEGERS = ("int32", "int64")
+# Numbers of 64 bits of which 32 are alike, compared by the others: ONNX Runtime takes some for negative.
+HALVES = (0, 1, -1, 2**31, 2**31 - 1, 2**32 - 1, 3 * 10**9, -(2**31) - 1, -(2**32), 2**40, 2**40 + 2**31, 2**63 - 1)
 COMPARISONS = ("Greater", "GreaterEqual", "Less", "LessEqual")
 
 
@@ -61,6 +63,27 @@ CASES = [
     two("Maximum", 2**26, 2**26 + 99, (), dtypes=INTEGERS, name="large integers"),
     two("Minimum", edges=(*NOT_NUMBERS, -np.inf)),
     two("Minimum", 2**26, 2**26 + 99, (), dtypes=INTEGERS, name="large integers"),
+    *(two(op, edges=HALVES, dtypes=("int64",), name="halves") for op in ("Maximum", "Minimum")),
+    *(
+        Case(
+            op,
+            lambda x, op=op: getattr(tf.raw_ops, op)(**{"x" if op == "Sign" else "features": x}),
+            (Input(("batch", 12), edges=HALVES),),
+            "halves",
+            ("int64",),
+        )
+        for op in ("Relu", "Relu6", "Sign")
+    ),
+    *(
+        Case(
+            "ClipByValue",
+            lambda x, low=low, high=high: tf.raw_ops.ClipByValue(t=x, clip_value_min=low, clip_value_max=high),
+            (Input(("batch", 12), edges=HALVES),),
+            f"{low} to {high}",
+            ("int64",),
+        )
+        for low, high in ((0, 10**12), (-(2**32), 2**31))
+    ),
     two("FloorDiv", edges=(1.0, -1.0)),
     two("FloorDiv", edges=WHOLE, dtypes=INTEGERS, name="integers"),
     *smallest("FloorDiv"),
@@ -70,7 +93,8 @@ CASES = [
     two("TruncateMod", edges=(1.0, -1.0)),
     two("TruncateMod", edges=WHOLE, dtypes=INTEGERS, name="integers"),
     *smallest("TruncateMod"),
-    two("TruncateDiv", edges=WHOLE, dtypes=INTEGERS),
+    two("TruncateDiv", edges=(1.0, -1.0, 0.5, np.inf)),
+    two("TruncateDiv", edges=WHOLE, dtypes=INTEGERS, name="integers"),
     two("Div", edges=WHOLE, dtypes=INTEGERS),
     *smallest("Div"),
     *smallest("TruncateDiv"),

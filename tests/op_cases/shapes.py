@@ -5,10 +5,17 @@ from typing import Any
 import tensorflow as tf
 
 from op_cases.comparison import Case, Input, gradient
+from op_cases.elementwise import HALVES
 
 THREE = (Input(("batch", 5, 3)),)
 IMAGES = (Input(("batch", 4, 6, 8)),)
 PADS = [[0, 0], [1, 2], [0, 1]]
+FLOATS = ("float32", "float64")
+
+
+def none_of(x: tf.Tensor) -> tf.Tensor:
+    """No rows, which is known when a graph is run."""
+    return tf.boolean_mask(x, tf.reduce_all(x != x, [1, 2]))
 
 
 def slope(op: str, function: Any, name: str = "gradient", given: tuple[Input, ...] = THREE, **options: Any) -> Case:
@@ -46,6 +53,29 @@ CASES = [
     slope("Prod", lambda x: tf.reduce_prod(x, 1), eps=64),
     slope("Max", lambda x: tf.reduce_max(x, 1)),
     slope("Min", lambda x: tf.reduce_min(x, [1, 2])),
+    *(
+        Case(
+            op,
+            lambda x, op=op, axes=axes, kept=kept: getattr(tf.raw_ops, op)(input=x, axis=axes, keep_dims=kept),
+            (Input((12, 12, 2), edges=HALVES),),
+            f"int64 along {axes}{' kept' * kept}",
+            ("int64",),
+        )
+        for op in ("Max", "Min")
+        for axes, kept in ((0, False), (-1, True), ([0, 2], False), ([0, 1, 2], True), ([], False))
+    ),
+    *(
+        Case(
+            op, lambda x, op=op: getattr(tf.raw_ops, op)(input=none_of(x), axis=0), THREE, "of none", (*FLOATS, "int64")
+        )
+        for op in ("Max", "Min", "Sum", "Prod")
+    ),
+    Case("Mean", lambda x: tf.reduce_mean(none_of(x)), THREE, "of none"),
+    Case("Mean", lambda x: tf.reduce_mean(none_of(x), [0, 2], keepdims=True), THREE, "of none along two axes"),
+    Case("Mean", lambda x: tf.nn.moments(none_of(x), 0), THREE, "moments of none"),
+    Case("Cumprod", lambda x: tf.math.cumprod(none_of(x)), THREE, "of none"),
+    Case("Roll", lambda x: tf.roll(none_of(x), 1, 0), THREE, "of none"),
+    Case("Roll", lambda x: tf.roll(x, [7, -9, 2], [0, 1, 1]), THREE, "further than round"),
     slope("Mean", lambda x: tf.math.reduce_variance(x, [1, 2]), "gradient of the variance", eps=32),
     slope("Mean", lambda x: tf.math.reduce_std(x, 1), "gradient of the deviation", eps=32),
     slope("EuclideanNorm", lambda x: tf.math.reduce_euclidean_norm(x, 1)),
@@ -71,7 +101,39 @@ CASES = [
     slope("StridedSliceGrad", lambda x: x[0], "first"),
     slope("StridedSliceGrad", lambda x: x[..., 1], "dots"),
     slope("StridedSliceGrad", lambda x: x[:, None, 1:3, None], "new axes"),
-    Case("StridedSlice", lambda x: x[:, ::-1, 2::-1], THREE, "stride back"),
+    slope("StridedSliceGrad", lambda x: x[-1, ::2], "stride and a dropped axis"),
+    slope("StridedSliceGrad", lambda x: x[-1, ::2, 0], "stride and dropped axes"),
+    slope("StridedSliceGrad", lambda x: x[-3::-2], "stride back from before the axis"),
+    *(
+        Case("StridedSlice", lambda x, cut=cut: [x[tuple(cut)], x[tuple(cut[:1])]], THREE, name)
+        for name, cut in {
+            "stride back": [slice(None), slice(None, None, -1), slice(2, None, -1)],
+            "back from before the axis": [slice(-3, None, -1), slice(-9, None, -1), slice(-2, None, -2)],
+            "back to an end": [slice(-2, 0, -1), slice(-2, -9, -1), slice(9, 0, -2)],
+            "back to a place from the end": [slice(-1, -3, -1), slice(4, -4, -3), slice(-4, -1, -1)],
+            "to 0": [slice(-3, 0), slice(-3, 0), slice(-1, 0)],
+            "beyond": [slice(3, 9), slice(-9, 3), slice(-9, 9, 2)],
+            "none": [slice(2, 1), slice(-1, -3), slice(1, 3, -1)],
+            "dots": [..., slice(-3, None, -1)],
+            "dots for none": [slice(1, None), ..., slice(None, None, 2), slice(1)],
+            "new axes": [None, slice(None), None, ..., None, -1, None],
+            "dropped axes": [0, slice(1, None, 3), -3],
+            "dropped last": [..., -1, slice(None, 2)],
+        }.items()
+    ),
+    *(
+        Case("StridedSlice", lambda x, cut=cut: cut(x, tf.shape(x)[0]), THREE, f"bounds of sizes {place}")
+        for place, cut in enumerate(
+            (
+                lambda x, n: x[n - 3 : n - 1],
+                lambda x, n: x[:, n - 3 :: -1],
+                lambda x, n: x[-n::-1, : n - 2 : -1],
+                lambda x, n: x[n - 1, -n],
+                lambda x, n: x[..., None, n - 5 : -1 : 2],
+                lambda x, n: x[n - 9 : 0 : -2, ..., -1],
+            )
+        )
+    ),
     slope("Slice", lambda x: tf.slice(x, [0, 1, 0], [-1, 3, 2])),
     slope("Pad", lambda x: tf.pad(x, PADS)),
     slope("PadV2", lambda x: tf.pad(x, PADS, constant_values=3)),
