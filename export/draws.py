@@ -9,6 +9,7 @@ import math
 import numpy as np
 
 from export.errors import ExportError
+from export.inputs import count_within
 from zoo.signature import Signature
 
 ROWS = 512
@@ -21,19 +22,21 @@ Arrays = dict[str, np.ndarray]
 
 
 def draws_inputs(signature: Signature, row: Arrays, of_model: bool) -> Arrays:
-    """Returns inputs for `ROWS` draws of one distribution, with a seed of the model's or of a format's own.
+    """Returns inputs for draws of one distribution, with a seed of the model's or of a format's own.
+
+    `ROWS` of them, or as many as the range of "n" allows.
 
     Args:
         signature: What draws.
         row: Inputs of one row.
         of_model: Whose seed it is.
     """
-    inputs = dict(row)
+    inputs, rows = dict(row), count_within(signature.inputs, ROWS)
     for spec in signature.inputs:
         if spec.shape and isinstance(spec.shape[0], str):
-            inputs[spec.name] = np.repeat(inputs[spec.name], ROWS, axis=0)
+            inputs[spec.name] = np.repeat(inputs[spec.name][:1], rows, axis=0)
     if "n" in inputs:
-        inputs["n"] = np.array(ROWS, inputs["n"].dtype)
+        inputs["n"] = np.array(rows, inputs["n"].dtype)
     inputs["seed"] = seeds_of(signature)[0 if of_model else 1]
     return inputs
 

@@ -132,7 +132,7 @@ def inputs_of(signature: Signature, rows: Arrays, codes: np.ndarray | None, seed
         inputs["seed"] = np.asarray(seed, inputs["seed"].dtype)
     for spec in signature.inputs:
         if spec.name == "label" and spec.shape[:1] == ("n",) and spec.range is not None:
-            inputs["label"] = labels_to_draw(count, None, int(spec.range[1]) + 1)
+            inputs["label"] = labels_to_draw(len(inputs["label"]), None, int(spec.range[1]) + 1)
         source = _LIKE_IMAGES.get(spec.name, spec.name)
         if source in rows and spec.shape and spec.shape[0] != "n" and _fits(spec, rows[source]):
             inputs[spec.name] = rows[source][:count].astype(spec.dtype)

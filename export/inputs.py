@@ -50,7 +50,8 @@ def draw_inputs(specs: Sequence[NamedTensor], batch: int, seed: int, way: Way | 
 
     Args:
         specs: The inputs of a signature.
-        batch: The size of leading free axes, and the value of a scalar integer named "n", which counts draws.
+        batch: The size of leading free axes, and the value of a scalar integer named "n", which counts draws, as far as
+            its range goes.
         seed: Decides the values.
         way: Of `ways_to_draw`; by default one that takes few chances.
     """
@@ -58,7 +59,17 @@ def draw_inputs(specs: Sequence[NamedTensor], batch: int, seed: int, way: Way | 
     sizes = {
         axis: batch if axis in leading else way.size(place, batch) for place, axis in enumerate(["n", *_free(specs)])
     }
+    sizes["n"] = count_within(specs, sizes["n"])
     return {spec.name: _draw(spec, sizes, way.largest, generator) for spec in specs}
+
+
+def count_within(specs: Sequence[NamedTensor], count: int) -> int:
+    """Returns how many to draw: `count`, or the nearest number that a scalar integer named "n" may be."""
+    for spec in specs:
+        ends = spec.examples or spec.range
+        if spec.name == "n" and not spec.shape and ends is not None:
+            return int(min(max(count, ends[0]), ends[1]))
+    return count
 
 
 def with_large_numbers(specs: Sequence[NamedTensor], inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray] | None:

@@ -22,7 +22,7 @@ from export.weights import PRODUCTS, store_weights, weights_of
 Arrays = dict[str, np.ndarray]
 
 _DYNAMIC = ["Conv", "Gemm", "MatMul"]  # no op of ONNX multiplies bytes in a transposed convolution
-_LEVELS = 127
+_LEVELS, _MIDDLE = 127, 128  # levels to either side of 0, and the byte that 0 is
 
 
 def in_int8(model: onnx.ModelProto, name: str, calibration: Sequence[Arrays] = ()) -> onnx.ModelProto | None:
@@ -161,10 +161,12 @@ def _narrow(name: str, values: np.ndarray, axis: int) -> tuple[onnx.NodeProto, l
     axis %= values.ndim
     others = tuple(place for place in range(values.ndim) if place != axis)
     scales = np.maximum(np.abs(values).max(axis=others, keepdims=True), np.finfo(np.float32).tiny * _LEVELS) / _LEVELS
-    levels = np.rint(values / scales).astype(np.int8)
+    levels = (np.rint(values / scales) + _MIDDLE).astype(np.uint8)
+    scales = scales.reshape(-1).astype(np.float32)
     stored = [
-        numpy_helper.from_array(levels, f"{name}/int8"),
-        numpy_helper.from_array(scales.reshape(-1).astype(np.float32), f"{name}/scale"),
+        numpy_helper.from_array(levels, f"{name}/uint8"),
+        numpy_helper.from_array(scales, f"{name}/scale"),
+        numpy_helper.from_array(np.full(len(scales), _MIDDLE, np.uint8), f"{name}/zero"),
     ]
     return helper.make_node(
         "DequantizeLinear", [each.name for each in stored], [name], f"{name}/float", axis=axis

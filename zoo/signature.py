@@ -30,7 +30,7 @@ class NamedTensor:
     Args:
         name: What it is called in every format.
         shape: One entry an axis: an int for a fixed size, a str for a free axis with that name
-            ("batch"). `()` is a scalar.
+            ("batch"). `()` is a scalar. A scalar integer named "n" counts what is drawn: the rows of an axis "n".
         dtype: "float32", "int64", ...
         range: The smallest and the largest allowed value, or None where any is.
         description: A few words for cards, with the unit.
@@ -95,9 +95,9 @@ class NamedTensor:
             low, high = (int(end) if dtype.kind in "iu" and np.isfinite(end) else f"{end:.6g}" for end in self.range)
             raise ZooError(f"{label}{found}, expected {low} to {high}.")
         if dtype.kind in "iu" and not (np.iinfo(dtype).min <= array.min() and array.max() <= np.iinfo(dtype).max):
-            raise ZooError(f"{label} holds numbers beyond what {self.dtype} does: {span(array)}.")
+            raise ZooError(f"{label} has dtype {self.dtype}, and its values are beyond it: they {span(array)}.")
         if dtype.kind == "f" and (np.abs(array[np.isfinite(array)], dtype=array.dtype) > np.finfo(dtype).max).any():
-            raise ZooError(f"{label} holds numbers beyond what {self.dtype} does: {span(array)}.")
+            raise ZooError(f"{label} has dtype {self.dtype}, and its values are beyond it: they {span(array)}.")
         return array.astype(dtype)
 
     @property

@@ -29,7 +29,15 @@ _DATATYPES = {
     **{f"float{bits}": f"FP{bits}" for bits in (16, 32, 64)},
 }
 _PYTHON_TYPES = {"b": {bool}, "i": {int}, "u": {int}, "f": {int, float}}
-_JSON_TYPES = {bool: "true or false", dict: "an object", list: "a list", str: "a text", type(None): "null"}
+_JSON_TYPES = {
+    bool: "true or false",
+    dict: "an object",
+    float: "fractions, or numbers beyond 64 bits",
+    int: "integers",
+    list: "a list",
+    str: "a text",
+    type(None): "null",
+}
 
 
 def datatype(dtype: str) -> str:
@@ -252,8 +260,7 @@ def _from_json(data: list[Any], shape: list[int], dtype: str, label: str) -> np.
         raise RequestError(422, f"{label} holds {len(values)} numbers, expected {math.prod(shape)} for {shape}.")
     wrong = types - _PYTHON_TYPES[np.dtype(dtype).kind]
     if wrong:
-        found = _JSON_TYPES.get(found := wrong.pop(), f"numbers of the kind {found.__name__}")
-        raise RequestError(422, f"{label} holds {found}, expected {datatype(dtype)}.")
+        raise RequestError(422, f"{label} holds {_JSON_TYPES[wrong.pop()]}, expected {datatype(dtype)}.")
     try:
         with np.errstate(over="ignore"):  # what is infinite then is refused
             return np.array(values, dtype)

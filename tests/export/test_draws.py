@@ -31,6 +31,15 @@ def test_inputs_are_one_row_many_times():
     assert int(draws_inputs(DRAWS, draw_inputs(DRAWS.inputs, 1, 0), True)["n"]) == ROWS
 
 
+@pytest.mark.parametrize(("ends", "drawn"), [((1, 64), (1, 3, 64)), ((0, 1), (1, 1, 1)), ((700, 900), (700, 700, 700))])
+def test_as_many_are_drawn_as_the_range_allows(ends, drawn):
+    count, label = NamedTensor("n", (), "int64", ends), NamedTensor("label", ("n",), "int64", (0, 9))
+    signature = Signature("sample", lambda **_: {}, (SEED, count, label), (NamedTensor("y", ("n",)),))
+    given = [draw_inputs(signature.inputs, batch, 0) for batch in (1, 3)]
+    given.append(draws_inputs(signature, given[0], True))
+    assert tuple(int(inputs["n"]) for inputs in given) == tuple(len(inputs["label"]) for inputs in given) == drawn
+
+
 @pytest.mark.parametrize("ends", [None, (0, 2**63 - 1), (3, 7), (6, 7), (100, 999)])
 def test_seeds_are_two_of_those_that_are_declared(ends):
     seed = NamedTensor("seed", (), "int64", ends)

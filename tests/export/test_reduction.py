@@ -445,6 +445,28 @@ def test_what_loops_and_branches_read_is_not_rounded_to_eight_bits(inside, tmp_p
     export.verify(tmp_path / "bundle")
 
 
+@pytest.mark.parametrize("pooled", [False, True])
+def test_eight_bits_are_the_same_however_onnx_runtime_multiplies_them(pooled):
+    """Where it joins the last product with roundings before it, signed weights overflow on processors without VNNI."""
+    generator = np.random.default_rng(0)
+    kernels = [generator.normal(size=shape).astype(np.float32) for shape in ((3, 3, 2, 16), (9 * 16, 64))]
+
+    def function(x):
+        h = tf.nn.conv2d(x, kernels[0], 1, "VALID")
+        h = tf.nn.max_pool2d(h, 2, 2, "VALID") if pooled else h[:, ::2, ::2]
+        return {"y": tf.reshape(h, [-1, 9 * 16]) @ kernels[1]}
+
+    signature = Signature("last", function, (NamedTensor("x", ("batch", 8, 8, 2)),), (NamedTensor("y", ("batch", 64)),))
+    x = {"x": generator.normal(size=(64, 8, 8, 2)).astype(np.float32)}
+    small = in_int8(convert(signature), "last", [x])
+    assert small is not None
+    plainly = onnxruntime.SessionOptions()
+    plainly.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    sessions = (onnxruntime.InferenceSession(small.SerializeToString(), how) for how in (plainly, None))
+    said, found = (session.run(None, x)[0] for session in sessions)
+    np.testing.assert_allclose(found, said, atol=0.002 * np.abs(said).max())
+
+
 @pytest.mark.parametrize("kind", ["output", "loop", "constant"])
 def test_half_precision_of_a_model_itself_stays(kind, tmp_path):
     def carried(x):

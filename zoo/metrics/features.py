@@ -54,7 +54,7 @@ def feature_network(name: str | Path) -> FeatureNetwork:
     if str(name) not in classifiers and not Path(name).is_dir():
         raise ZooError(
             f"unknown feature network '{name}'.{near_miss(str(name), classifiers)} Known: {', '.join(classifiers)}, "
-            f"{INCEPTION}, or a .keras file; for zoo evaluate also none."
+            f"{INCEPTION}, or a .keras file; for zoo evaluate and zoo export also none."
         )
     classifier = Classifier.from_preset(name)
     return FeatureNetwork(Path(name).name, "none", classifier.features, classifier.logits)

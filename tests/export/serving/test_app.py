@@ -147,7 +147,8 @@ def test_every_dtype_goes_through_both_ways(odd_client):
         ("small", [0, 256], "numbers beyond UINT8"),
         ("flag", [0, 1], "numbers of the kind int, expected BOOL"),
         ("half", [1e6, 0.0], "NaN, or numbers that are infinite in FP16"),
-        ("whole", [1.0, 2.0], "numbers of the kind float, expected INT64"),
+        ("whole", [1.0, 2.0], "fractions, or numbers beyond 64 bits, expected INT64"),
+        ("whole", [1, 2**70], "fractions, or numbers beyond 64 bits, expected INT64"),
         ("whole", [True, False], "true or false, expected INT64"),
     ):
         changed = [{**each, "data": data} if each["name"] == name else each for each in request["inputs"]]
