@@ -30,6 +30,7 @@ from export.ops.bits import bitcast, left_shift, right_shift
 from export.ops.convolution import depthwise_gradient, transposed_convolution
 from export.ops.cumulative import cumprod, cumulative_logsumexp
 from export.ops.elementwise import (
+    atan2,
     compare,
     divide,
     expm1,
@@ -122,6 +123,7 @@ Handler = Callable[[Any, Any], None]
 
 _HANDLERS: dict[str, Handler] = {
     "AddN": add_n,
+    "Atan2": atan2,
     "AvgPoolGrad": avg_pool_grad,
     "BatchMatMul": product,
     "BatchMatMulV2": product,

@@ -88,6 +88,18 @@ def expm1(graph: Any, node: Any) -> None:
     build.replace(build.choose("LessOrEqual", build.op("Abs", half), 0.5, small, large))
 
 
+def atan2(graph: Any, node: Any) -> None:
+    """Atan2 (y, x): the angle of a point, also where both are infinite, or zeros with signs."""
+    build = Builder(graph, node)
+    y, x = build.inputs
+    rise, run = build.op("Abs", y), build.op("Abs", x)
+    # Equal ones are an eighth of a turn, infinite ones too; but for zeros.
+    ratio = build.op("Where", build.op("Equal", rise, run), build.number(1), build.op("Div", rise, run))
+    angle = build.op("Atan", build.choose("Equal", build.op("Add", rise, run), 0, build.number(0), ratio))
+    angle = build.op("Where", _is_negative(build, x), build.op("Sub", build.number(np.pi), angle), angle)
+    build.replace(build.op("Where", _is_negative(build, y), build.op("Neg", angle), angle))
+
+
 def mul_no_nan(graph: Any, node: Any) -> None:
     """MulNoNan: x y, but 0 where y is 0, even if x is infinite or NaN."""
     build = Builder(graph, node)
@@ -223,6 +235,13 @@ def selu(graph: Any, node: Any) -> None:
         return
     below = build.op("Mul", build.op("Elu", x, alpha=1.0), build.number(SELU_ALPHA))
     build.replace(build.op("Mul", build.number(SELU_SCALE), build.choose("Less", x, 0, below, x)))
+
+
+def _is_negative(build: Builder, x: str) -> str:
+    """Returns where x is below 0, or is -0."""
+    zero = build.number(0)
+    is_below = build.op("Less", build.op("Reciprocal", x), zero)
+    return build.op("Or", build.op("Less", x, zero), build.op("And", build.op("Equal", x, zero), is_below))
 
 
 def _log1p(build: Builder, x: str) -> str:
