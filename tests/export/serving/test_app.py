@@ -145,7 +145,7 @@ def test_every_dtype_goes_through_both_ways(odd_client):
         np.testing.assert_array_equal(found[f"{name}_out"], array)
     for name, data, message in (
         ("small", [0, 256], "numbers beyond UINT8"),
-        ("flag", [0, 1], "numbers of the kind int, expected BOOL"),
+        ("flag", [0, 1], "integers, expected BOOL"),
         ("half", [1e6, 0.0], "NaN, or numbers that are infinite in FP16"),
         ("whole", [1.0, 2.0], "fractions, or numbers beyond 64 bits, expected INT64"),
         ("whole", [1, 2**70], "fractions, or numbers beyond 64 bits, expected INT64"),
