@@ -85,7 +85,8 @@ def _part(signature: Signature, axis: str, inputs: Arrays, first: int, count: in
 
 def axis_sizes(signature: Signature, inputs: Mapping[str, np.ndarray]) -> dict[str, int]:
     """Returns the sizes that named axes have in these inputs."""
-    sizes = {"n": int(inputs["n"])} if "n" in inputs and not inputs["n"].shape else {}
+    counted = "n" in inputs and not inputs["n"].shape and inputs["n"].dtype.kind in "iu"
+    sizes = {"n": int(inputs["n"])} if counted else {}
     for spec in signature.inputs:
         axes = zip(spec.shape, inputs[spec.name].shape, strict=True)
         sizes.update({axis: size for axis, size in axes if isinstance(axis, str)})

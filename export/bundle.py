@@ -23,7 +23,7 @@ from export import manifest as manifests
 from export import onnx, saved_model
 from export.card import bundle_card
 from export.errors import ExportError, cause_of
-from export.inputs import has_free_axes
+from export.inputs import has_free_axes, inputs_to_show, picture_of
 from export.obstacles import layer_names
 from export.opsets import OPSET, check_opset
 from export.parity import Reference, reference
@@ -103,6 +103,8 @@ def save(
         warnings.warn(lacking, UserWarning, stacklevel=2)
         notes = f"{lacking}\n\n{notes}".rstrip()
     formats = _formats_of(chosen, formats)
+    if "saved_model" in formats:
+        saved_model.check_names(each for each in chosen.values() if "saved_model" in each.formats)
     with no_new_weights(model):
         expected = {name: reference(signature, _eager(signature)) for name, signature in chosen.items()}
     if model is not given:
@@ -149,8 +151,9 @@ def _write(
         for name, found in compare_formats(folder, values, expected, ["saved_model"]).items():
             parity[name] |= found
     save_reference(folder / REFERENCE, expected)
-    if "sample" in signatures and hasattr(model, "image_shape"):
-        save_grid(model.sample(_PREVIEW_IMAGES, seed=0), folder / "preview.png")
+    shown = inputs_to_show(signatures["sample"], _PREVIEW_IMAGES) if "sample" in signatures else None
+    if shown is not None:
+        save_grid(_pictures(signatures["sample"], shown), folder / "preview.png")
     if "onnx" in formats:
         signatures = {name: with_independent_rows(folder, signature) for name, signature in signatures.items()}
     reduced = {}
@@ -241,6 +244,13 @@ def _eager(signature: Signature) -> Any:
         return {key: np.asarray(value) for key, value in outputs.items()}
 
     return run
+
+
+def _pictures(signature: Signature, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
+    import tensorflow as tf
+
+    run = tf.function(signature.function, autograph=False)  # a chain takes long step by step
+    return run(**{name: tf.constant(value) for name, value in inputs.items()})[picture_of(signature)].numpy()
 
 
 def _checked_formats(formats: str | tuple[str, ...] | list[str]) -> list[str]:

@@ -22,11 +22,12 @@ def bundle_card(manifest: Mapping[str, Any], signatures: Mapping[str, Signature]
     notes = f"{notes}\n\n{licence}" if notes else licence
     rows = [_row(signature, manifest["parity"][signature.name]) for signature in signatures.values()]
     table = "\n".join(["| signature | inputs | outputs | largest difference |", "| --- | --- | --- | --- |", *rows])
+    said = "".join(map(_described, signatures.values()))
     reduction = manifest.get("reduction")
     return (
         f"# {name}\n\nA {manifest['model']['class']}, exported as {formats}.\n\n"
         f"{reduced_card.warning(reduction) if reduction else ''}{preview}{notes}"
-        f"## Signatures\n\n{table}\n\n"
+        f"## Signatures\n\n{table}\n\n{said}"
         "A difference is |a - b| / (s + |b|), the largest over all elements at two batch sizes, between a format and "
         "the Keras model; s is the largest |b|, but from 0.02 to 1.\n\n"
         f"{reduced_card.section(reduction) if reduction else ''}"
@@ -38,6 +39,15 @@ def _row(signature: Signature, parity: Mapping[str, float]) -> str:
     inputs, outputs = (", ".join(map(_text, specs)) for specs in (signature.inputs, signature.outputs))
     found = ", ".join(f"{key} {value:.1e}" for key, value in parity.items())
     return f"| `{signature.name}` | {inputs} | {outputs} | {found} |"
+
+
+def _described(signature: Signature) -> str:
+    """Returns what a signature and its tensors are described by, as a paragraph; nothing where they are not."""
+    specs = (*signature.inputs, *signature.outputs)
+    tensors = [f"{spec.name}: {spec.description}" for spec in specs if spec.description]
+    if not (signature.description or tensors):
+        return ""
+    return f"`{signature.name}`: {' '.join(filter(None, (signature.description, '; '.join(tensors))))}\n\n"
 
 
 def _text(spec: NamedTensor) -> str:

@@ -12,7 +12,8 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from export.bodies import bodies_of, graphs_of
+from export.bodies import bodies_of, graphs_of, read_by
+from export.weights import PRODUCTS
 
 _LEAST_TIED = 1024  # bytes of a matrix; below, a node takes as much room
 _NAMED = frozenset(("Conv", "ConvTranspose", "Einsum", "Gather", "Gemm", "If", "Loop", "MatMul"))  # where weights are
@@ -53,10 +54,15 @@ def lift(model: onnx.ModelProto) -> None:
 
 
 def untie(model: onnx.ModelProto) -> None:
-    """Makes constants of matrices that are others transposed, for what works on constants alone."""
+    """Makes constants of matrices that are others transposed, for what works on constants alone.
+
+    But not of those that something else reads too, such as a lookup, which would then be there twice.
+    """
     graph = model.graph
     constants = {tensor.name: tensor for tensor in graph.initializer}
-    for node in [node for node in graph.node if node.op_type == "Transpose" and node.input[0] in constants]:
+    elsewhere = {name for node in graph.node if node.op_type not in (*PRODUCTS, "Transpose") for name in read_by(node)}
+    tied = [node for node in graph.node if node.op_type == "Transpose" and node.input[0] in constants]
+    for node in [node for node in tied if node.input[0] not in elsewhere]:
         values = np.transpose(numpy_helper.to_array(constants[node.input[0]]), _permutation(node))
         graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(values), node.output[0]))
         graph.node.remove(node)

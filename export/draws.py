@@ -35,8 +35,8 @@ def draws_inputs(signature: Signature, row: Arrays, of_model: bool) -> Arrays:
     for spec in signature.inputs:
         if spec.shape and isinstance(spec.shape[0], str):
             inputs[spec.name] = np.repeat(inputs[spec.name][:1], rows, axis=0)
-    if "n" in inputs:
-        inputs["n"] = np.array(rows, inputs["n"].dtype)
+        if spec.name == "n" and not spec.shape:
+            inputs["n"] = np.array(rows, spec.dtype)
     inputs["seed"] = seeds_of(signature)[0 if of_model else 1]
     return inputs
 

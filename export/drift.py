@@ -112,9 +112,10 @@ def _measured(signature: str, spec: NamedTensor, before: np.ndarray, after: np.n
 def _relative(before: np.ndarray, after: np.ndarray) -> dict[str, Any]:
     """Returns the error over the spread across rows, for what columns differ by, such as their units, is no signal.
 
-    Where all rows are alike it is the error over the size.
+    Where all rows are alike, as of a single number, it is the error over the size. Errors and spreads are those of all
+    columns together: one that spreads far more than the others hides what becomes of these.
     """
-    before, after = before.astype(np.float64), after.astype(np.float64)
+    before, after = (np.atleast_1d(values.astype(np.float64)) for values in (before, after))
     error = np.sqrt(np.square(after - before).mean())
     spread = float(np.sqrt(np.square(before - before.mean(axis=0)).mean()))
     size = float(np.sqrt(np.square(before).mean()))

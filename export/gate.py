@@ -20,6 +20,7 @@ from export.emulation import emulated
 from export.errors import ExportError
 from export.half import in_half
 from export.held_out import Inputs, Runner
+from export.inputs import picture_of
 from export.parity import Reference, check_outputs, compare, reference_again
 from export.pictures import save_grid
 from export.quantize import in_int8
@@ -93,7 +94,11 @@ def _reduced(
     lift(loaded)  # weights are widened once, not at each turn of a loop
     model = _converted(loaded, signature, inputs, reduction)
     if model is None or model.ByteSize() >= size:
-        reason = "it has no float32 weights to reduce" if model is None else "the reduced file would be no smaller"
+        reason = (
+            "it has no convolution, Gemm or MatMul with float32 weights"
+            if model is None
+            else "the reduced file would be no smaller"
+        )
         return {"kept_float32": reason, "float32_bytes": size, "bytes": size, "drift": []}, None
     rounded = emulated(model) if reduction.kind == "float16" else None  # before weights go to a file of their own
     (folder / WEIGHTS_FILE.format(name=name)).unlink(missing_ok=True)
@@ -110,11 +115,13 @@ def _reduced(
     first, second = before(given), after(given)
     check_outputs(signature, second, given, strictly)
     figures = drift.measured(signature, first, second, reduction.budget)
-    if name == "sample" and "image" in inputs.held_out:
-        samples, others = (next(iter(each.values())) for each in (first, second))
+    real, picture = inputs.held_out.get("image"), picture_of(signature) if name == "sample" else None
+    if real is not None and picture is not None and real.shape[1:] == first[picture].shape[1:]:
+        samples, others = first[picture], second[picture]
         features = reduction.features.features if reduction.features else drift.coarse_pixels
         budget = reduction.budget("frechet_increase")
-        figures.append(drift.frechet_increase(inputs.held_out["image"], samples, others, features, budget))
+        increase = drift.frechet_increase(real, samples, others, features, budget)
+        figures.append(dataclasses.replace(increase, output=picture))
         save_grid(others[:_SAMPLES_SHOWN], folder / "preview.png")
     return {
         "float32_bytes": size,

@@ -112,6 +112,6 @@ def _rounded(values: np.ndarray) -> np.ndarray:
     return np.where((rounded == 0) & (values != 0), np.copysign(_SMALLEST, values).astype(np.float16), rounded)
 
 
-def _narrow(name: str, values: np.ndarray, _: int) -> tuple[onnx.NodeProto, list[onnx.TensorProto]]:
+def _narrow(name: str, values: np.ndarray, _: int) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
     stored = numpy_helper.from_array(_rounded(values), f"{name}/stored")
-    return helper.make_node("Cast", [stored.name], [name], f"{name}/float", to=TensorProto.FLOAT), [stored]
+    return [helper.make_node("Cast", [stored.name], [name], f"{name}/float", to=TensorProto.FLOAT)], [stored]

@@ -129,10 +129,13 @@ def inputs_of(signature: Signature, rows: Arrays, codes: np.ndarray | None, seed
     inputs = draw_inputs(signature.inputs, count, seed)
     inputs |= {name: np.asarray(value, inputs[name].dtype) for name, value in signature.defaults.items()}
     if signature.stochastic:
-        inputs["seed"] = np.asarray(seed, inputs["seed"].dtype)
+        (spec,) = (spec for spec in signature.inputs if spec.name == "seed" and not spec.shape)
+        low, high = spec.range or (0, seed)
+        inputs["seed"] = np.asarray(min(int(low) + seed, int(high)), spec.dtype)
     for spec in signature.inputs:
         if spec.name == "label" and spec.shape[:1] == ("n",) and spec.range is not None:
-            inputs["label"] = labels_to_draw(len(inputs["label"]), None, int(spec.range[1]) + 1)
+            low, high = map(int, spec.range)
+            inputs["label"] = low + labels_to_draw(len(inputs["label"]), None, high - low + 1)
         source = _LIKE_IMAGES.get(spec.name, spec.name)
         if source in rows and spec.shape and spec.shape[0] != "n" and _fits(spec, rows[source]):
             inputs[spec.name] = rows[source][:count].astype(spec.dtype)

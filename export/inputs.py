@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from zoo.signature import NamedTensor
+from zoo.signature import NOISE_ROWS, NamedTensor, Signature
 
 # The size of a free axis that does not lead, by its place among them and the size of those that do. The first shows a
 # transposed axis, and what works with odd sizes or with even ones alone; the second is for what takes odd ones; the
@@ -72,6 +72,33 @@ def count_within(specs: Sequence[NamedTensor], count: int) -> int:
     return count
 
 
+def picture_of(signature: Signature) -> str | None:
+    """Returns the output that is pictures, [any number, height, width, channels] in [0, 1]; None where none is."""
+    for spec in signature.outputs:
+        if len(spec.shape) == 4 and isinstance(spec.shape[0], str) and spec.range == (0, 1):
+            return spec.name
+    return None
+
+
+def inputs_to_show(signature: Signature, count: int) -> dict[str, np.ndarray] | None:
+    """Returns inputs for so many samples to look at; None where it gives no pictures, or takes what is not known."""
+    found = {}
+    for spec in signature.inputs:
+        ends = spec.range or (0, count)
+        if spec.default is not None:
+            found[spec.name] = spec.default
+        elif spec.name == "seed" and not spec.shape:
+            found[spec.name] = max(0, int(ends[0]))
+        elif spec.name == "n" and not spec.shape:
+            found[spec.name] = count_within(signature.inputs, count)
+        elif spec.name == "label" and spec.shape == ("n",) and spec.range is not None:
+            rows = count_within(signature.inputs, count)
+            found[spec.name] = ends[0] + np.arange(rows) % int(ends[1] - ends[0] + 1)
+    if len(found) < len(signature.inputs) or picture_of(signature) is None:
+        return None
+    return {spec.name: np.asarray(found[spec.name], spec.dtype) for spec in signature.inputs}
+
+
 def with_large_numbers(specs: Sequence[NamedTensor], inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray] | None:
     """Returns inputs with floats that declare no range a thousand times as large in the first row, or None."""
     large = dict(inputs)
@@ -97,7 +124,8 @@ def _draw(spec: NamedTensor, sizes: dict[str, int], largest: int, generator: np.
     shape = tuple(sizes[size] if isinstance(size, str) else size for size in spec.shape)
     if dtype.kind in "iu":
         low, high = ends or (0, largest)
-        return np.asarray(generator.integers(int(low), int(high), shape, dtype, endpoint=True))
+        drawn = np.asarray(generator.integers(int(low), int(high), shape, dtype, endpoint=True))
+        return np.asarray(drawn - drawn % NOISE_ROWS) if spec.name == "first" and not shape else drawn
     if dtype.kind == "b":
         return np.asarray(generator.integers(0, 2, shape), dtype)
     normal = generator.standard_normal(shape)

@@ -17,6 +17,7 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
+from export.axes import count_from_front
 from export.bodies import graphs_of
 from export.compaction import compact
 from export.conversion import concrete_function, graph_of
@@ -153,6 +154,7 @@ def convert(
         if spec.default is not None:
             # An initializer with the name of an input is what the input is when it is left out.
             model.graph.initializer.append(numpy_helper.from_array(np.array(spec.default, spec.dtype), spec.name))
+    count_from_front(model)
     model.producer_name = "genzoo"
     used = {node.domain for graph in graphs_of(model.graph) for node in graph.node}
     for opset_id in [each for each in model.opset_import if each.domain and each.domain not in used]:

@@ -123,6 +123,8 @@ def has_independent_rows(signature: Signature, run: Runner, where: str) -> bool:
         )
 
     ((inputs, whole),) = accepted(signature, lambda **inputs: checked(inputs), [(len(BATCHES), _SPLIT[0])], where)
+    if max(map(len, whole.values())) <= _SPLIT[1]:
+        return False  # too few to take them apart, as declared
     if not is_joined(inputs, whole):
         return False
     # What rows have in common may show where numbers are large: a norm that has a bound, a test of the largest.

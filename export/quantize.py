@@ -2,6 +2,9 @@
 
 Weights and activations are both unsigned: x86 processors without VNNI add products of signed and unsigned bytes in 16
 bits, which overflow, and a file would give other values there. Weights have a scale for each output of theirs.
+
+Weights that are only stored in eight bits are widened by Cast and Mul. Behind DequantizeLinear, which would be one
+node, ONNX Runtime rounds what they are multiplied with too, though the file does not say so.
 """
 
 import copy
@@ -22,7 +25,7 @@ from export.weights import PRODUCTS, store_weights, weights_of
 Arrays = dict[str, np.ndarray]
 
 _DYNAMIC = ["Conv", "Gemm", "MatMul"]  # no op of ONNX multiplies bytes in a transposed convolution
-_LEVELS, _MIDDLE = 127, 128  # levels to either side of 0, and the byte that 0 is
+_LEVELS = 127
 
 
 def in_int8(model: onnx.ModelProto, name: str, calibration: Sequence[Arrays] = ()) -> onnx.ModelProto | None:
@@ -67,7 +70,7 @@ def _quantized(model: onnx.ModelProto, name: str, calibration: Sequence[Arrays])
     # Says that shapes are inferred already; otherwise ONNX Runtime sets up logging to advise it.
     helper.set_model_props(model, {"onnx.quant.pre_process": "onnxruntime.quant"})
     options: dict[str, Any] = {"per_channel": True, "weight_type": QuantType.QUInt8}
-    options["nodes_to_exclude"] = _with_weights_of_two_axes(model.graph)
+    options["nodes_to_exclude"] = _with_weights_of_two_axes(model.graph) + _with_stacked_weights(model.graph)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "quantized.onnx")
         try:
@@ -157,17 +160,27 @@ def _with_weights_of_two_axes(graph: onnx.GraphProto) -> list[str]:
     return sorted({node for node, weight, _ in weights_of(graph) if len(axes[weight]) > 1})
 
 
-def _narrow(name: str, values: np.ndarray, axis: int) -> tuple[onnx.NodeProto, list[onnx.TensorProto]]:
+def _with_stacked_weights(graph: onnx.GraphProto) -> list[str]:
+    """Returns products of stacks of matrices, of which ONNX Runtime takes no scale for each output."""
+    ranks = {tensor.name: len(tensor.dims) for tensor in graph.initializer}
+    return [
+        node.name
+        for node in graph.node
+        if node.op_type == "MatMul" and any(ranks.get(name, 0) > 2 for name in node.input)
+    ]
+
+
+def _narrow(name: str, values: np.ndarray, axis: int) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
     axis %= values.ndim
     others = tuple(place for place in range(values.ndim) if place != axis)
     scales = np.maximum(np.abs(values).max(axis=others, keepdims=True), np.finfo(np.float32).tiny * _LEVELS) / _LEVELS
-    levels = (np.rint(values / scales) + _MIDDLE).astype(np.uint8)
-    scales = scales.reshape(-1).astype(np.float32)
+    levels, scale = f"{name}/int8", f"{name}/scale"
     stored = [
-        numpy_helper.from_array(levels, f"{name}/uint8"),
-        numpy_helper.from_array(scales, f"{name}/scale"),
-        numpy_helper.from_array(np.full(len(scales), _MIDDLE, np.uint8), f"{name}/zero"),
+        numpy_helper.from_array(np.rint(values / scales).astype(np.int8), levels),
+        numpy_helper.from_array(scales.astype(np.float32), scale),
     ]
-    return helper.make_node(
-        "DequantizeLinear", [each.name for each in stored], [name], f"{name}/float", axis=axis
-    ), stored
+    wide = f"{name}/wide"
+    return [
+        helper.make_node("Cast", [levels], [wide], wide, to=onnx.TensorProto.FLOAT),
+        helper.make_node("Mul", [wide, scale], [name], f"{name}/float"),
+    ], stored

@@ -6,6 +6,7 @@
 ONNX files alone are reduced; a SavedModel in the same bundle stays float32.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -83,8 +84,8 @@ class Reduction:
         if unknown:
             raise ExportError(f"there is no measure '{unknown[0]}' to set a budget of. There are: {', '.join(known)}.")
         for name, budget in self.budgets.items():
-            if not isinstance(budget, int | float) or not budget >= 0:
-                raise ExportError(f"the budget of {name} is {budget!r}, expected a number of at least 0.")
+            if not isinstance(budget, int | float) or not 0 <= budget < math.inf:
+                raise ExportError(f"the budget of {name} is {budget!r}, expected a finite number of at least 0.")
         if self.features is not None and not (hasattr(self.features, "name") and hasattr(self.features, "features")):
             raise ExportError(
                 f"features is {self.features!r}, expected a network, as "

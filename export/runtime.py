@@ -16,7 +16,7 @@ from export import manifest as manifests
 from export.batches import check_outputs_fit, in_batches
 from export.errors import ExportError
 from export.session import CPU, check_provider, onnx_file, open_session, run_session
-from zoo.signature import Signature, labels_to_draw
+from zoo.signature import NamedTensor, Signature, labels_to_draw
 
 _MOST_THREADS = 1024  # ONNX Runtime makes as many as it is asked for, and then waits for all of them
 
@@ -71,14 +71,18 @@ class Bundle:
             ExportError: There is no such signature, an input is missing, unknown or not as declared, or the outputs
                 are larger than memory.
         """
-        if name not in self.signatures:
-            raise ExportError(f"the bundle has no signature '{name}'. It has: {', '.join(self.signatures)}.")
+        signature = self._signature(name)
         try:
-            values = self.signatures[name].checked(inputs)
+            values = signature.checked(inputs)
         except ValueError as error:
             raise ExportError(str(error)) from None
         session = self.session(name)
-        return in_batches(self.signatures[name], values, lambda part: run_session(session, part, name))
+        return in_batches(signature, values, lambda part: run_session(session, part, name))
+
+    def _signature(self, name: str) -> Signature:
+        if name not in self.signatures:
+            raise ExportError(f"the bundle has no signature '{name}'. It has: {', '.join(self.signatures)}.")
+        return self.signatures[name]
 
     def sample(self, n: int, seed: int = 0, label: Any = None, **options: Any) -> np.ndarray:
         """Draws images, the same that the Keras model draws for this seed.
@@ -94,25 +98,39 @@ class Bundle:
             float32 [n, height, width, channels], pixels in [0, 1].
 
         Raises:
-            ExportError: The bundle cannot sample, an argument is not as declared, or the images are larger than memory.
+            ExportError: The bundle cannot sample, or gives more than images; an argument is not as declared, or the
+                images are larger than memory.
         """
-        inputs = {spec.name: spec for spec in self.signatures["sample"].inputs} if "sample" in self.signatures else {}
+        signature = self._signature("sample")
+        if len(signature.outputs) > 1:
+            names = ", ".join(spec.name for spec in signature.outputs)
+            raise ExportError(f"'sample' gives {names}, not images alone: use run('sample', ...).")
+        inputs = {spec.name: spec for spec in signature.inputs}
+        given = {name: value for name, value in (("n", n), ("seed", seed)) if name in inputs}
         if "label" in inputs:
-            num_classes = int((inputs["label"].range or (0, 0))[1]) + 1
-            if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
-                raise ExportError(f"n is {n!r}, expected an integer of at least 1.")
-            check_outputs_fit(self.signatures["sample"], {"n": int(n)})  # labels are one for each of them
-            try:
-                first = int(inputs["first"].checked(options.get("first", 0), "sample")) if "first" in inputs else 0
-                given = {"label": labels_to_draw(n, label, num_classes, first)}
-            except ValueError as error:
-                raise ExportError(str(error)) from None
-        else:
-            if label is not None:
-                raise ExportError("the model is not conditional: it takes no label. Leave label out.")
-            given = {"n": n}
-        (images,) = self.run("sample", seed=seed, **given, **options).values()
+            given["label"] = self._labels(signature, inputs["label"], n, label, options.get("first", 0))
+        elif label is not None:
+            raise ExportError("the model is not conditional: it takes no label. Leave label out.")
+        (images,) = self.run("sample", **given, **options).values()
         return images
+
+    def _labels(self, signature: Signature, spec: NamedTensor, n: int, label: Any, first: Any) -> Any:
+        """Returns the labels of images to draw: those given, one for all of them, or all classes in turn."""
+        if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
+            raise ExportError(f"n is {n!r}, expected an integer of at least 1.")
+        if label is None and (not spec.shape or spec.range is None):
+            raise ExportError("'sample' does not say which classes there are: pass label.")
+        if not spec.shape:
+            return label
+        check_outputs_fit(signature, {"n": int(n)})  # labels are one for each of them
+        if label is not None and (spec.range is None or spec.range[0] != 0):
+            return np.broadcast_to(label, (n,)) if np.ndim(label) == 0 else label
+        low, high = (int(end) for end in spec.range or (0, 0))
+        firsts = [each.checked(first, "sample") for each in signature.inputs if each.name == "first"] or [0]
+        try:
+            return low + labels_to_draw(n, label, high - low + 1, int(firsts[0]))
+        except ValueError as error:
+            raise ExportError(str(error)) from None
 
     def session(self, name: str) -> onnxruntime.InferenceSession:
         """Returns the session of a signature, opened when first asked for, after a check of its file.

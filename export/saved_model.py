@@ -70,6 +70,23 @@ def endpoint_of(signature: Signature) -> str:
     return f"{signature.name}_with_options" if signature.defaults else signature.name
 
 
+def check_names(signatures: Iterable[Signature]) -> None:
+    """Makes sure that each endpoint has a name of its own.
+
+    Raises:
+        ExportError: Two would have one, or one that of the default.
+    """
+    known = {_SERVING_DEFAULT}
+    for signature in signatures:
+        for name in {signature.name, endpoint_of(signature)}:
+            if name in known:
+                raise ExportError(
+                    f"signature '{signature.name}': a SavedModel has something else named '{name}'. A signature that "
+                    "has inputs with defaults is there as NAME_with_options too. Rename it."
+                )
+            known.add(name)
+
+
 def _endpoint(signature: Signature, whole: Any, fixed: dict[str, float], layers: Layers) -> Any:
     """Returns a concrete function of the inputs that are not fixed, where `whole` is one of all."""
     specs = [spec for spec in signature.inputs if spec.name not in fixed]

@@ -9,21 +9,22 @@ from onnx import numpy_helper
 from export.bodies import graphs_of
 
 PRODUCTS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
-_SAME_VALUES = ("Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze")
+_SAME_VALUES = ("Cast", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze")
 LEAST_STORED = 256  # elements; below, the node that widens them takes more room than is saved
 
 
 def store_weights(
-    model: onnx.ModelProto, narrow: Callable[[str, np.ndarray, int], tuple[onnx.NodeProto, list[onnx.TensorProto]]]
+    model: onnx.ModelProto,
+    narrow: Callable[[str, np.ndarray, int], tuple[list[onnx.NodeProto], list[onnx.TensorProto]]],
 ) -> int:
-    """Replaces float32 weights of products by narrow ones and a node that widens them, once, where they are stored.
+    """Replaces float32 weights of products by narrow ones and nodes that widen them, once, where they are stored.
 
     So weights that the body of a loop takes from outside are narrow too.
 
     Args:
         model: A model, which is changed.
-        narrow: Maps a name, its values and the axis of a product's outputs to a node that makes the values again, and
-            the initializers that this takes.
+        narrow: Maps a name, its values and the axis of a product's outputs to nodes that make the values again, and
+            the initializers that these take.
 
     Returns:
         How many were replaced.
@@ -36,16 +37,20 @@ def store_weights(
             large = len(tensor.dims) > 1 and np.prod(tensor.dims) >= LEAST_STORED
             is_float = tensor.data_type == onnx.TensorProto.FLOAT
             if tensor.name in axes and large and is_float and tensor.name not in overridable:
-                node, initializers = narrow(tensor.name, numpy_helper.to_array(tensor), axes[tensor.name])
+                nodes, initializers = narrow(tensor.name, numpy_helper.to_array(tensor), axes[tensor.name])
                 graph.initializer.remove(tensor)
                 graph.initializer.extend(initializers)
-                graph.node.insert(0, node)
+                for node in reversed(nodes):
+                    graph.node.insert(0, node)
                 replaced += 1
     return replaced
 
 
 def weights_of(graph: onnx.GraphProto) -> Iterator[tuple[str, str, int]]:
-    """Yields the products of a graph by name, with what may be weights of theirs, and the axis of outputs in these."""
+    """Yields the products of a graph by name, with what may be weights of theirs, and the axis of outputs in these.
+
+    Of a factor on the left, which has no outputs, that is the first axis.
+    """
     for node in graph.node:
         if node.op_type in PRODUCTS:
             transposed = any(attribute.name == "transB" and attribute.i for attribute in node.attribute)

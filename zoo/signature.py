@@ -6,6 +6,8 @@ inputs are listed in one place. This module imports nothing heavy, so that the e
 
 import keyword
 import math
+import operator
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +23,23 @@ DTYPES = (
     *("float16", "float32", "float64"),
 )  # of what NumPy, TensorFlow and ONNX all have
 NOISE_ROWS = 4  # that `first` counts in: the generator of `zoo.random` makes four words at once
+
+_NAME = re.compile("[A-Za-z][A-Za-z0-9_]*")
+_NAMES = "use a letter, then letters, digits and underscores, and no word of Python's own."
+
+
+def is_name(name: str) -> bool:
+    """Returns whether all formats, and arguments of Python functions, can have a name."""
+    return bool(_NAME.fullmatch(name)) and not keyword.iskeyword(name) and name != "self"
+
+
+def _is_size(size: Any) -> bool:
+    return isinstance(size, int | np.integer) and not isinstance(size, bool) and int(size) >= 1
+
+
+def _plain(value: Any) -> Any:
+    """Returns a number of NumPy's as one of Python's, which manifests can hold."""
+    return value.item() if isinstance(value, np.generic) else value
 
 
 @dataclass(frozen=True)
@@ -39,8 +58,8 @@ class NamedTensor:
         default: The value of a scalar input that may be left out, or None where it may not.
 
     Raises:
-        ValueError: The name is not an identifier, by which a function can be called, there is no such dtype, a size is
-            below 1, ends are in the wrong order, or the default is not between them.
+        ValueError: The name is not one that all formats have, there is no such dtype, a size is below 1, ends are in
+            the wrong order, examples are beyond the range, or the default is not of the dtype or not in the range.
     """
 
     name: str
@@ -52,19 +71,30 @@ class NamedTensor:
     default: float | None = None
 
     def __post_init__(self) -> None:
-        if not self.name.isidentifier() or keyword.iskeyword(self.name) or self.name == "self":
-            raise ValueError(f"'{self.name}' cannot name a tensor of a signature: use a Python identifier.")
+        if not is_name(self.name):
+            raise ValueError(f"'{self.name}' cannot name a tensor of a signature: {_NAMES}")
         if self.dtype not in DTYPES:
             raise ValueError(f"'{self.name}' has dtype {self.dtype!r}, expected one of {', '.join(DTYPES)}.")
         if self.default is not None and self.shape:
             raise ValueError(f"'{self.name}' has the shape {self.shape}: only scalars may have a default.")
-        if any(not isinstance(size, str) and size < 1 for size in self.shape):
+        if not all(isinstance(size, str) or _is_size(size) for size in self.shape):
             raise ValueError(f"'{self.name}' has the shape {self.shape}, expected sizes of at least 1 and names.")
+        object.__setattr__(self, "shape", tuple(s if isinstance(s, str) else operator.index(s) for s in self.shape))
+        for name in ("range", "examples"):
+            ends = getattr(self, name)
+            object.__setattr__(self, name, None if ends is None else tuple(map(_plain, ends)))
+        object.__setattr__(self, "default", _plain(self.default))
         for name, ends in (("range", self.range), ("examples", self.examples)):
             if ends is not None and not ends[0] <= ends[1]:
                 raise ValueError(f"'{self.name}' has the {name} {ends}, expected (smallest, largest).")
-        if self.range and self.default is not None and not self.range[0] <= self.default <= self.range[1]:
-            raise ValueError(f"'{self.name}' has the default {self.default}, beyond its range {self.range}.")
+        if self.range and self.examples and not self.range[0] <= self.examples[0] <= self.examples[1] <= self.range[1]:
+            raise ValueError(f"'{self.name}' has the examples {self.examples}, beyond its range {self.range}.")
+        if self.default is not None:
+            fits = math.isfinite(self.default) and ("int" not in self.dtype or self.default == int(self.default))
+            if not fits:
+                raise ValueError(f"'{self.name}' has the default {self.default}, which is no finite {self.dtype}.")
+            if self.range and not self.range[0] <= self.default <= self.range[1]:
+                raise ValueError(f"'{self.name}' has the default {self.default}, beyond its range {self.range}.")
 
     def checked(self, value: Any, signature: str) -> np.ndarray:
         """Returns a value of an input of a signature as an array, after checking it.
@@ -134,8 +164,10 @@ class Signature:
     independent_rows: bool = False
 
     def __post_init__(self) -> None:
-        if not self.name.isidentifier():
-            raise ValueError(f"'{self.name}' cannot name a signature: use a Python identifier.")
+        if not is_name(self.name):
+            raise ValueError(f"'{self.name}' cannot name a signature: {_NAMES}")
+        if not self.outputs:
+            raise ValueError(f"signature '{self.name}' has no outputs. Give it one at least.")
         if not 0 <= self.tolerance < math.inf:
             raise ValueError(
                 f"signature '{self.name}': tolerance is {self.tolerance}, expected a number of at least 0."
@@ -146,6 +178,9 @@ class Signature:
         if len(set(names)) < len(names):
             # ONNX has one space of names for both.
             raise ValueError(f"signature '{self.name}': names of inputs and outputs must differ, got {names}.")
+        if len({spec.name.lower() for spec in self.inputs}) < len(self.inputs):
+            # TensorFlow writes them small.
+            raise ValueError(f"signature '{self.name}': names of inputs differ in capitals alone, got {names}.")
 
     @property
     def defaults(self) -> dict[str, float]:

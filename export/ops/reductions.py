@@ -48,29 +48,26 @@ def linspace(graph: Any, node: Any) -> None:
 
 def reduce_mean(graph: Any, node: Any) -> None:
     """Mean (x, axes): NaN along axes that may be empty and are, of which ONNX Runtime makes 0."""
-    shape, axes = graph.get_shape(node.input[0]), node.inputs[1]
-    if shape is not None and axes.is_const():
-        sizes = [shape[int(axis)] for axis in np.ravel(axes.get_tensor_value(as_list=False))]
-    else:
-        sizes = [-1]
-    if graph.get_dtype(node.output[0]) in _FLOATS and any(size < 1 for size in sizes):
-        build = Builder(graph, node)
-        x, axes = build.inputs
-        axes = build.op("Reshape", build.cast(axes, TensorProto.INT64), build.vector(-1))
-        count = build.op("ReduceProd", build.op("Gather", build.op("Shape", x), axes), keepdims=0)
-        mean = graph.make_node(
-            "Mean",
-            node.input,
-            attr={"keep_dims": node.get_attr_value("keep_dims", 0)},
-            shapes=node.output_shapes,
-            dtypes=node.output_dtypes,
-            skip_conversion=False,
-        )
-        as_tf2onnx(graph, mean)
-        is_empty = build.op("Equal", count, build.constant(0, np.int64))
-        build.replace(build.op("Where", is_empty, build.number(np.nan), mean.output[0]))
+    shape, known = graph.get_shape(node.input[0]), node.inputs[1].is_const()
+    axes = np.ravel(node.inputs[1].get_tensor_value(as_list=False)) if known else []
+    has_all = known and shape is not None and all(shape[int(axis)] > 0 for axis in axes)
+    if has_all or graph.get_dtype(node.output[0]) not in _FLOATS:
+        as_tf2onnx(graph, node)
         return
-    as_tf2onnx(graph, node)
+    build = Builder(graph, node)
+    along = build.op("Reshape", build.cast(build.inputs[1], TensorProto.INT64), build.vector(-1))
+    count = build.op("ReduceProd", build.op("Gather", build.op("Shape", build.inputs[0]), along), keepdims=0)
+    mean = graph.make_node(
+        "Mean",
+        node.input,
+        attr={"keep_dims": node.get_attr_value("keep_dims", 0)},
+        shapes=node.output_shapes,
+        dtypes=node.output_dtypes,
+        skip_conversion=False,
+    )
+    as_tf2onnx(graph, mean)
+    is_empty = build.op("Equal", count, build.constant(0, np.int64))
+    build.replace(build.op("Where", is_empty, build.number(np.nan), mean.output[0]))
 
 
 def euclidean_norm(graph: Any, node: Any) -> None:

@@ -109,11 +109,11 @@ def roll(graph: Any, node: Any) -> None:
     """Roll (x, shifts, axes): what leaves one end of an axis comes in at the other; tf2onnx's fails on empty ones.
 
     Raises:
-        ExportError: The axes are not known when the graph is made.
+        ExportError: The axes, or how many there are, are not known when the graph is made.
     """
     build = Builder(graph, node)
     x, shifts, _ = build.inputs
-    if not node.inputs[2].is_const():
+    if not node.inputs[2].is_const() or graph.get_shape(node.input[0]) is None:
         raise ExportError(f"{node.name}: values are rolled along known axes only.")
     shifts = build.op("Reshape", build.cast(shifts, TensorProto.INT64), build.vector(-1))
     rank, (zero, one, last) = len(graph.get_shape(node.input[0])), map(build.vector, (0, 1, np.iinfo(np.int64).max))

@@ -5,9 +5,12 @@ from typing import Any
 import numpy as np
 from onnx import TensorProto
 
+from export.errors import ExportError
 from export.ops.build import Builder, as_tf2onnx
 
 _FIRST, _LAST = np.iinfo(np.int64).min, np.iinfo(np.int64).max  # beyond both ends of any axis
+_EMPTY_SHAPES = 14  # the opset from which on ONNX reshapes to axes without entries
+_FURTHEST = 2**31 - 2  # end of a slice; the next is none to ONNX Runtime, where it steps back
 
 
 def strided_slice(graph: Any, node: Any) -> None:
@@ -35,6 +38,8 @@ def strided_slice(graph: Any, node: Any) -> None:
             x = _sliced(build, x, ends[0], ends[1], np.array(axes)[turned], ends[2])
             begin, end = (_where(build, turned, _from_other_end(build, each), each) for each in (begin, end))
             steps = np.where(turned, -steps, steps)
+        if not isinstance(end, str):
+            end = np.minimum(end, _FURTHEST)
         begin = _where(build, is_open & ~is_dropped, np.where(steps > 0, 0, _LAST), begin)
         end = _where(build, is_endless, np.where(steps > 0, _LAST, _FIRST), end)
         end = _where(build, is_dropped, _behind(build, begin), end)
@@ -124,7 +129,11 @@ def _sliced(
 
 
 def strided_slice_grad(graph: Any, node: Any) -> None:
-    """StridedSliceGrad (shape, begin, end, strides, g): g with zeros around it, or scattered where it has gaps."""
+    """StridedSliceGrad (shape, begin, end, strides, g): g with zeros around it, or scattered where it has gaps.
+
+    Raises:
+        ExportError: The number of axes is not known when the graph is made.
+    """
     build = Builder(graph, node)
     shape, begin, _, _, g = build.inputs
     strides, masks = node.inputs[3], ("shrink_axis_mask", "new_axis_mask", "ellipsis_mask")
@@ -132,6 +141,8 @@ def strided_slice_grad(graph: Any, node: Any) -> None:
     if not is_range or any(node.get_attr_value(name, 0) for name in masks):
         _scattered_slice_grad(build)
         return
+    if graph.get_shape(node.input[4]) is None:
+        raise ExportError(f"{node.name}: gradients of slices are exported for tensors of known rank only.")
     rank = len(graph.get_shape(node.input[4]))
     given = (graph.get_shape(node.input[1]) or [rank])[0]
     shape, begin = build.cast(shape, TensorProto.INT64), build.cast(begin, TensorProto.INT64)
@@ -155,7 +166,7 @@ def _scattered_slice_grad(build: Builder) -> None:
     shape = build.cast(shape, TensorProto.INT64)
     count = build.op("ReduceProd", shape, keepdims=0)
     places = build.op("Range", build.constant(0, np.int64), count, build.constant(1, np.int64))
-    places = build.op("Reshape", places, shape)
+    places = _reshaped(build, places, shape)
     graph.set_shape(places, node.output_shapes[0])
     graph.set_dtype(places, TensorProto.INT64)
     names = ("begin_mask", "end_mask", "shrink_axis_mask", "new_axis_mask", "ellipsis_mask")
@@ -173,4 +184,9 @@ def _scattered_slice_grad(build: Builder) -> None:
     flat = build.vector(-1)
     zeros = build.op("Expand", build.number(0), build.op("Reshape", count, build.vector(1)))
     taken, values = build.op("Reshape", taken, flat), build.op("Reshape", g, flat)
-    build.replace(build.op("Reshape", build.op("ScatterElements", zeros, taken, values, axis=0), shape))
+    build.replace(_reshaped(build, build.op("ScatterElements", zeros, taken, values, axis=0), shape))
+
+
+def _reshaped(build: Builder, values: str, shape: str) -> str:
+    """Returns values in a shape, in which 0 is a size, as far as this opset can say so."""
+    return build.op("Reshape", values, shape, **({"allowzero": 1} if build.graph.opset >= _EMPTY_SHAPES else {}))

@@ -64,6 +64,9 @@ class Connection(HttpToolsProtocol):
         if self._beside > _MOST_BESIDE:
             self.transport.abort()
 
+    def _unsupported_upgrade_warning(self) -> None:
+        """Says nothing of clients that ask for another protocol: uvicorn advises a package that is not for this."""
+
     def on_message_begin(self) -> None:
         """Begins to count."""
         self._in_request = True

@@ -70,6 +70,22 @@ CASES = [
         )
         for op in ("Max", "Min", "Sum", "Prod")
     ),
+    *(
+        Case(op, lambda x, sum_of=sum_of, axes=axes: sum_of(none_of(x), axes), THREE, f"of none along {axes}")
+        for op, sum_of in {
+            "Max": tf.reduce_max,
+            "Mean": tf.reduce_mean,
+            "Min": tf.reduce_min,
+            "Prod": tf.reduce_prod,
+            "Sum": tf.reduce_sum,
+            "Exp": tf.reduce_logsumexp,
+            "EuclideanNorm": tf.math.reduce_euclidean_norm,
+            "Sqrt": lambda x, axes: tf.norm(x, axis=axes),
+            "Square": tf.math.reduce_variance,
+        }.items()
+        for axes in (-1, [-2, -1], [0, -1])
+    ),
+    Case("Any", lambda x: tf.reduce_any(none_of(x) > 0, [-1]), THREE, "of none along the last"),
     Case("Mean", lambda x: tf.reduce_mean(none_of(x)), THREE, "of none"),
     Case("Mean", lambda x: tf.reduce_mean(none_of(x), [0, 2], keepdims=True), THREE, "of none along two axes"),
     Case("Mean", lambda x: tf.nn.moments(none_of(x), 0), THREE, "moments of none"),
@@ -104,6 +120,9 @@ CASES = [
     slope("StridedSliceGrad", lambda x: x[-1, ::2], "stride and a dropped axis"),
     slope("StridedSliceGrad", lambda x: x[-1, ::2, 0], "stride and dropped axes"),
     slope("StridedSliceGrad", lambda x: x[-3::-2], "stride back from before the axis"),
+    slope("StridedSliceGrad", lambda x: tf.transpose(none_of(x))[::2], "of none"),
+    slope("StridedSliceGrad", lambda x: tf.transpose(none_of(x))[0], "of none, a dropped axis"),
+    Case("StridedSlice", lambda x: x[: 2**31 - 1 : -1], THREE, "back to the largest int32"),
     *(
         Case("StridedSlice", lambda x, cut=cut: [x[tuple(cut)], x[tuple(cut[:1])]], THREE, name)
         for name, cut in {

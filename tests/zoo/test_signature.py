@@ -13,7 +13,7 @@ def test_names_of_inputs_and_outputs_must_differ():
         Signature("copy", lambda image: {"image": image}, (image,), (image,))
 
 
-@pytest.mark.parametrize("name", ["x-1", "1st", "my input", "self", "class", ""])
+@pytest.mark.parametrize("name", ["x-1", "1st", "my input", "self", "class", "", "_x", "größe"])
 def test_names_are_identifiers(name):
     with pytest.raises(ValueError, match="cannot name a tensor"):
         NamedTensor(name, ())
@@ -23,6 +23,16 @@ def test_names_are_identifiers(name):
 def test_dtypes_are_those_of_all_formats(dtype):
     with pytest.raises(ValueError, match=r"has dtype .*, expected one of bool"):
         NamedTensor("x", (), dtype)
+
+
+def test_a_signature_gives_something():
+    with pytest.raises(ValueError, match="has no outputs"):
+        Signature("x", dict, (NamedTensor("y", ()),), ())
+
+
+def test_inputs_differ_in_more_than_capitals():
+    with pytest.raises(ValueError, match="differ in capitals alone"):
+        Signature("x", dict, (NamedTensor("X", ()), NamedTensor("x", ())), (NamedTensor("y", ()),))
 
 
 @pytest.mark.parametrize("formats", [(), ("onx",)])
@@ -37,6 +47,10 @@ def test_formats_must_be_known(formats):
         ({"shape": ("batch", -3)}, "expected sizes of at least 1"),
         ({"range": (1, 0)}, "expected .smallest, largest."),
         ({"examples": (2, 1)}, "expected .smallest, largest."),
+        ({"shape": (None, 4)}, "expected sizes of at least 1 and names"),
+        ({"range": (0, 5), "examples": (0, 9)}, "has the examples .0, 9., beyond its range"),
+        ({"default": float("inf")}, "which is no finite float32"),
+        ({"dtype": "int64", "default": 1.5}, "which is no finite int64"),
         ({"range": (0, 5), "default": 9.0}, "has the default 9.0, beyond its range"),
     ],
 )

@@ -1,0 +1,154 @@
+"""Models that declare signatures of their own, from export to use: names, counts, labels, several outputs."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import export
+from export.draws import draws_inputs
+from export.inputs import draw_inputs
+from zoo.signature import COUNT, FIRST, SEED, NamedTensor, Signature, image_tensor
+
+X, Y, NUMBER = NamedTensor("x", ("batch", 4)), NamedTensor("y", ("batch", 3)), NamedTensor("total", ())
+ROWS = np.random.default_rng(0).normal(size=(60, 4)).astype(np.float32)
+
+
+class Own(keras.Model):
+    """A dense layer, for signatures that are given."""
+
+    def __init__(self, *signatures):
+        super().__init__(name="own")
+        self.dense = keras.layers.Dense(3)
+        self.dense.build((None, 4))
+        self.built = True
+        self.declared = {signature.name: signature for signature in signatures}
+
+    def signatures(self):
+        return self.declared
+
+
+def dense(x):
+    return {"y": x @ tf.ones((4, 3))}
+
+
+def drawn(n, seed, label=None):
+    noise = tf.random.stateless_uniform([n, 8, 8, 1], tf.stack([seed, 0]))
+    return noise if label is None else noise / 100 + tf.cast(label, tf.float32)[:, None, None, None] / 10
+
+
+def test_rows_that_were_not_taken_apart_are_not_said_to_be_independent(tmp_path):
+    count = NamedTensor("n", (), "int64", (1, 10_000), examples=(1, 4))
+    numbers = lambda n: {"y": tf.cast(tf.range(n), "float32")[:, None]}  # noqa: E731
+    export.save(Own(Signature("grid", numbers, (count,), (NamedTensor("y", ("n", 1)),))), tmp_path / "b", "onnx")
+    np.testing.assert_array_equal(export.load(tmp_path / "b").run("grid", n=600)["y"][:, 0], np.arange(600))
+
+
+@pytest.mark.parametrize("kind", ["float16", "int8"])
+def test_a_single_number_is_reduced_too(kind, tmp_path):
+    inputs = keras.Input((4,), name="x")
+    y = keras.layers.Dense(200)(keras.layers.Dense(200)(inputs))
+    model = keras.Model(inputs, {"y": y, "loss": keras.ops.mean(keras.ops.square(y))})
+    given = export.Reduction(kind, {"x": ROWS}, allow_drift=True)
+    entry = export.save(model, tmp_path / "b", "onnx", reduction=given)["reduction"]["signatures"]["call"]
+    assert {figure["output"] for figure in entry["drift"]} == {"y", "loss"}
+
+
+def test_numbers_of_numpy_are_in_the_manifest(tmp_path):
+    x = NamedTensor("x", ("batch", np.int64(4)), range=(np.float32(-3), np.float32(3)))
+    export.save(Own(Signature("go", dense, (x,), (Y,))), tmp_path / "b", "onnx")
+    assert json.loads((tmp_path / "b" / "manifest.json").read_text())["signatures"]["go"]["inputs"][0]["range"] == [
+        -3,
+        3,
+    ]
+
+
+def test_more_than_images_are_had_by_run(tmp_path):
+    both = lambda n, seed: {"image": drawn(n, seed), "mean": tf.reduce_mean(drawn(n, seed), [1, 2, 3])}  # noqa: E731
+    outputs = image_tensor("image", (8, 8, 1), "n"), NamedTensor("mean", ("n",))
+    export.save(Own(Signature("sample", both, (SEED, COUNT), outputs)), tmp_path / "b", "onnx")
+    assert (tmp_path / "b" / "preview.png").exists()
+    bundle = export.load(tmp_path / "b")
+    assert len(bundle.run("sample", n=3, seed=1)["mean"]) == 3
+    with pytest.raises(export.ExportError, match=r"gives image, mean, not images alone: use run"):
+        bundle.sample(3)
+
+
+@pytest.mark.parametrize("ends", [(1, 10), None])
+def test_labels_are_those_that_there_are(ends, tmp_path):
+    label = NamedTensor("label", ("n",), "int64", ends, examples=(1, 9))
+    sample = lambda n, seed, label: {"image": drawn(n, seed, label)}  # noqa: E731
+    signature = Signature("sample", sample, (SEED, COUNT, label), (image_tensor("image", (8, 8, 1), "n"),))
+    export.save(Own(signature), tmp_path / "b", "onnx")
+    bundle = export.load(tmp_path / "b")
+    assert (np.round(bundle.sample(3, label=4)[:, 0, 0, 0] * 10 - 0.05) == 4).all()
+    if ends is None:
+        with pytest.raises(export.ExportError, match="does not say which classes there are: pass label"):
+            bundle.sample(3)
+    else:
+        assert np.round(bundle.sample(12)[:, 0, 0, 0] * 10 - 0.05).tolist() == [*range(1, 11), 1, 2]
+
+
+def test_a_label_for_all_and_no_seed(tmp_path):
+    label = NamedTensor("label", (), "int64", (0, 9))
+    sample = lambda n, label: {"image": tf.ones([n, 8, 8, 1]) * tf.cast(label, tf.float32) / 10}  # noqa: E731
+    signature = Signature("sample", sample, (COUNT, label), (image_tensor("image", (8, 8, 1), "n"),))
+    export.save(Own(signature), tmp_path / "b", "onnx")
+    bundle = export.load(tmp_path / "b")
+    assert bundle.sample(2, label=5).mean() == pytest.approx(0.5)
+    with pytest.raises(export.ExportError, match="pass label"):
+        bundle.sample(2)
+
+
+@pytest.mark.parametrize(
+    "signatures",
+    [
+        [Signature("serving_default", dense, (X,), (Y,)), Signature("other", dense, (X,), (Y,))],
+        [
+            Signature("f", lambda x, s: dense(x * s), (X, NamedTensor("s", (), default=1.0)), (Y,)),
+            Signature("f_with_options", dense, (X,), (Y,)),
+        ],
+    ],
+)
+def test_endpoints_that_would_have_one_name_are_refused(signatures, tmp_path):
+    with pytest.raises(export.ExportError, match="a SavedModel has something else named"):
+        export.save(Own(*signatures), tmp_path / "b")
+    assert not (tmp_path / "b").exists()
+
+
+def test_a_vector_may_be_called_n():
+    signature = Signature("go", dict, (SEED, NamedTensor("n", ("batch",), "int64")), (Y,))
+    inputs = draws_inputs(signature, draw_inputs(signature.inputs, 1, 0), True)
+    assert inputs["n"].shape == (512,)
+
+
+@pytest.mark.parametrize("ends", [(1, 1000), (0, 100)])
+def test_seeds_for_reductions_are_those_that_are_declared(ends, tmp_path):
+    seed, first = NamedTensor("seed", (), "int64", ends), NamedTensor("first", (), "int64", (0, 90))
+    kernel = np.random.default_rng(0).normal(size=(64, 64)).astype(np.float32) / 8
+
+    def sample(n, seed, first):
+        noise = tf.reshape(drawn(n, seed), [-1, 64]) + 0 * tf.cast(first, tf.float32)
+        return {"image": tf.reshape(tf.sigmoid(noise @ kernel @ kernel), [-1, 8, 8, 1])}
+
+    signature = Signature("sample", sample, (seed, COUNT, first), (image_tensor("image", (8, 8, 1), "n"),))
+    images = np.random.default_rng(1).uniform(size=(150, 8, 8, 1)).astype(np.float32)
+    given = export.Reduction("int8", images, calibration=images, allow_drift=True)
+    export.save(Own(signature), tmp_path / "b", "onnx", reduction=given)
+    export.verify(tmp_path / "b")
+
+
+def test_the_card_says_what_is_described(tmp_path):
+    x = NamedTensor("x", ("batch", 4), description="millimetres")
+    signature = Signature("go", dense, (x,), (Y,), description="Adds them up.")
+    export.save(Own(signature), tmp_path / "b", "onnx")
+    assert "`go`: Adds them up. x: millimetres" in (tmp_path / "b" / "card.md").read_text(encoding="utf-8")
+
+
+def test_rows_are_numbered_in_fours_where_no_default_is():
+    first = NamedTensor("first", (), "int64", (0, 90))
+    for seed in range(20):
+        assert draw_inputs((SEED, first), 1, seed)["first"] % 4 == 0
+    assert draw_inputs((SEED, FIRST), 1, 0)["first"] == 0
