@@ -11,6 +11,8 @@ from export.bodies import graphs_of
 _KINDS = ("L1", "L2", "LogSum", "LogSumExp", "Max", "Mean", "Min", "Prod", "Sum", "SumSquare")
 _REDUCTIONS = frozenset(f"Reduce{kind}" for kind in _KINDS)
 
+_MOST_AXES = 16
+
 
 def count_from_front(model: onnx.ModelProto) -> None:
     """Makes the axes of reductions count from the front, where they and the number of all axes are known.
@@ -25,7 +27,11 @@ def count_from_front(model: onnx.ModelProto) -> None:
     ]
     found = [(node, axes) for node, axes in found if min(axes, default=0) < 0]
     ranks = _ranks(model) if found else {}
-    made: dict[tuple[int, ...], str] = {}
+    vectors = {
+        tuple(numpy_helper.to_array(tensor).tolist()): tensor.name
+        for tensor in model.graph.initializer
+        if tensor.data_type == onnx.TensorProto.INT64 and len(tensor.dims) == 1 and tensor.dims[0] <= _MOST_AXES
+    }
     for node, axes in found:
         if node.input[0] not in ranks:
             continue
@@ -33,13 +39,13 @@ def count_from_front(model: onnx.ModelProto) -> None:
         if len(node.input) < 2:
             next(each for each in node.attribute if each.name == "axes").ints[:] = front
             continue
-        if front not in made:
-            made[front] = f"axes/{'_'.join(map(str, front))}"  # as no input or output is named
-            model.graph.initializer.append(numpy_helper.from_array(np.array(front, np.int64), made[front]))
-        node.input[1] = made[front]
+        if front not in vectors:
+            vectors[front] = f"axes/{'_'.join(map(str, front))}"  # as no input or output is named
+            model.graph.initializer.append(numpy_helper.from_array(np.array(front, np.int64), vectors[front]))
+        node.input[1] = vectors[front]
     read = {name for graph in graphs for node in graph.node for name in node.input}
     read |= {value.name for graph in graphs for value in graph.output}
-    for graph in graphs if made else ():
+    for graph in graphs if found else ():
         for tensor in [tensor for tensor in graph.initializer if tensor.name not in read]:
             graph.initializer.remove(tensor)
 

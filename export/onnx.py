@@ -150,11 +150,11 @@ def convert(
     compact(model)
     _declare(model.graph.input, signature.inputs)
     _declare(model.graph.output, signature.outputs)
+    count_from_front(model)
     for spec in signature.inputs:
         if spec.default is not None:
             # An initializer with the name of an input is what the input is when it is left out.
             model.graph.initializer.append(numpy_helper.from_array(np.array(spec.default, spec.dtype), spec.name))
-    count_from_front(model)
     model.producer_name = "genzoo"
     used = {node.domain for graph in graphs_of(model.graph) for node in graph.node}
     for opset_id in [each for each in model.opset_import if each.domain and each.domain not in used]:

@@ -246,7 +246,7 @@ def test_outputs_of_another_shape_are_refused(tmp_path, monkeypatch):
 )
 def test_numbers_that_an_input_cannot_hold_are_refused(dtype, value):
     for values in (np.array([value]), np.array([0, value], np.asarray(value).dtype)):
-        with pytest.raises(ZooError, match=f"'x' of 'any' has dtype {dtype}, and its values are beyond it: they are"):
+        with pytest.raises(ZooError, match=f"'x' of 'any' has dtype {dtype}, and its values are beyond it: they"):
             NamedTensor("x", ("batch",), dtype).checked(values, "any")
     for value in (np.inf, -np.inf) if dtype == "float32" else ():
         assert NamedTensor("x", ("batch",), dtype).checked(np.array([value]), "any") == value
