@@ -23,7 +23,8 @@ from export import manifest as manifests
 from export import onnx, saved_model
 from export.card import bundle_card
 from export.errors import ExportError, cause_of
-from export.inputs import has_free_axes, inputs_to_show, picture_of
+from export.images import image_output
+from export.inputs import has_free_axes, inputs_to_show
 from export.obstacles import layer_names
 from export.opsets import OPSET, check_opset
 from export.parity import Reference, reference
@@ -84,17 +85,9 @@ def save(
         UserWarning: A stage of training that `sample` needs has not run, so that it is left out; the card says so too.
             Or what was replaced cannot be deleted.
     """
-    formats = _checked_formats(formats)
-    directory = Path(directory)
-    if not isinstance(licence, str) or not isinstance(notes, str):
-        raise ExportError(f"licence and notes are {licence!r} and {notes!r}, expected texts.")
+    formats, directory = _checked_formats(formats), Path(directory)
     _check_target(directory, overwrite)
-    if reduction is not None and not isinstance(reduction, Reduction):
-        raise ExportError(f"reduction is {reduction!r}, expected export.Reduction('float16', held_out=images).")
-    if "onnx" in formats:
-        check_opset(opset)
-    elif reduction is not None:
-        raise ExportError(f"{reduction.kind} is for ONNX files, and a SavedModel stays float32: add onnx to formats.")
+    _check_options(formats, notes, licence, opset, reduction)
     given, model = model, in_float32(model)
     chosen = _chosen(signatures_of(model), signatures)
     unfitted = getattr(model, "unfitted", "")
@@ -151,9 +144,8 @@ def _write(
         for name, found in compare_formats(folder, values, expected, ["saved_model"]).items():
             parity[name] |= found
     save_reference(folder / REFERENCE, expected)
-    shown = inputs_to_show(signatures["sample"], _PREVIEW_IMAGES) if "sample" in signatures else None
-    if shown is not None:
-        save_grid(_pictures(signatures["sample"], shown), folder / "preview.png")
+    if "sample" in signatures:
+        _save_preview(signatures["sample"], folder / "preview.png")
     if "onnx" in formats:
         signatures = {name: with_independent_rows(folder, signature) for name, signature in signatures.items()}
     reduced = {}
@@ -246,11 +238,14 @@ def _eager(signature: Signature) -> Any:
     return run
 
 
-def _pictures(signature: Signature, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
+def _save_preview(signature: Signature, path: Path) -> None:
+    """Saves samples as a picture, where they are images and drawn without what only the model's author knows."""
     import tensorflow as tf
 
-    run = tf.function(signature.function, autograph=False)  # a chain takes long step by step
-    return run(**{name: tf.constant(value) for name, value in inputs.items()})[picture_of(signature)].numpy()
+    inputs, images = inputs_to_show(signature, _PREVIEW_IMAGES), image_output(signature)
+    if inputs is not None and images is not None:
+        run = tf.function(signature.function, autograph=False)  # a chain takes long step by step
+        save_grid(run(**{name: tf.constant(value) for name, value in inputs.items()})[images].numpy(), path)
 
 
 def _checked_formats(formats: str | tuple[str, ...] | list[str]) -> list[str]:
@@ -263,6 +258,17 @@ def _checked_formats(formats: str | tuple[str, ...] | list[str]) -> list[str]:
     if unknown:
         raise ExportError(f"unknown format '{unknown[0]}'. Give one or a list of: {', '.join(FORMATS)}.")
     return [name for name in FORMATS if name in formats]
+
+
+def _check_options(formats: list[str], notes: Any, licence: Any, opset: Any, reduction: Any) -> None:
+    if not isinstance(licence, str) or not isinstance(notes, str):
+        raise ExportError(f"licence and notes are {licence!r} and {notes!r}, expected texts.")
+    if reduction is not None and not isinstance(reduction, Reduction):
+        raise ExportError(f"reduction is {reduction!r}, expected export.Reduction('float16', held_out=images).")
+    if "onnx" in formats:
+        check_opset(opset)
+    elif reduction is not None:
+        raise ExportError(f"{reduction.kind} is for ONNX files, and a SavedModel stays float32: add onnx to formats.")
 
 
 def _check_target(directory: Path, overwrite: bool) -> None:

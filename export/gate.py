@@ -20,7 +20,7 @@ from export.emulation import emulated
 from export.errors import ExportError
 from export.half import in_half
 from export.held_out import Inputs, Runner
-from export.inputs import picture_of
+from export.images import image_output
 from export.parity import Reference, check_outputs, compare, reference_again
 from export.pictures import save_grid
 from export.quantize import in_int8
@@ -115,13 +115,13 @@ def _reduced(
     first, second = before(given), after(given)
     check_outputs(signature, second, given, strictly)
     figures = drift.measured(signature, first, second, reduction.budget)
-    real, picture = inputs.held_out.get("image"), picture_of(signature) if name == "sample" else None
-    if real is not None and picture is not None and real.shape[1:] == first[picture].shape[1:]:
-        samples, others = first[picture], second[picture]
+    real, images = inputs.held_out.get("image"), image_output(signature) if name == "sample" else None
+    if real is not None and images is not None and real.shape[1:] == first[images].shape[1:]:
+        samples, others = first[images], second[images]
         features = reduction.features.features if reduction.features else drift.coarse_pixels
         budget = reduction.budget("frechet_increase")
         increase = drift.frechet_increase(real, samples, others, features, budget)
-        figures.append(dataclasses.replace(increase, output=picture))
+        figures.append(dataclasses.replace(increase, output=images))
         save_grid(others[:_SAMPLES_SHOWN], folder / "preview.png")
     return {
         "float32_bytes": size,

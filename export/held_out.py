@@ -7,10 +7,10 @@ import numpy as np
 
 from export.batches import in_batches
 from export.errors import ExportError
-from export.inputs import draw_inputs
+from export.inputs import draw_inputs, labels_in_turn
 from export.reduction import MOST_ROWS, Reduction, Rows
 from export.session import onnx_file, open_session, run_session
-from zoo.signature import NamedTensor, Signature, labels_to_draw
+from zoo.signature import NamedTensor, Signature
 
 Arrays = dict[str, np.ndarray]
 
@@ -134,8 +134,7 @@ def inputs_of(signature: Signature, rows: Arrays, codes: np.ndarray | None, seed
         inputs["seed"] = np.asarray(min(int(low) + seed, int(high)), spec.dtype)
     for spec in signature.inputs:
         if spec.name == "label" and spec.shape[:1] == ("n",) and spec.range is not None:
-            low, high = map(int, spec.range)
-            inputs["label"] = low + labels_to_draw(len(inputs["label"]), None, high - low + 1)
+            inputs["label"] = labels_in_turn(spec, len(inputs["label"]))
         source = _LIKE_IMAGES.get(spec.name, spec.name)
         if source in rows and spec.shape and spec.shape[0] != "n" and _fits(spec, rows[source]):
             inputs[spec.name] = rows[source][:count].astype(spec.dtype)

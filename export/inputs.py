@@ -72,30 +72,26 @@ def count_within(specs: Sequence[NamedTensor], count: int) -> int:
     return count
 
 
-def picture_of(signature: Signature) -> str | None:
-    """Returns the output that is pictures, [any number, height, width, channels] in [0, 1]; None where none is."""
-    for spec in signature.outputs:
-        if len(spec.shape) == 4 and isinstance(spec.shape[0], str) and spec.range == (0, 1):
-            return spec.name
-    return None
+def labels_in_turn(spec: NamedTensor, count: int, first: int = 0) -> np.ndarray:
+    """Returns labels that go through all classes of a declared range in turn, those of images `first` and on."""
+    low, high = map(int, spec.range or (0, 0))
+    return (low + (first + np.arange(count)) % (high - low + 1)).astype(spec.dtype)
 
 
 def inputs_to_show(signature: Signature, count: int) -> dict[str, np.ndarray] | None:
-    """Returns inputs for so many samples to look at; None where it gives no pictures, or takes what is not known."""
+    """Returns inputs for so many samples to look at, or None where a signature takes what is not known."""
     found = {}
     for spec in signature.inputs:
-        ends = spec.range or (0, count)
         if spec.default is not None:
             found[spec.name] = spec.default
         elif spec.name == "seed" and not spec.shape:
-            found[spec.name] = max(0, int(ends[0]))
+            found[spec.name] = int(spec.range[0]) if spec.range else 0
         elif spec.name == "n" and not spec.shape:
             found[spec.name] = count_within(signature.inputs, count)
         elif spec.name == "label" and spec.shape == ("n",) and spec.range is not None:
-            rows = count_within(signature.inputs, count)
-            found[spec.name] = ends[0] + np.arange(rows) % int(ends[1] - ends[0] + 1)
-    if len(found) < len(signature.inputs) or picture_of(signature) is None:
-        return None
+            found[spec.name] = labels_in_turn(spec, count_within(signature.inputs, count))
+        else:
+            return None
     return {spec.name: np.asarray(found[spec.name], spec.dtype) for spec in signature.inputs}
 
 

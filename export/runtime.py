@@ -15,6 +15,7 @@ import onnxruntime
 from export import manifest as manifests
 from export.batches import check_outputs_fit, in_batches
 from export.errors import ExportError
+from export.inputs import labels_in_turn
 from export.session import CPU, check_provider, onnx_file, open_session, run_session
 from zoo.signature import NamedTensor, Signature, labels_to_draw
 
@@ -105,8 +106,15 @@ class Bundle:
         if len(signature.outputs) > 1:
             names = ", ".join(spec.name for spec in signature.outputs)
             raise ExportError(f"'sample' gives {names}, not images alone: use run('sample', ...).")
-        inputs = {spec.name: spec for spec in signature.inputs}
-        given = {name: value for name, value in (("n", n), ("seed", seed)) if name in inputs}
+        inputs, given = {spec.name: spec for spec in signature.inputs}, {}
+        if "n" in inputs:
+            given["n"] = n
+        elif "label" not in inputs or not inputs["label"].shape:  # labels say it too
+            raise ExportError("'sample' is not told how many to draw: use run('sample', ...).")
+        if "seed" in inputs:
+            given["seed"] = seed
+        elif seed != 0:
+            raise ExportError("'sample' takes no seed. Leave seed out.")
         if "label" in inputs:
             given["label"] = self._labels(signature, inputs["label"], n, label, options.get("first", 0))
         elif label is not None:
@@ -123,14 +131,15 @@ class Bundle:
         if not spec.shape:
             return label
         check_outputs_fit(signature, {"n": int(n)})  # labels are one for each of them
-        if label is not None and (spec.range is None or spec.range[0] != 0):
-            return np.broadcast_to(label, (n,)) if np.ndim(label) == 0 else label
-        low, high = (int(end) for end in spec.range or (0, 0))
-        firsts = [each.checked(first, "sample") for each in signature.inputs if each.name == "first"] or [0]
         try:
-            return low + labels_to_draw(n, label, high - low + 1, int(firsts[0]))
+            if label is None:
+                firsts = [each.checked(first, "sample") for each in signature.inputs if each.name == "first"]
+                return labels_in_turn(spec, n, int(firsts[0]) if firsts else 0)
+            if spec.range is not None and spec.range[0] == 0:
+                return labels_to_draw(n, label, int(spec.range[1]) + 1)
         except ValueError as error:
             raise ExportError(str(error)) from None
+        return label if np.ndim(label) else np.full(n, label)
 
     def session(self, name: str) -> onnxruntime.InferenceSession:
         """Returns the session of a signature, opened when first asked for, after a check of its file.

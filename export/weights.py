@@ -1,5 +1,6 @@
 """Products with weights in ONNX graphs, and weights stored in fewer bits than are computed in."""
 
+import math
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -30,20 +31,25 @@ def store_weights(
         How many were replaced.
     """
     axes = _axes_of_weights(model.graph)
-    overridable = {value.name for value in model.graph.input}
-    replaced = 0
-    for graph in graphs_of(model.graph):
-        for tensor in list(graph.initializer):
-            large = len(tensor.dims) > 1 and np.prod(tensor.dims) >= LEAST_STORED
-            is_float = tensor.data_type == onnx.TensorProto.FLOAT
-            if tensor.name in axes and large and is_float and tensor.name not in overridable:
-                nodes, initializers = narrow(tensor.name, numpy_helper.to_array(tensor), axes[tensor.name])
-                graph.initializer.remove(tensor)
-                graph.initializer.extend(initializers)
-                for node in reversed(nodes):
-                    graph.node.insert(0, node)
-                replaced += 1
-    return replaced
+    for value in model.graph.input:  # what may be given in place of an initializer
+        axes.pop(value.name, None)
+    found = [
+        (graph, tensor)
+        for graph in graphs_of(model.graph)
+        for tensor in graph.initializer
+        if tensor.name in axes and _is_large(tensor) and tensor.data_type == onnx.TensorProto.FLOAT
+    ]
+    for graph, tensor in found:
+        nodes, initializers = narrow(tensor.name, numpy_helper.to_array(tensor), axes[tensor.name])
+        graph.initializer.remove(tensor)
+        graph.initializer.extend(initializers)
+        for node in reversed(nodes):
+            graph.node.insert(0, node)
+    return len(found)
+
+
+def _is_large(tensor: onnx.TensorProto) -> bool:
+    return len(tensor.dims) > 1 and math.prod(tensor.dims) >= LEAST_STORED
 
 
 def weights_of(graph: onnx.GraphProto) -> Iterator[tuple[str, str, int]]:

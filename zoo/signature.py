@@ -37,6 +37,16 @@ def _is_size(size: Any) -> bool:
     return isinstance(size, int | np.integer) and not isinstance(size, bool) and int(size) >= 1
 
 
+def _is_of(value: Any, dtype: np.dtype) -> bool:
+    """Returns whether a dtype has a number, and it is finite."""
+    if not isinstance(value, int | float):
+        return False
+    if dtype.kind == "b":
+        return value in (0, 1)
+    ends = np.finfo(dtype) if dtype.kind == "f" else np.iinfo(dtype)
+    return bool(ends.min <= value <= ends.max) and (dtype.kind == "f" or value == int(value))
+
+
 def _plain(value: Any) -> Any:
     """Returns a number of NumPy's as one of Python's, which manifests can hold."""
     return value.item() if isinstance(value, np.generic) else value
@@ -90,9 +100,8 @@ class NamedTensor:
         if self.range and self.examples and not self.range[0] <= self.examples[0] <= self.examples[1] <= self.range[1]:
             raise ValueError(f"'{self.name}' has the examples {self.examples}, beyond its range {self.range}.")
         if self.default is not None:
-            fits = math.isfinite(self.default) and ("int" not in self.dtype or self.default == int(self.default))
-            if not fits:
-                raise ValueError(f"'{self.name}' has the default {self.default}, which is no finite {self.dtype}.")
+            if not _is_of(self.default, np.dtype(self.dtype)):
+                raise ValueError(f"'{self.name}' has the default {self.default!r}, which is no finite {self.dtype}.")
             if self.range and not self.range[0] <= self.default <= self.range[1]:
                 raise ValueError(f"'{self.name}' has the default {self.default}, beyond its range {self.range}.")
 

@@ -11,13 +11,13 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from export.errors import ExportError
+from export.images import image_output
 from export.pictures import to_png
 from export.runtime import Bundle
 from export.serving import openapi, protocol
 from export.serving.bodies import Bodies
 from export.serving.engine import Engine
 from export.serving.errors import RequestError
-from export.serving.images import image_output
 from export.serving.limits import Limits
 from export.session import run_session
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from export.images import image_output
 from export.manifest import describe
-from export.serving.images import image_output
 from export.serving.protocol import HEADER_LENGTH, VERSION, counts_of, datatype
 from zoo.signature import NamedTensor, Signature
 

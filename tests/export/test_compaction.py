@@ -102,6 +102,20 @@ def test_untied_constants_are_transposed_as_their_node_says():
     np.testing.assert_array_equal(numpy_helper.to_array(model.graph.initializer[-1]), values.transpose(0, 2, 1))
 
 
+def test_a_table_that_is_looked_up_too_is_not_there_twice():
+    nodes = [
+        helper.make_node("Gather", ["table", "ids"], ["rows"]),
+        helper.make_node("Transpose", ["table"], ["across"], perm=[1, 0]),
+        helper.make_node("MatMul", ["rows", "across"], ["y"]),
+    ]
+    ids = helper.make_tensor_value_info("ids", TensorProto.INT64, ["batch"])
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["batch", 3])
+    table = numpy_helper.from_array(np.ones((3, 4), np.float32), "table")
+    model = helper.make_model(helper.make_graph(nodes, "g", [ids], [y], [table]))
+    untie(model)
+    assert [node.op_type for node in model.graph.node] == ["Gather", "Transpose", "MatMul"]
+
+
 def test_names_are_short_but_for_inputs_outputs_and_layers():
     model = looped()
     compact(model)

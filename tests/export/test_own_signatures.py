@@ -102,6 +102,37 @@ def test_a_label_for_all_and_no_seed(tmp_path):
         bundle.sample(2)
 
 
+def test_what_sample_cannot_be_told_is_not_left_out(tmp_path):
+    drawer = lambda seed: {"image": drawn(2, seed)}  # noqa: E731
+    same = lambda n: {"image": tf.ones([n, 8, 8, 1])}  # noqa: E731
+    for name, function, given, message in (
+        ("fixed", drawer, (SEED,), "is not told how many to draw: use run"),
+        ("same", same, (COUNT,), "takes no seed"),
+    ):
+        output = image_tensor("image", (8, 8, 1), "n" if COUNT in given else "rows")
+        export.save(Own(Signature("sample", function, given, (output,))), tmp_path / name, "onnx")
+        with pytest.raises(export.ExportError, match=message):
+            export.load(tmp_path / name).sample(3, seed=1)
+    assert export.load(tmp_path / "same").sample(3).shape == (3, 8, 8, 1)
+
+
+def test_rows_that_labels_do_not_begin_at_are_refused(tmp_path):
+    label = NamedTensor("label", ("n",), "int64", (0, 9))
+    sample = lambda n, seed, label, first: {"image": drawn(n, seed, label) + 0 * tf.cast(first, tf.float32)}  # noqa: E731
+    signature = Signature("sample", sample, (SEED, COUNT, label, FIRST), (image_tensor("image", (8, 8, 1), "n"),))
+    export.save(Own(signature), tmp_path / "b", "onnx")
+    with pytest.raises(export.ExportError, match="input 'first' of 'sample' is -4, expected 0 to"):
+        export.load(tmp_path / "b").sample(3, first=-4)
+
+
+@pytest.mark.parametrize("channels", [2, 5])
+def test_what_is_no_picture_has_no_preview(channels, tmp_path):
+    sample = lambda n, seed: {"image": tf.random.stateless_uniform([n, 8, 8, channels], tf.stack([seed, 0]))}  # noqa: E731
+    signature = Signature("sample", sample, (SEED, COUNT), (image_tensor("image", (8, 8, channels), "n"),))
+    export.save(Own(signature), tmp_path / "b", "onnx")
+    assert not (tmp_path / "b" / "preview.png").exists()
+
+
 @pytest.mark.parametrize(
     "signatures",
     [

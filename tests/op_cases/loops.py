@@ -22,6 +22,16 @@ def until_small(x: tf.Tensor) -> tf.Tensor:
     return tf.while_loop(lambda state: tf.reduce_max(tf.abs(state)) > 0.5, lambda state: (state * 0.7,), (x,))[0]
 
 
+def none_in_a_loop(x: tf.Tensor) -> tf.Tensor:
+    """How many sums there are along an axis, counted from the end, of rows that there are none of."""
+
+    def step(i: tf.Tensor, total: tf.Tensor) -> tuple:
+        rows = tf.boolean_mask(x, tf.reduce_all(x != x, -1)) * tf.cast(i, x.dtype)
+        return i + 1, total + tf.cast(tf.size(tf.reduce_sum(rows, -2)), x.dtype)
+
+    return tf.while_loop(lambda i, _: i < 3, step, (0, tf.reduce_sum(x)))[1]
+
+
 def nested(x: tf.Tensor) -> tf.Tensor:
     """A loop in a loop, that captures from both."""
 
@@ -83,6 +93,7 @@ def branch(x: tf.Tensor) -> tf.Tensor:
 CASES = [
     Case("StatelessWhile", captured, [ROWS, WEIGHTS], "captured tensors", eps=32),
     Case("StatelessWhile", until_small, [ROWS], "until small"),
+    Case("StatelessWhile", none_in_a_loop, [ROWS], "of none", also=("Sum",)),
     Case("StatelessWhile", nested, [ROWS], "nested"),
     Case("StatelessWhile", nested_transposed, [ROWS, WEIGHTS], "nested, transposed weights", eps=32, also=("MatMul",)),
     Case("StatelessWhile", descent, [ROWS, WEIGHTS], "gradient inside", eps=32),

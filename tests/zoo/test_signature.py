@@ -51,6 +51,10 @@ def test_formats_must_be_known(formats):
         ({"range": (0, 5), "examples": (0, 9)}, "has the examples .0, 9., beyond its range"),
         ({"default": float("inf")}, "which is no finite float32"),
         ({"dtype": "int64", "default": 1.5}, "which is no finite int64"),
+        ({"dtype": "uint8", "default": 300}, "which is no finite uint8"),
+        ({"dtype": "float16", "default": 1e6}, "which is no finite float16"),
+        ({"dtype": "bool", "default": 2}, "which is no finite bool"),
+        ({"default": "one"}, "has the default 'one', which is no finite float32"),
         ({"range": (0, 5), "default": 9.0}, "has the default 9.0, beyond its range"),
     ],
 )

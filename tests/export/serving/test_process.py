@@ -238,6 +238,15 @@ def test_connections_are_bounded_in_number(small_bundle: Path):
     stop(process)
 
 
+def test_clients_that_ask_for_another_protocol_are_answered_without_a_word(small_bundle: Path):
+    process, url = start(small_bundle)
+    with connected(url) as client:
+        wanted = b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+        client.sendall(b"GET /v2/health/live HTTP/1.1\r\nHost: x\r\n" + wanted + b"Sec-WebSocket-Key: x\r\n\r\n")
+        assert client.recv(1000).startswith(b"HTTP/1.1 200")
+    stop(process)
+
+
 def test_nothing_runs_for_clients_that_have_left(odd_bundle: Path):
     process, url = start(odd_bundle, "--threads", 1, "--timeout", 50, "--concurrency", 3)
     body = json.dumps(request("walk", start=1, steps=2**40)["json"]).encode()
