@@ -62,9 +62,8 @@ def row_axis(signature: Signature) -> str | None:
         signature.stochastic and not signature.numbers_rows
     ):
         return None
-    counted = axis == "n" and any(spec.name == "n" and not spec.shape for spec in signature.inputs)
     given = any(spec.shape and spec.shape[0] == axis for spec in signature.inputs)
-    return axis if given or counted else None
+    return axis if given or (axis == "n" and signature.counts_rows) else None
 
 
 def _part(signature: Signature, axis: str, inputs: Arrays, first: int, count: int) -> Arrays:
@@ -85,8 +84,7 @@ def _part(signature: Signature, axis: str, inputs: Arrays, first: int, count: in
 
 def axis_sizes(signature: Signature, inputs: Mapping[str, np.ndarray]) -> dict[str, int]:
     """Returns the sizes that named axes have in these inputs."""
-    counted = "n" in inputs and not inputs["n"].shape and inputs["n"].dtype.kind in "iu"
-    sizes = {"n": int(inputs["n"])} if counted else {}
+    sizes = {"n": int(inputs["n"])} if signature.counts_rows else {}
     for spec in signature.inputs:
         axes = zip(spec.shape, inputs[spec.name].shape, strict=True)
         sizes.update({axis: size for axis, size in axes if isinstance(axis, str)})

@@ -7,7 +7,7 @@ mean_pixel_difference mean |a - b| of pixels
 frechet_increase      relative increase of the Frechet distance between samples and held-out images; what the two
                       distances differ by beyond twice the standard error of their difference is what counts
 nats                  |mean difference| of bounds on the log-likelihood, nats a row
-rank_correlation      Spearman's, of one number a row: energies, logits, anomaly scores
+rank_correlation      Spearman's, of one number a row: `energy`, `anomaly_score` and `discriminate`
 changed_share         share of whole numbers, such as codes, that are others
 relative_error        root mean square of a - b over the standard deviation of b, of all other outputs
 """

@@ -10,13 +10,14 @@ import numpy as np
 
 from export.errors import ExportError
 from export.inputs import count_within
-from zoo.signature import Signature
+from zoo.signature import NamedTensor, Signature
 
 ROWS = 512
 _PROJECTIONS = 4
 _ROUNDING = 1e-4  # as the difference that signatures allow, of the largest value
 _CHANCE = 1e-7  # of an alarm without cause, at each comparison
 _SEEDS = (20, 21)  # of the model, and of the format, from the least on
+_FURTHER = 8  # seeds, of which one is to draw something else
 
 Arrays = dict[str, np.ndarray]
 
@@ -35,7 +36,7 @@ def draws_inputs(signature: Signature, row: Arrays, of_model: bool) -> Arrays:
     for spec in signature.inputs:
         if spec.shape and isinstance(spec.shape[0], str):
             inputs[spec.name] = np.repeat(inputs[spec.name][:1], rows, axis=0)
-        if spec.name == "n" and not spec.shape:
+        if spec.role == "n":
             inputs["n"] = np.array(rows, spec.dtype)
     inputs["seed"] = seeds_of(signature)[0 if of_model else 1]
     return inputs
@@ -43,10 +44,23 @@ def draws_inputs(signature: Signature, row: Arrays, of_model: bool) -> Arrays:
 
 def seeds_of(signature: Signature) -> tuple[np.ndarray, np.ndarray]:
     """Returns two seeds of those that a signature takes, which are different where it takes more than one."""
-    (spec,) = (spec for spec in signature.inputs if spec.name == "seed")
-    low, high = (int(end) for end in spec.examples or spec.range or (0, max(_SEEDS)))
+    spec, low, high = _seed_of(signature)
     first, second = (min(low + seed, high) for seed in _SEEDS)
     return np.array(max(low, first - (first == second)), spec.dtype), np.array(second, spec.dtype)
+
+
+def further_seeds(signature: Signature, seed: np.ndarray) -> list[np.ndarray]:
+    """Returns other seeds that a signature takes, a few."""
+    spec, low, high = _seed_of(signature)
+    known = range(low, min(high, low + _FURTHER) + 1)
+    return [np.array(other, spec.dtype) for other in known if other != seed][:_FURTHER]
+
+
+def _seed_of(signature: Signature) -> tuple[NamedTensor, int, int]:
+    """Returns the declaration of a seed, and the ends of what it is checked with."""
+    (spec,) = (spec for spec in signature.inputs if spec.role == "seed")
+    low, high = (int(end) for end in spec.examples or spec.range or (0, max(_SEEDS)))
+    return spec, low, high
 
 
 def statistics_of(outputs: Arrays) -> np.ndarray:
@@ -109,5 +123,12 @@ def _distance(first: np.ndarray, second: np.ndarray) -> float:
 def _correlation(first: np.ndarray, second: np.ndarray) -> float:
     if min(np.ptp(first), np.ptp(second)) <= _ROUNDING:
         return 0.0  # an output that no noise reaches
-    ranks = [np.argsort(np.argsort(values)) - (len(values) - 1) / 2 for values in (first, second)]
-    return float(np.dot(*ranks) / np.dot(ranks[0], ranks[0]))
+    ranks = [_ranks(values) for values in (first, second)]
+    # Over what ranks without ties have: equal values take from the correlation, and add nothing to what chance does.
+    return float(np.dot(*ranks) / (len(first) * (len(first) ** 2 - 1) / 12))
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    """Returns ranks around 0; values that are equal but for rounding have the mean of theirs."""
+    _, place, count = np.unique(np.round(values / _ROUNDING), return_inverse=True, return_counts=True)
+    return (np.cumsum(count) - (count + 1) / 2)[place] - (len(values) - 1) / 2

@@ -16,6 +16,7 @@ Arrays = dict[str, np.ndarray]
 
 _LIKELIHOODS = ("elbo", "log_likelihood")
 _CLASSES = ("classify",)
+_ORDERS = ("energy", "anomaly_score", "discriminate")  # of rows, which no offset or scale changes
 _COARSE = 8  # pixels a side
 _ALIKE = 1e-6  # spread of rows, of their size, that is rounding
 COARSE_PIXELS = f"pixels, averaged to {_COARSE}x{_COARSE} at most"
@@ -65,7 +66,7 @@ class Figure:
 
 
 def measured(signature: Signature, before: Arrays, after: Arrays, budget: Callable[[str], float]) -> list[Figure]:
-    """Returns the drift of each output of a signature.
+    """Returns the drift of each output of a signature that has any numbers.
 
     Args:
         signature: What was run.
@@ -81,9 +82,11 @@ def measured(signature: Signature, before: Arrays, after: Arrays, budget: Callab
 
 
 def _measured(signature: str, spec: NamedTensor, before: np.ndarray, after: np.ndarray) -> list[dict[str, Any]]:
+    if not before.size:
+        return []
     if before.dtype.kind != "f":
         return [{"measure": "changed_share", "value": float((before != after).mean())}]
-    if signature in _CLASSES:
+    if signature in _CLASSES and before.ndim > 1 and before.shape[-1] > 1:
         changed = before.argmax(axis=-1) != after.argmax(axis=-1)
         return [{"measure": "changed_share", "value": float(changed.mean())}, _relative(before, after)]
     before, after = before.astype(np.float64), after.astype(np.float64)
@@ -104,7 +107,7 @@ def _measured(signature: str, spec: NamedTensor, before: np.ndarray, after: np.n
                 "standard_error": float(differences.std(ddof=1) / np.sqrt(len(differences))),
             }
         ]
-    if before.ndim == 1:
+    if before.ndim == 1 and signature in _ORDERS:
         return [{"measure": "rank_correlation", "value": _rank_correlation(before, after)}]
     return [_relative(before, after)]
 

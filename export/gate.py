@@ -21,12 +21,12 @@ from export.errors import ExportError
 from export.half import in_half
 from export.held_out import Inputs, Runner
 from export.images import image_output
-from export.parity import Reference, check_outputs, compare, reference_again
+from export.parity import Reference, check_equal_shapes, check_outputs, compare, largest_difference, reference_again
 from export.pictures import save_grid
 from export.quantize import in_int8
 from export.reduction import Reduction
 from export.session import CPU, ONNX_FILE, WEIGHTS_FILE, onnx_file
-from export.verification import REDUCED_REFERENCE, largest_difference, save_reference, with_difference
+from export.verification import REDUCED_REFERENCE, save_reference, with_difference
 from zoo.signature import Signature
 
 _SAMPLES_SHOWN = 64
@@ -109,11 +109,13 @@ def _reduced(
         after = _runner(rounded, signature)
     strictly = f"{where}, all in it rounded and none beyond 65,504" if rounded else where
     gives = reference_again(signature, expected, after.at_once, strictly)
-    stated = largest_difference(gives, expected)
+    stated = largest_difference(signature, gives, expected, strictly)
     compare(with_difference(signature, stated), gives, file.at_once, where, rounded=True)  # as `verify` does later
     given = inputs.to_measure(signature)
     first, second = before(given), after(given)
     check_outputs(signature, second, given, strictly)
+    for output, value in first.items():
+        check_equal_shapes(signature, output, second[output], value, strictly)
     figures = drift.measured(signature, first, second, reduction.budget)
     real, images = inputs.held_out.get("image"), image_output(signature) if name == "sample" else None
     if real is not None and images is not None and real.shape[1:] == first[images].shape[1:]:
@@ -127,6 +129,7 @@ def _reduced(
         "float32_bytes": size,
         "bytes": _size(folder, name),
         "difference": stated,
+        "held_out": inputs.held_out_inputs(signature),
         "drift": [{**dataclasses.asdict(figure), "within": figure.within} for figure in figures],
     }, gives
 

@@ -65,6 +65,11 @@ class Inputs:
         """Returns what the drift of a signature is measured with."""
         return inputs_of(signature, self.held_out, self._held_out_codes, 0)
 
+    def held_out_inputs(self, signature: Signature) -> list[str]:
+        """Returns the inputs of a signature that are then held-out rows, or codes of these; others are drawn."""
+        found = ((spec.name, _values(spec, self.held_out, self._held_out_codes)) for spec in signature.inputs)
+        return [name for name, values in found if values is not None]
+
     def to_calibrate(self, signature: Signature) -> list[Arrays]:
         """Returns what the ranges in a signature are measured with, in batches; none where nothing is calibrated."""
         batches = []
@@ -90,7 +95,7 @@ def _by_name(rows: Rows, signatures: Mapping[str, Signature], most: int) -> Arra
     """
     inputs = {spec.name: spec for each in signatures.values() for spec in each.inputs if spec.shape}
     if not isinstance(rows, Mapping):
-        rows = {next(iter(inputs)) if "call" in signatures and len(inputs) == 1 else "image": rows}
+        rows = {_only_input(list(inputs.values())): rows}
     found = {name: np.asarray(array)[:most] for name, array in rows.items()}
     known = {*inputs, *_GIVEN}  # images and labels of a data set are that, whatever a model takes
     for name, array in found.items():
@@ -102,6 +107,12 @@ def _by_name(rows: Rows, signatures: Mapping[str, Signature], most: int) -> Arra
         if spec is not None and not np.can_cast(array.dtype, spec.dtype, "same_kind"):
             raise ExportError(f"rows for '{name}' have dtype {array.dtype}, expected {spec.dtype}.")
     return found
+
+
+def _only_input(inputs: list[NamedTensor]) -> str:
+    """Returns the name of the input that rows without a name are for: the only one there is, or images."""
+    given = [spec.name for spec in inputs if _takes_rows(spec) and spec.name not in _CODES]
+    return given[0] if len(given) == 1 and given[0] not in _LIKE_IMAGES else "image"
 
 
 def _fits(spec: NamedTensor, array: np.ndarray) -> bool:
@@ -122,25 +133,23 @@ def inputs_of(signature: Signature, rows: Arrays, codes: np.ndarray | None, seed
         seed: Decides what is drawn.
 
     Raises:
-        ExportError: It takes images, labels or, in models that are not of the zoo, anything, that is not among them; or
-            a value is not as declared.
+        ExportError: It takes images, labels, or what is neither latents nor declares which values it may have, that is
+            not among them; or a value is not as declared.
     """
     count = min(map(len, rows.values()))
     inputs = draw_inputs(signature.inputs, count, seed)
     inputs |= {name: np.asarray(value, inputs[name].dtype) for name, value in signature.defaults.items()}
     if signature.stochastic:
-        (spec,) = (spec for spec in signature.inputs if spec.name == "seed" and not spec.shape)
+        (spec,) = (spec for spec in signature.inputs if spec.role == "seed")
         low, high = spec.range or (0, seed)
         inputs["seed"] = np.asarray(min(int(low) + seed, int(high)), spec.dtype)
     for spec in signature.inputs:
         if spec.name == "label" and spec.shape[:1] == ("n",) and spec.range is not None:
             inputs["label"] = labels_in_turn(spec, len(inputs["label"]))
-        source = _LIKE_IMAGES.get(spec.name, spec.name)
-        if source in rows and spec.shape and spec.shape[0] != "n" and _fits(spec, rows[source]):
-            inputs[spec.name] = rows[source][:count].astype(spec.dtype)
-        elif spec.name in _CODES and codes is not None and _fits(spec, codes):
-            inputs[spec.name] = codes[:count].astype(spec.dtype)
-        elif spec.shape and spec.shape[0] != "n" and (spec.name in _GIVEN or signature.name == "call"):
+        values = _values(spec, rows, codes)
+        if values is not None:
+            inputs[spec.name] = values[:count].astype(spec.dtype)
+        elif _has_to_be_given(spec):
             raise ExportError(
                 f"held-out data for '{spec.name}', which '{signature.name}' takes, are not given: pass arrays by the "
                 f"names of inputs, such as held_out={{'{spec.name}': ...}}, {spec.dtype} {list(spec.shape)}; the same "
@@ -150,3 +159,21 @@ def inputs_of(signature: Signature, rows: Arrays, codes: np.ndarray | None, seed
         return signature.checked(inputs)
     except ValueError as error:
         raise ExportError(f"held-out or calibration data: {error}") from None
+
+
+def _values(spec: NamedTensor, rows: Arrays, codes: np.ndarray | None) -> np.ndarray | None:
+    """Returns what there is for an input, or None where it has to be drawn."""
+    known = rows.get(_LIKE_IMAGES.get(spec.name, spec.name))
+    if known is None and spec.name in _CODES:
+        known = codes
+    return known if known is not None and _takes_rows(spec) and _fits(spec, known) else None
+
+
+def _has_to_be_given(spec: NamedTensor) -> bool:
+    """Returns whether nothing says which values an input has in use. Latents are those of a prior."""
+    is_open = not (spec.range or spec.examples) and spec.name not in _CODES
+    return _takes_rows(spec) and (spec.name in _GIVEN or is_open)
+
+
+def _takes_rows(spec: NamedTensor) -> bool:
+    return bool(spec.shape) and spec.shape[0] != "n"

@@ -67,7 +67,7 @@ def count_within(specs: Sequence[NamedTensor], count: int) -> int:
     """Returns how many to draw: `count`, or the nearest number that a scalar integer named "n" may be."""
     for spec in specs:
         ends = spec.examples or spec.range
-        if spec.name == "n" and not spec.shape and ends is not None:
+        if spec.role == "n" and ends is not None:
             return int(min(max(count, ends[0]), ends[1]))
     return count
 
@@ -84,9 +84,9 @@ def inputs_to_show(signature: Signature, count: int) -> dict[str, np.ndarray] | 
     for spec in signature.inputs:
         if spec.default is not None:
             found[spec.name] = spec.default
-        elif spec.name == "seed" and not spec.shape:
+        elif spec.role == "seed":
             found[spec.name] = int(spec.range[0]) if spec.range else 0
-        elif spec.name == "n" and not spec.shape:
+        elif spec.role == "n":
             found[spec.name] = count_within(signature.inputs, count)
         elif spec.name == "label" and spec.shape == ("n",) and spec.range is not None:
             found[spec.name] = labels_in_turn(spec, count_within(signature.inputs, count))
@@ -115,13 +115,13 @@ def _free(specs: Sequence[NamedTensor]) -> dict[str, None]:
 
 def _draw(spec: NamedTensor, sizes: dict[str, int], largest: int, generator: np.random.Generator) -> np.ndarray:
     dtype, ends = np.dtype(spec.dtype), spec.examples or spec.range
-    if spec.name == "n" and not spec.shape and dtype.kind in "iu":
+    if spec.role == "n":
         return np.array(sizes["n"], dtype)
     shape = tuple(sizes[size] if isinstance(size, str) else size for size in spec.shape)
     if dtype.kind in "iu":
         low, high = ends or (0, largest)
         drawn = np.asarray(generator.integers(int(low), int(high), shape, dtype, endpoint=True))
-        return np.asarray(drawn - drawn % NOISE_ROWS) if spec.name == "first" and not shape else drawn
+        return np.asarray(drawn - drawn % NOISE_ROWS) if spec.role == "first" else drawn
     if dtype.kind == "b":
         return np.asarray(generator.integers(0, 2, shape), dtype)
     normal = generator.standard_normal(shape)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import keras
+from tf2onnx.handler import tf_op
 
 from export.errors import OTHER_DTYPE, ExportError
 from zoo.signature import Signature
@@ -106,7 +107,11 @@ def obstacles_of(
         if unknown := re.search(r"Tensorflow op \[(.*): (\w+)\] is not supported", error):
             node, op = unknown.groups()
             remedy = _REMEDIES.get(op, f"Use other ops, or add a handler: export.register_op('{op}', handler).")
-            add(op, node, "has no counterpart in ONNX", remedy)
+            since = _first_opset(op)
+            if since is None:
+                add(op, node, "has no counterpart in ONNX", remedy)
+            else:
+                add(op, node, f"has no counterpart in ONNX before opset {since}", "Export with that or a newer one.")
         elif failed := re.search(r"Failed to convert node '(.*?)'(?:.*?OP=(\w+))?", error, re.DOTALL):
             node, op = failed.groups()
             op = op or ("While" if "While" in error else "tf2onnx")
@@ -122,6 +127,11 @@ def obstacles_of(
         Obstacle(signature.name, op, layers_of(where, layers), tuple(where), reason, remedy)
         for (op, reason, remedy), where in found.items()
     ]
+
+
+def _first_opset(op: str) -> int | None:
+    """Returns the first opset for which tf2onnx converts a TensorFlow op, or None where there is none."""
+    return next((opset for opset, known in enumerate(tf_op.get_opsets()[""]) if op in known), None)
 
 
 def unfrozen(signature: Signature, error: str, layers: Layers) -> Obstacle:

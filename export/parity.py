@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from export.batches import axis_sizes, in_parts, row_axis
-from export.draws import check_draws, draws_inputs, seeds_of, statistics_of
+from export.draws import check_draws, draws_inputs, further_seeds, statistics_of
 from export.errors import OTHER_DTYPE, ExportError
 from export.inputs import Way, draw_inputs, ways_to_draw, with_large_numbers
 from zoo.signature import NOISE_ROWS, NamedTensor, Signature
@@ -180,7 +180,7 @@ def _check_output(spec: NamedTensor, value: np.ndarray, sizes: dict[str, int], l
             f"{label}: output '{spec.name}' is not finite, for inputs as they are declared. Where it may be that, as "
             "the logarithm of a probability may, export a bounded function of it, or declare narrower ranges of inputs."
         )
-    if spec.range is not None and not (spec.range[0] <= value.min() and value.max() <= spec.range[1]):
+    if spec.range is not None and value.size and not (spec.range[0] <= value.min() and value.max() <= spec.range[1]):
         found = f"{value.min():.6g} to {value.max():.6g}"
         raise ExportError(f"{label}: output '{spec.name}' ranges from {found}, declared is {spec.range}.")
 
@@ -209,7 +209,7 @@ def compare(signature: Signature, expected: Reference, run: Runner, where: str, 
         for name, value in outputs.items():
             worst = max(worst, _checked_difference(signature, name, got[name], value, where, rounded))
     if signature.stochastic:
-        _check_seeds(signature, expected.cases[-1][0], run, where)
+        _check_seeds(signature, expected, run, where)
     if expected.draws is not None:
         check_draws(
             signature,
@@ -223,11 +223,7 @@ def compare(signature: Signature, expected: Reference, run: Runner, where: str, 
 def _checked_difference(
     signature: Signature, name: str, got: np.ndarray, expected: np.ndarray, where: str, rounded: bool
 ) -> float:
-    if got.shape != expected.shape:
-        raise ExportError(
-            f"signature '{signature.name}' in {where}: output '{name}' has shape {list(got.shape)}, and that of the "
-            f"model {list(expected.shape)}, for equal inputs."
-        )
+    check_equal_shapes(signature, name, got, expected, where)
     if not expected.size:
         return 0.0
     difference, allowed = differences(got, expected), _allowed(signature, expected, rounded)
@@ -239,6 +235,33 @@ def _checked_difference(
             f"{_shown(got[place])} instead of {_shown(expected[place])}."
         )
     return float(difference[place])
+
+
+def check_equal_shapes(signature: Signature, name: str, got: np.ndarray, expected: np.ndarray, where: str) -> None:
+    """Checks that an output has as many rows as that of the model, where values decide how many there are.
+
+    Raises:
+        ExportError: It has not.
+    """
+    if got.shape != expected.shape:
+        raise ExportError(
+            f"signature '{signature.name}' in {where}: output '{name}' has shape {list(got.shape)}, and that of the "
+            f"model {list(expected.shape)}, for equal inputs."
+        )
+
+
+def largest_difference(signature: Signature, given: Reference, expected: Reference, where: str) -> float:
+    """Returns the largest of the `differences` of values that were given for the same inputs.
+
+    Raises:
+        ExportError: Shapes differ.
+    """
+    found = 0.0
+    for (_, outputs), (_, values) in zip(given.cases, expected.cases, strict=True):
+        for name, value in values.items():
+            check_equal_shapes(signature, name, outputs[name], value, where)
+            found = max(found, float(differences(outputs[name], value).max(initial=0.0)))
+    return found
 
 
 def _allowed(signature: Signature, expected: np.ndarray, rounded: bool) -> float:
@@ -264,13 +287,23 @@ def _shown(value: Any) -> str:
     return f"{value:.6g}" if value.dtype.kind == "f" else str(value)
 
 
-def _check_seeds(signature: Signature, inputs: Arrays, run: Runner, where: str) -> None:
+def _check_seeds(signature: Signature, expected: Reference, run: Runner, where: str) -> None:
     """Equal seeds give equal draws (`compare` has seen that against the model too), others different ones."""
     label = f"signature '{signature.name}' in {where}"
-    first, again = run(**inputs), run(**inputs)
-    if any(not np.array_equal(first[name], again[name]) for name in first):
+    few = expected.cases[-1][0]
+    if not _alike(run(**few), run(**few)):
         raise ExportError(f"{label}: two runs with one seed differ.")
-    for seed in [seed for seed in seeds_of(signature) if seed != inputs["seed"]][:1]:
-        other = run(**{**inputs, "seed": seed})
-        if all(np.array_equal(first[name], other[name]) for name in first):
-            raise ExportError(f"{label}: another seed gives the same draw; the seed has no effect.")
+    # A few draws of what is one of few values may be equal by chance, many are not.
+    many = few if expected.draws is None else draws_inputs(signature, expected.cases[0][0], False)
+    tried = [(inputs, further_seeds(signature, inputs["seed"])[:count]) for inputs, count in ((few, 1), (many, None))]
+    if tried[0][1] and all(_ignores_seeds(inputs, seeds, run) for inputs, seeds in tried):
+        raise ExportError(f"{label}: another seed gives the same draw; the seed has no effect.")
+
+
+def _ignores_seeds(inputs: Arrays, seeds: Sequence[np.ndarray], run: Runner) -> bool:
+    first = run(**inputs)
+    return all(_alike(first, run(**{**inputs, "seed": seed})) for seed in seeds)
+
+
+def _alike(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
+    return all(np.array_equal(first[name], second[name]) for name in first)

@@ -39,19 +39,22 @@ class FeatureNetwork(Protocol):
 class Reduction:
     """How the ONNX files of a bundle are made smaller, and the gate that they have to pass.
 
-    "float16": the networks, from their first to their last product with weights, compute in half precision, and all
+    "float16": the networks, from their first to their last product with weights, compute in half precision, and their
     weights are stored in it. Noise, likelihoods, sums of energies, inputs and outputs stay float32: seeds draw the
     same numbers, and dtypes are as declared.
 
-    "int8": products with weights compute in 8 bits, and all their weights are stored in these. Without `calibration`
+    "int8": products with weights compute in 8 bits, and their weights are stored in these. In both, tables of
+    embeddings and LSTM layers, which ONNX has an op of their own for, stay float32. Without `calibration`
     the ranges of what is multiplied are measured in each run (dynamic quantization), and so a row of a result depends
     a little on the rows beside it; with it they are measured once, and fixed (static quantization).
 
     Args:
         kind: "float16" or "int8".
         held_out: Rows that the model was not trained on, of which the first 1,000 are used: images float32
-            [n, height, width, channels], or arrays by the names of inputs, {"image": images, "label": labels}, which
-            conditional models and models with other inputs need.
+            [n, height, width, channels] or, of a model with one other input, rows for that; or arrays by the names of
+            inputs, {"image": images, "label": labels}, which conditional models and models with more inputs need.
+            Latents are codes of these where there is a signature `encode`, else drawn from their prior; inputs that
+            declare a range may be left out, and are drawn from that.
         calibration: Rows of the training data, in the same form, of which 256 are used; for "int8" alone.
         features: What Frechet distances of samples are measured in; by default pixels, averaged to 8x8 at most.
         budgets: Largest drifts (for rank correlations, smallest values) by measure, in place of those of

@@ -107,11 +107,11 @@ class Bundle:
             names = ", ".join(spec.name for spec in signature.outputs)
             raise ExportError(f"'sample' gives {names}, not images alone: use run('sample', ...).")
         inputs, given = {spec.name: spec for spec in signature.inputs}, {}
-        if "n" in inputs:
+        if signature.counts_rows:
             given["n"] = n
         elif "label" not in inputs or not inputs["label"].shape:  # labels say it too
             raise ExportError("'sample' is not told how many to draw: use run('sample', ...).")
-        if "seed" in inputs:
+        if signature.stochastic:
             given["seed"] = seed
         elif seed != 0:
             raise ExportError("'sample' takes no seed. Leave seed out.")
@@ -133,7 +133,7 @@ class Bundle:
         check_outputs_fit(signature, {"n": int(n)})  # labels are one for each of them
         try:
             if label is None:
-                firsts = [each.checked(first, "sample") for each in signature.inputs if each.name == "first"]
+                firsts = [each.checked(first, "sample") for each in signature.inputs if each.role == "first"]
                 return labels_in_turn(spec, n, int(firsts[0]) if firsts else 0)
             if spec.range is not None and spec.range[0] == 0:
                 return labels_to_draw(n, label, int(spec.range[1]) + 1)

@@ -17,7 +17,7 @@ import numpy as np
 from export import drift
 from export import manifest as manifests
 from export.errors import ExportError, first_line
-from export.parity import BATCHES, Arrays, Reference, compare, differences, has_independent_rows
+from export.parity import BATCHES, Arrays, Reference, compare, has_independent_rows, largest_difference
 from export.session import ONNX_FILE, onnx_file, open_session, run_session
 from zoo.signature import Signature
 
@@ -124,7 +124,7 @@ def _reduced(
         if "kept_float32" in entry:
             continue
         _check_whole(signatures[name], given.get(name))
-        difference = largest_difference(given[name], expected[name])
+        difference = largest_difference(signatures[name], given[name], expected[name], reduction["kind"])
         if not abs(difference - entry["difference"]) <= _STATED * (1 + difference):
             raise ExportError(
                 f"signature '{name}' in {reduction['kind']} differs from the model by {difference:.3g}, and its "
@@ -153,15 +153,6 @@ def with_difference(signature: Signature, difference: float) -> Signature:
     They round in different places, each within this of the model, and so within twice this of another.
     """
     return dataclasses.replace(signature, tolerance=max(signature.tolerance, 2 * difference))
-
-
-def largest_difference(given: Reference, expected: Reference) -> float:
-    """Returns the largest of the `differences` of values that were given for the same inputs."""
-    return max(
-        float(differences(outputs[name], value).max())
-        for (_, outputs), (_, values) in zip(given.cases, expected.cases, strict=True)
-        for name, value in values.items()
-    )
 
 
 def _expected_files(manifest: dict[str, Any]) -> set[str]:

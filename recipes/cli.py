@@ -271,7 +271,7 @@ def export(
     signatures: Annotated[str | None, typer.Option(help="Comma-separated names; by default all.")] = None,
     opset: Annotated[int, typer.Option(help="Of ONNX files, 13 to what ONNX Runtime loads; draws need 18.")] = 18,
     licence: Annotated[
-        str, typer.Option("--license", help="Of the weights, for the card and ONNX files, such as MIT.")
+        str, typer.Option("--licence", "--license", help="Of the weights, for the card and ONNX files, such as MIT.")
     ] = "",
     precision: Annotated[str, typer.Option(help="Of ONNX files: float32 or float16.")] = "float32",
     quantize: Annotated[str | None, typer.Option(help="Of ONNX files: int8.")] = None,

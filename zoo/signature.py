@@ -24,6 +24,8 @@ DTYPES = (
 )  # of what NumPy, TensorFlow and ONNX all have
 NOISE_ROWS = 4  # that `first` counts in: the generator of `zoo.random` makes four words at once
 
+_ROLES = ("n", "seed", "first")
+
 _NAME = re.compile("[A-Za-z][A-Za-z0-9_]*")
 _NAMES = "use a letter, then letters, digits and underscores, and no word of Python's own."
 
@@ -44,7 +46,7 @@ def _is_of(value: Any, dtype: np.dtype) -> bool:
     if dtype.kind == "b":
         return value in (0, 1)
     ends = np.finfo(dtype) if dtype.kind == "f" else np.iinfo(dtype)
-    return bool(ends.min <= value <= ends.max) and (dtype.kind == "f" or value == int(value))
+    return float(ends.min) <= value <= float(ends.max) and (dtype.kind == "f" or value == int(value))
 
 
 def _plain(value: Any) -> Any:
@@ -59,7 +61,9 @@ class NamedTensor:
     Args:
         name: What it is called in every format.
         shape: One entry an axis: an int for a fixed size, a str for a free axis with that name
-            ("batch"). `()` is a scalar. A scalar integer named "n" counts what is drawn: the rows of an axis "n".
+            ("batch"). `()` is a scalar. Three scalar integers have a meaning: "n" counts what is drawn, the rows of an
+            axis "n"; "seed" decides random numbers; "first" beside it is the number of the first row, so that rows can
+            be drawn a part at a time, and a multiple of 4.
         dtype: "float32", "int64", ...
         range: The smallest and the largest allowed value, or None where any is.
         description: A few words for cards, with the unit.
@@ -140,6 +144,11 @@ class NamedTensor:
         return array.astype(dtype)
 
     @property
+    def role(self) -> str | None:
+        """The name of a scalar integer that has a meaning: "n", "seed" or "first"; of others None."""
+        return self.name if self.name in _ROLES and not self.shape and np.dtype(self.dtype).kind in "iu" else None
+
+    @property
     def free_shape(self) -> tuple[int | None, ...]:
         """The shape with None for free axes, as TensorFlow writes it."""
         return tuple(None if isinstance(size, str) else size for size in self.shape)
@@ -200,8 +209,8 @@ class Signature:
         """Returns inputs as arrays, those with a default filled in, after checking them.
 
         Raises:
-            ZooError: One is missing, unknown or not as declared, two that share a free axis differ in its size, or
-                rows are counted from a number that noise does not begin at.
+            ZooError: One is missing, unknown or not as declared, two that share a free axis differ in its size, `n`
+                is not the size of an axis "n", or rows are counted from a number that noise does not begin at.
         """
         given, inputs = sorted(inputs), {**self.defaults, **inputs}
         if inputs.keys() != {spec.name for spec in self.inputs}:
@@ -224,20 +233,28 @@ class Signature:
                         f"'{self.name}' is given {known} of '{first}' and {size} of '{spec.name}', expected as many of "
                         f"both along '{axis}'."
                     )
+        if self.counts_rows and "n" in found and found["n"][1] != int(values["n"]):
+            name, size = found["n"]
+            raise ZooError(f"'{self.name}' is given {size} of '{name}', and n is {values['n']}: expected as many.")
         return values
+
+    @property
+    def counts_rows(self) -> bool:
+        """Whether a scalar integer named "n" says how many rows an axis "n" has."""
+        return self._has("n")
 
     @property
     def stochastic(self) -> bool:
         """Whether the function draws random numbers, which is to say, takes a scalar integer named "seed"."""
-        return self._takes_integer("seed")
+        return self._has("seed")
 
     @property
     def numbers_rows(self) -> bool:
         """Whether noise is that of rows counted from a scalar integer named "first", a multiple of `NOISE_ROWS`."""
-        return self.stochastic and self._takes_integer("first")
+        return self.stochastic and self._has("first")
 
-    def _takes_integer(self, name: str) -> bool:
-        return any(spec.name == name and not spec.shape and "int" in spec.dtype for spec in self.inputs)
+    def _has(self, role: str) -> bool:
+        return any(spec.role == role for spec in self.inputs)
 
 
 SEED = NamedTensor("seed", (), "int64", (0, 2**63 - 1), "equal seeds give equal draws")

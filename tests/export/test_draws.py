@@ -71,3 +71,17 @@ def test_draws_that_follow_each_other_are_found(share):
     mixed = share * first + np.sqrt(1 - share**2) * second
     with pytest.raises(ExportError, match="depend on each other"):
         checked({"image": first}, {"image": mixed})
+
+
+@pytest.mark.parametrize("chance", [0.02, 0.5, 0.85, 0.95])
+def test_draws_of_few_values_pass(chance):
+    """Equal values have equal ranks, wherever they are: neither do they follow each other, nor those of other seeds."""
+    first, second = ({"image": (images(seed)["image"] > chance).astype(np.float32)} for seed in (0, 1))
+    for left in ({"image": first["image"][:, :1, :1]}, first):
+        checked(left, {"image": second["image"][:, : left["image"].shape[1], : left["image"].shape[2]]})
+
+
+def test_draws_of_few_values_that_follow_each_other_are_found():
+    bits = {"image": (images(0)["image"][:, :1, :1] > 0).astype(np.float32)}
+    with pytest.raises(ExportError, match="depend on each other"):
+        checked(bits, bits)

@@ -34,10 +34,30 @@ def test_nats_are_compared_by_their_mean():
 
 def test_one_number_a_row_is_compared_by_its_rank():
     values, spec = np.arange(10.0), NamedTensor("energy", ("batch",))
-    assert drift(spec, values, np.exp(values))["rank_correlation"].value == pytest.approx(1)
+    assert drift(spec, values, np.exp(values), "energy")["rank_correlation"].value == pytest.approx(1)
     swapped = values[[1, 0, *range(2, 10)]]
-    assert drift(spec, values, swapped)["rank_correlation"].value == pytest.approx(1 - 6 * 2 / (10 * 99))
-    assert drift(spec, values, np.zeros(10))["rank_correlation"].value == 0
+    assert drift(spec, values, swapped, "energy")["rank_correlation"].value == pytest.approx(1 - 6 * 2 / (10 * 99))
+    assert drift(spec, values, np.zeros(10), "energy")["rank_correlation"].value == 0
+
+
+def test_one_number_a_row_that_is_no_order_is_compared_by_its_size():
+    values, spec = np.arange(10.0), (NamedTensor("price", ("batch",)),)
+    signature = Signature("predict", lambda **_: {}, (), spec)
+    (figure,) = measured(signature, {"price": values}, {"price": values + 5}, lambda _: 0.1)
+    assert figure.measure == "relative_error" and not figure.within
+
+
+def test_a_class_is_the_largest_of_several_numbers():
+    for name, shape in (("score", (10,)), ("score", (10, 1))):
+        signature = Signature("classify", lambda **_: {}, (), (NamedTensor(name, ("batch", *shape[1:])),))
+        values = np.linspace(-1, 1, 10).reshape(shape)
+        (figure,) = measured(signature, {name: values}, {name: -values}, lambda _: 0.1)
+        assert figure.measure == "relative_error" and figure.value == pytest.approx(2)
+
+
+def test_of_nothing_nothing_drifts():
+    signature = Signature("detect", lambda **_: {}, (), (NamedTensor("box", ("kept", 4)),))
+    assert measured(signature, {"box": np.zeros((0, 4))}, {"box": np.zeros((0, 4))}, lambda _: 0.1) == []
 
 
 def test_whole_numbers_and_all_else():

@@ -330,3 +330,11 @@ def test_loops_that_fill_their_result_from_its_end_are_named(tmp_path):
 def test_opsets_are_integers(opset, small_vae, tmp_path):
     with pytest.raises(export.ExportError, match="expected an integer from 13"):
         export.save(small_vae, tmp_path / "bundle", opset=opset)
+
+
+def test_what_a_newer_opset_has_is_said_to_be_there(tmp_path):
+    inputs = keras.Input((5,))
+    model = keras.Model(inputs, keras.ops.argmax(inputs, axis=-1))
+    with pytest.raises(export.ExportError, match=r"BitwiseAnd has no counterpart in ONNX before opset 18"):
+        export.save(model, tmp_path / "bundle", "onnx", opset=17)
+    export.save(model, tmp_path / "bundle", "onnx", opset=18)

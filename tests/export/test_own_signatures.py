@@ -183,3 +183,35 @@ def test_rows_are_numbered_in_fours_where_no_default_is():
     for seed in range(20):
         assert draw_inputs((SEED, first), 1, seed)["first"] % 4 == 0
     assert draw_inputs((SEED, FIRST), 1, 0)["first"] == 0
+
+
+def bits_of(chance, seeds):
+    """Returns a signature that draws single bits, of which some have a chance to be 1."""
+
+    def draw(n, seed):
+        return {"bit": tf.cast(tf.random.stateless_uniform([n], tf.stack([seed * seeds, 4])) < chance, tf.float32)}
+
+    return Signature("draw", draw, (SEED, COUNT), (NamedTensor("bit", ("n",)),))
+
+
+@pytest.mark.parametrize("chance", [0.02, 0.5, 0.85, 0.98])
+def test_draws_of_few_values_are_exported(chance, tmp_path):
+    export.save(Own(bits_of(chance, seeds=1)), tmp_path / "b", "onnx")
+
+
+def test_a_seed_without_effect_on_draws_of_few_values_is_found(tmp_path):
+    with pytest.raises(export.ExportError, match="another seed gives the same draw; the seed has no effect"):
+        export.save(Own(bits_of(0.02, seeds=0)), tmp_path / "b", "onnx")
+
+
+def test_labels_are_as_many_as_are_counted(tmp_path):
+    """Or one noise would be that of several labels."""
+    label = NamedTensor("label", ("n",), "int64", (0, 9))
+    sample = lambda n, seed, label: {"image": drawn(n, seed, label)}  # noqa: E731
+    signature = Signature("sample", sample, (SEED, COUNT, label), (image_tensor("image", (8, 8, 1), "n"),))
+    export.save(Own(signature), tmp_path / "b", "onnx")
+    bundle = export.load(tmp_path / "b")
+    assert bundle.run("sample", n=3, seed=0, label=[1, 2, 3])["image"].shape == (3, 8, 8, 1)
+    for n, labels in ((1, [3] * 5), (5, [3]), (2**31 - 1, [0, 1, 2])):
+        with pytest.raises(export.ExportError, match=rf"given {len(labels)} of 'label', and n is {n}: "):
+            bundle.run("sample", n=n, seed=0, label=labels)

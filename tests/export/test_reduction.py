@@ -17,10 +17,10 @@ from export.emulation import emulated
 from export.half import in_half
 from export.inputs import draw_inputs
 from export.onnx import convert
-from export.parity import Reference
+from export.parity import Reference, largest_difference
 from export.quantize import in_int8
 from export.session import open_session, run_session
-from export.verification import REDUCED_REFERENCE, largest_difference, read_reference
+from export.verification import REDUCED_REFERENCE, read_reference
 from zoo.signature import NamedTensor, Signature
 
 
@@ -68,8 +68,16 @@ def test_what_is_lost_is_in_the_manifest_and_on_the_card(half):
         "elbo": {"nats"},
     }
     assert 0 < reduction["signatures"]["decode"]["difference"] < 0.01
+    held_out = {name: entry["held_out"] for name, entry in reduction["signatures"].items()}
+    assert held_out == {
+        "encode": ["image"],
+        "decode": ["latent"],
+        "reconstruct": ["image"],
+        "sample": [],
+        "elbo": ["image"],
+    }
     card = (half / "card.md").read_text()
-    assert "half precision" in card and "frechet_increase" in card and "300 held-out rows" in card
+    assert "half precision" in card and "frechet_increase" in card and "300 rows" in card
     assert "Warning" not in card
 
 
@@ -139,12 +147,12 @@ def test_other_rounding_stays_within_the_stated_difference(half):
     """Without its optimizations ONNX Runtime casts in other places: a stand-in for another processor."""
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    entries = manifests.read(half)["reduction"]["signatures"]
+    entries, signatures = manifests.read(half)["reduction"]["signatures"], export.load(half).signatures
     moved = []
     for name, reference in read_reference(half / REDUCED_REFERENCE).items():
         session = onnxruntime.InferenceSession(half / "onnx" / f"{name}.onnx", options)
         cases = [(inputs, run_session(session, inputs, name)) for inputs, _ in reference.cases]
-        moved.append(largest_difference(Reference(cases), reference))
+        moved.append(largest_difference(signatures[name], Reference(cases), reference, "onnx"))
         assert moved[-1] < 2 * entries[name]["difference"]
     assert any(moved)
 
@@ -553,3 +561,49 @@ def test_a_label_may_be_a_scalar(tmp_path):
     model.signatures = lambda: {"go": Signature("go", function, (*plain.inputs, label), plain.outputs)}
     rows = {"x": np.random.default_rng(0).normal(size=(50, 32)).astype(np.float32)}
     export.save(model, tmp_path / "bundle", "onnx", reduction=export.Reduction("float16", rows))
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_drift_is_measured_on_the_rows_that_are_given(named, tmp_path):
+    """Rows of 2e5 overflow in half precision, and what is drawn in their place would not."""
+    model = Weighted(lambda x, w: x @ w, (32, 32))
+    rows = np.full((50, 32), 2e5, np.float32)
+    given = export.Reduction("float16", {"x": rows} if named else rows)
+    with pytest.raises(export.ExportError, match="output 'y' is not finite"):
+        export.save(model, tmp_path / "b", "onnx", reduction=given)
+
+
+def test_inputs_whose_values_nothing_tells_have_to_be_given(tmp_path):
+    model = Weighted(lambda x, w: x @ w, (32, 32))
+    for rows in ({"image": np.zeros((50, 32), np.float32)}, {"label": np.arange(50)}):
+        with pytest.raises(export.ExportError, match="held-out data for 'x', which 'go' takes, are not given"):
+            export.save(model, tmp_path / "b", "onnx", reduction=export.Reduction("float16", rows))
+    assert not any(tmp_path.iterdir())
+
+
+def test_what_is_drawn_in_place_of_rows_is_not_called_held_out(tmp_path):
+    model = Weighted(lambda x, w: x @ w, (32, 32))
+    plain = model.signatures()["go"]
+    x = NamedTensor("x", ("batch", 32), range=(-2, 2))
+    model.signatures = lambda: {"go": Signature("go", plain.function, (x,), plain.outputs)}
+    given = export.Reduction("float16", {"image": np.zeros((50, 8, 8, 1), np.float32)})
+    manifest = export.save(model, tmp_path / "b", "onnx", reduction=given)
+    assert manifest["reduction"]["signatures"]["go"]["held_out"] == []
+
+
+@pytest.mark.parametrize("near", [False, True])
+def test_rows_that_values_decide_on_are_compared_as_far_as_they_go(near, tmp_path):
+    """What is kept of rows may be nothing; and in half precision not that of float32, where rows are near the bound."""
+    model = Weighted(lambda x, w: tf.boolean_mask(x, tf.reduce_sum(x @ w, 1) > (0.0 if near else 1e6)), (32, 32))
+    plain, (weights,) = model.signatures()["go"], model.get_weights()
+    kept = NamedTensor("y", ("kept", 32), range=(-10.0, 10.0))
+    model.signatures = lambda: {"go": Signature("go", plain.function, plain.inputs, (kept,))}
+    rows = np.random.default_rng(0).normal(size=(40_000, 32)).astype(np.float32)
+    reduction = export.Reduction("float16", {"x": rows[np.abs((rows @ weights).sum(axis=1)) < 0.02] if near else rows})
+    if near:
+        with pytest.raises(export.ExportError, match=r"output 'y' has shape .*, and that of the model"):
+            export.save(model, tmp_path / "b", "onnx", reduction=reduction)
+    else:
+        manifest = export.save(model, tmp_path / "b", "onnx", reduction=reduction)
+        assert manifest["reduction"]["within_budget"]
+        export.verify(tmp_path / "b")
