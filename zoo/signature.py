@@ -45,8 +45,9 @@ def _is_of(value: Any, dtype: np.dtype) -> bool:
         return False
     if dtype.kind == "b":
         return value in (0, 1)
-    ends = np.finfo(dtype) if dtype.kind == "f" else np.iinfo(dtype)
-    return float(ends.min) <= value <= float(ends.max) and (dtype.kind == "f" or value == int(value))
+    if dtype.kind == "f":
+        return abs(value) <= float(np.finfo(dtype).max)
+    return np.iinfo(dtype).min <= value <= np.iinfo(dtype).max and value == int(value)
 
 
 def _plain(value: Any) -> Any:
