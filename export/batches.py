@@ -1,5 +1,6 @@
 """Large requests a batch at a time, in memory that does not grow with them, but for what is returned."""
 
+import dataclasses
 import math
 from collections.abc import Callable, Mapping
 
@@ -64,6 +65,24 @@ def row_axis(signature: Signature) -> str | None:
         return None
     given = any(spec.shape and spec.shape[0] == axis for spec in signature.inputs)
     return axis if given or (axis == "n" and signature.counts_rows) else None
+
+
+def fixed_rows(signature: Signature) -> int | None:
+    """Returns the size of batch that a plain Keras model takes alone, or None where it takes any."""
+    sizes = {spec.shape[0] if spec.shape else None for spec in (*signature.inputs, *signature.outputs)}
+    size = sizes.pop() if signature.name == "call" and len(sizes) == 1 else None
+    return size if isinstance(size, int) else None
+
+
+def with_free_rows(signature: Signature) -> Signature:
+    """Returns a signature of `fixed_rows` for any multiple of them, and others as they are."""
+    if fixed_rows(signature) is None:
+        return signature
+    inputs, outputs = (
+        tuple(dataclasses.replace(spec, shape=("batch", *spec.shape[1:])) for spec in specs)
+        for specs in (signature.inputs, signature.outputs)
+    )
+    return dataclasses.replace(signature, inputs=inputs, outputs=outputs)
 
 
 def _part(signature: Signature, axis: str, inputs: Arrays, first: int, count: int) -> Arrays:

@@ -8,11 +8,12 @@ reference_reduced.npz  what ONNX files in reduced precision give for the same in
 card.md preview.png  for people
 """
 
+import functools
 import importlib.metadata
 import shutil
 import tempfile
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from export.card import bundle_card
 from export.errors import ExportError, cause_of
 from export.images import image_output
 from export.inputs import has_free_axes, inputs_to_show
-from export.obstacles import layer_names
+from export.obstacles import Layers, layer_names
 from export.opsets import OPSET, check_opset
 from export.parity import Reference, reference
 from export.pictures import save_grid
@@ -33,6 +34,7 @@ from export.precision import check_copy, in_float32
 from export.reduction import Reduction
 from export.session import ONNX_FILE
 from export.signatures import no_new_weights, signatures_of
+from export.tracing import traced
 from export.verification import REFERENCE, compare_formats, save_reference, with_independent_rows
 from zoo.files import put_folder
 from zoo.signature import FORMATS, Signature
@@ -99,7 +101,7 @@ def save(
     if "saved_model" in formats:
         saved_model.check_names(each for each in chosen.values() if "saved_model" in each.formats)
     with no_new_weights(model):
-        expected = {name: reference(signature, _eager(signature)) for name, signature in chosen.items()}
+        expected = {name: _reference(signature, layer_names(model)) for name, signature in chosen.items()}
     if model is not given:
         check_copy(given, chosen.values(), {name: each.cases[0][0] for name, each in expected.items()})
     place = directory.resolve()  # a link stays one, and what it leads to is made or replaced
@@ -213,12 +215,28 @@ def _formats_of(signatures: dict[str, Signature], formats: list[str]) -> list[st
     return [each for each in formats if any(each in signature.formats for signature in signatures.values())]
 
 
-def _eager(signature: Signature) -> Any:
+def _reference(signature: Signature, layers: Layers) -> Reference:
+    import tensorflow as tf
+
+    @functools.cache
+    def graph() -> Any:
+        specs = {spec.name: tf.TensorSpec(spec.free_shape, spec.dtype, spec.name) for spec in signature.inputs}
+        return traced(signature, signature.function, layers, **specs)
+
+    def draw(**inputs: Any) -> Any:
+        return graph()(**inputs)  # where many rows of a long chain are quicker than step by step
+
+    return reference(signature, _runner(signature, signature.function), _runner(signature, draw))
+
+
+def _runner(signature: Signature, function: Callable[..., Any]) -> Any:
     import tensorflow as tf
 
     def run(**inputs: Any) -> dict[str, Any]:
         try:
-            outputs = signature.function(**{key: tf.constant(value) for key, value in inputs.items()})
+            outputs = function(**{key: tf.constant(value) for key, value in inputs.items()})
+        except ExportError:
+            raise
         except Exception as error:  # whatever a model fails with
             shapes = ", ".join(f"'{name}' {list(value.shape)}" for name, value in inputs.items())
             tried = " For free axes, sizes of their own, multiples of 32 and equal ones were tried."

@@ -90,14 +90,15 @@ def _measured(signature: str, spec: NamedTensor, before: np.ndarray, after: np.n
         changed = before.argmax(axis=-1) != after.argmax(axis=-1)
         return [{"measure": "changed_share", "value": float(changed.mean())}, _relative(before, after)]
     before, after = before.astype(np.float64), after.astype(np.float64)
+    is_number = before.ndim > 0 and before.size == len(before)  # one for each row, in a column or not
     if before.ndim == 4 and spec.range == (0.0, 1.0):
         apart = np.abs(after - before)
         return [
             {"measure": "pixel_difference", "value": float(apart.max())},
             {"measure": "mean_pixel_difference", "value": float(apart.mean())},
         ]
-    if before.ndim == 1 and signature in _LIKELIHOODS:
-        differences = after - before
+    if is_number and signature in _LIKELIHOODS:
+        differences = (after - before).ravel()
         return [
             {
                 "measure": "nats",
@@ -107,8 +108,8 @@ def _measured(signature: str, spec: NamedTensor, before: np.ndarray, after: np.n
                 "standard_error": float(differences.std(ddof=1) / np.sqrt(len(differences))),
             }
         ]
-    if before.ndim == 1 and signature in _ORDERS:
-        return [{"measure": "rank_correlation", "value": _rank_correlation(before, after)}]
+    if is_number and signature in _ORDERS:
+        return [{"measure": "rank_correlation", "value": _rank_correlation(before.ravel(), after.ravel())}]
     return [_relative(before, after)]
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from export.batches import in_batches
+from export.batches import fixed_rows, in_batches, in_parts, with_free_rows
 from export.errors import ExportError
 from export.inputs import draw_inputs, labels_in_turn
 from export.reduction import MOST_ROWS, Reduction, Rows
@@ -19,6 +19,7 @@ _CALIBRATION_ROWS, _CALIBRATION_BATCH = 256, 64
 _GIVEN = ("image", "label")  # what comes with data, and random values do not stand in for
 _LIKE_IMAGES = {"noisy": "image"}
 _CODES = ("latent", "code")
+_OF_ENCODERS = (*_CODES, "loc")  # what an encoder may call what a decoder takes
 
 
 class Runner:
@@ -29,6 +30,9 @@ class Runner:
 
     def __call__(self, inputs: Arrays) -> Arrays:
         """Returns its outputs by name."""
+        size = fixed_rows(self.signature)
+        if size is not None:
+            return in_parts(with_free_rows(self.signature), inputs, lambda part: self.at_once(**part), size)
         return in_batches(self.signature, inputs, lambda part: self.at_once(**part))
 
     def at_once(self, **inputs: np.ndarray) -> Arrays:
@@ -49,6 +53,7 @@ class Inputs:
     """
 
     def __init__(self, folder: Path, signatures: Mapping[str, Signature], reduction: Reduction) -> None:
+        signatures = {name: with_free_rows(each) for name, each in signatures.items()}
         encode = signatures.get("encode")
         encoder = None if encode is None else Runner(onnx_file(folder, "encode"), encode)
         held_out, calibration = reduction.held_out, reduction.calibration
@@ -67,14 +72,16 @@ class Inputs:
 
     def held_out_inputs(self, signature: Signature) -> list[str]:
         """Returns the inputs of a signature that are then held-out rows, or codes of these; others are drawn."""
-        found = ((spec.name, _values(spec, self.held_out, self._held_out_codes)) for spec in signature.inputs)
+        inputs = with_free_rows(signature).inputs
+        found = ((spec.name, _values(spec, self.held_out, self._held_out_codes)) for spec in inputs)
         return [name for name, values in found if values is not None]
 
     def to_calibrate(self, signature: Signature) -> list[Arrays]:
         """Returns what the ranges in a signature are measured with, in batches; none where nothing is calibrated."""
-        batches = []
-        for start in range(0, min(map(len, self._calibration.values()), default=0), _CALIBRATION_BATCH):
-            part = slice(start, start + _CALIBRATION_BATCH)
+        batches, size = [], fixed_rows(signature)
+        count, step = min(map(len, self._calibration.values()), default=0), size or _CALIBRATION_BATCH
+        for start in range(0, count - count % (size or 1), step):
+            part = slice(start, start + step)
             rows = {name: array[part] for name, array in self._calibration.items()}
             codes = None if self._codes is None else self._codes[part]
             batches.append(inputs_of(signature, rows, codes, 1 + start))
@@ -84,7 +91,9 @@ class Inputs:
 def _codes(encoder: Runner | None, rows: Arrays) -> np.ndarray | None:
     if encoder is None or "image" not in rows:
         return None
-    return encoder(inputs_of(encoder.signature, rows, None, 0))[encoder.signature.outputs[0].name]
+    outputs = [spec.name for spec in encoder.signature.outputs]
+    codes = next((name for name in _OF_ENCODERS if name in outputs), outputs[0])
+    return encoder(inputs_of(encoder.signature, rows, None, 0))[codes]
 
 
 def _by_name(rows: Rows, signatures: Mapping[str, Signature], most: int) -> Arrays:
@@ -93,25 +102,26 @@ def _by_name(rows: Rows, signatures: Mapping[str, Signature], most: int) -> Arra
     Raises:
         ExportError: An array does not fit.
     """
-    inputs = {spec.name: spec for each in signatures.values() for spec in each.inputs if spec.shape}
+    inputs: dict[str, list[NamedTensor]] = {}
+    for spec in (spec for each in signatures.values() for spec in each.inputs if _takes_rows(spec)):
+        inputs.setdefault(spec.name, []).append(spec)
     if not isinstance(rows, Mapping):
-        rows = {_only_input(list(inputs.values())): rows}
+        rows = {_only_input(list(inputs)): rows}
     found = {name: np.asarray(array)[:most] for name, array in rows.items()}
-    known = {*inputs, *_GIVEN}  # images and labels of a data set are that, whatever a model takes
     for name, array in found.items():
-        spec = inputs.get(name)
-        if spec is None and name not in known:
+        specs = inputs.get(name, [])
+        if not specs and name not in _GIVEN:  # images and labels of a data set are that, whatever a model takes
             raise ExportError(f"there is no input '{name}' for rows. There are: {', '.join(sorted(inputs))}.")
-        if spec is not None and not _fits(spec, array):
-            raise ExportError(f"rows for '{name}' have shape {list(array.shape)}, expected {list(spec.shape)}.")
-        if spec is not None and not np.can_cast(array.dtype, spec.dtype, "same_kind"):
-            raise ExportError(f"rows for '{name}' have dtype {array.dtype}, expected {spec.dtype}.")
+        if specs and not any(_fits(spec, array) for spec in specs):
+            raise ExportError(f"rows for '{name}' have shape {list(array.shape)}, expected {list(specs[0].shape)}.")
+        if specs and not any(np.can_cast(array.dtype, spec.dtype, "same_kind") for spec in specs):
+            raise ExportError(f"rows for '{name}' have dtype {array.dtype}, expected {specs[0].dtype}.")
     return found
 
 
-def _only_input(inputs: list[NamedTensor]) -> str:
+def _only_input(inputs: list[str]) -> str:
     """Returns the name of the input that rows without a name are for: the only one there is, or images."""
-    given = [spec.name for spec in inputs if _takes_rows(spec) and spec.name not in _CODES]
+    given = [name for name in inputs if name not in _CODES]
     return given[0] if len(given) == 1 and given[0] not in _LIKE_IMAGES else "image"
 
 
@@ -136,7 +146,13 @@ def inputs_of(signature: Signature, rows: Arrays, codes: np.ndarray | None, seed
         ExportError: It takes images, labels, or what is neither latents nor declares which values it may have, that is
             not among them; or a value is not as declared.
     """
+    size, signature = fixed_rows(signature) or 1, with_free_rows(signature)
     count = min(map(len, rows.values()))
+    if count < size:
+        raise ExportError(
+            f"'{signature.name}' takes {size} rows at once, and held-out or calibration data are {count}."
+        )
+    count -= count % size
     inputs = draw_inputs(signature.inputs, count, seed)
     inputs |= {name: np.asarray(value, inputs[name].dtype) for name, value in signature.defaults.items()}
     if signature.stochastic:
@@ -144,16 +160,16 @@ def inputs_of(signature: Signature, rows: Arrays, codes: np.ndarray | None, seed
         low, high = spec.range or (0, seed)
         inputs["seed"] = np.asarray(min(int(low) + seed, int(high)), spec.dtype)
     for spec in signature.inputs:
-        if spec.name == "label" and spec.shape[:1] == ("n",) and spec.range is not None:
-            inputs["label"] = labels_in_turn(spec, len(inputs["label"]))
         values = _values(spec, rows, codes)
         if values is not None:
-            inputs[spec.name] = values[:count].astype(spec.dtype)
+            inputs[spec.name] = values[: len(inputs[spec.name])].astype(spec.dtype)
+        elif spec.name == "label" and spec.shape[:1] == ("n",) and spec.range is not None:
+            inputs["label"] = labels_in_turn(spec, len(inputs["label"]))
         elif _has_to_be_given(spec):
             raise ExportError(
                 f"held-out data for '{spec.name}', which '{signature.name}' takes, are not given: pass arrays by the "
                 f"names of inputs, such as held_out={{'{spec.name}': ...}}, {spec.dtype} {list(spec.shape)}; the same "
-                "of calibration."
+                "of calibration. Or declare the range or examples that they are to be drawn from."
             )
     try:
         return signature.checked(inputs)
@@ -176,4 +192,4 @@ def _has_to_be_given(spec: NamedTensor) -> bool:
 
 
 def _takes_rows(spec: NamedTensor) -> bool:
-    return bool(spec.shape) and spec.shape[0] != "n"
+    return bool(spec.shape) and isinstance(spec.shape[0], str)

@@ -10,7 +10,7 @@ from export.errors import ExportError
 from zoo.files import sha256
 from zoo.signature import NamedTensor, Signature
 
-NAME, VERSION = "manifest.json", 2
+NAME, VERSION = "manifest.json", 3
 _LONGEST = 255  # bytes of a name in a folder, on the file systems there are
 _SEAL = "sha256"  # of the manifest's own text without it
 

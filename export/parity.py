@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from export.batches import axis_sizes, in_parts, row_axis
-from export.draws import check_draws, draws_inputs, further_seeds, statistics_of
+from export.draws import are_independent, check_draws, draws_inputs, further_seeds, statistics_of
 from export.errors import OTHER_DTYPE, ExportError
 from export.inputs import Way, draw_inputs, ways_to_draw, with_large_numbers
 from zoo.signature import NOISE_ROWS, NamedTensor, Signature
@@ -32,24 +32,26 @@ class Reference:
 
     Attributes:
         cases: Inputs and outputs, at two batch sizes.
-        draws: Statistics of draws, of signatures that draw rows; see `export.draws`.
+        draws: Statistics of draws, of signatures that draw independent rows; see `export.draws`.
     """
 
     cases: list[tuple[Arrays, Arrays]]
     draws: np.ndarray | None = None
 
 
-def reference(signature: Signature, run: Runner) -> Reference:
+def reference(signature: Signature, run: Runner, draw: Runner) -> Reference:
     """Returns what the model itself gives, to compare with.
 
     Args:
         signature: What was declared.
         run: The model. It raises ExportError where it does not take inputs.
+        draw: The same, as it is quickest for many rows.
 
     Raises:
         ExportError: The model takes inputs of no sizes, or does not keep to what its signature declares.
     """
-    return _checked(signature, run, accepted(signature, run, list(enumerate(BATCHES)), "the model"), "the model")
+    cases = accepted(signature, run, list(enumerate(BATCHES)), "the model")
+    return _checked(signature, draw, cases, "the model")
 
 
 def reference_again(signature: Signature, expected: Reference, run: Runner, where: str) -> Reference:
@@ -88,7 +90,7 @@ def accepted(signature: Signature, run: Runner, draws: Sequence[tuple[int, int]]
     return pairs(last)
 
 
-def _checked(signature: Signature, run: Runner, pairs: Iterable[Pair], where: str) -> Reference:
+def _checked(signature: Signature, draw: Runner, pairs: Iterable[Pair], where: str) -> Reference:
     cases = []
     for inputs, given in pairs:
         outputs = {name: np.asarray(value) for name, value in given.items()}
@@ -96,7 +98,8 @@ def _checked(signature: Signature, run: Runner, pairs: Iterable[Pair], where: st
         cases.append((inputs, outputs))
     if not (signature.stochastic and _drawn_in_rows(signature)):
         return Reference(cases)
-    return Reference(cases, _draws(signature, run, draws_inputs(signature, cases[0][0], True)))
+    first, second = (_draws(signature, draw, draws_inputs(signature, cases[0][0], own)) for own in (True, False))
+    return Reference(cases, first if are_independent(first, second) else None)
 
 
 def has_independent_rows(signature: Signature, run: Runner, where: str) -> bool:
@@ -136,12 +139,21 @@ def has_independent_rows(signature: Signature, run: Runner, where: str) -> bool:
 
 
 def _drawn_in_rows(signature: Signature) -> list[str]:
-    return [spec.name for spec in signature.outputs if spec.shape and isinstance(spec.shape[0], str)]
+    """Returns the outputs with a row for each one that is asked for, and not as many as draws or values decide."""
+    leading = {spec.shape[0] for spec in signature.inputs if spec.shape} | ({"n"} if signature.counts_rows else set())
+    return [
+        spec.name
+        for spec in signature.outputs
+        if spec.shape and isinstance(spec.shape[0], str) and spec.shape[0] in leading
+    ]
 
 
-def _draws(signature: Signature, run: Runner, inputs: Arrays) -> np.ndarray:
-    outputs = run(**inputs)
-    return statistics_of({name: np.asarray(outputs[name]) for name in _drawn_in_rows(signature)})
+def _draws(signature: Signature, run: Runner, parts: list[Arrays]) -> np.ndarray:
+    def statistics(inputs: Arrays) -> np.ndarray:
+        outputs = run(**inputs)
+        return statistics_of({name: np.asarray(outputs[name]) for name in _drawn_in_rows(signature)})
+
+    return np.stack([statistics(inputs) for inputs in parts])
 
 
 def check_outputs(
@@ -294,7 +306,7 @@ def _check_seeds(signature: Signature, expected: Reference, run: Runner, where: 
     if not _alike(run(**few), run(**few)):
         raise ExportError(f"{label}: two runs with one seed differ.")
     # A few draws of what is one of few values may be equal by chance, many are not.
-    many = few if expected.draws is None else draws_inputs(signature, expected.cases[0][0], False)
+    many = few if expected.draws is None else draws_inputs(signature, expected.cases[0][0], False)[0]
     tried = [(inputs, further_seeds(signature, inputs["seed"])[:count]) for inputs, count in ((few, 1), (many, None))]
     if tried[0][1] and all(_ignores_seeds(inputs, seeds, run) for inputs, seeds in tried):
         raise ExportError(f"{label}: another seed gives the same draw; the seed has no effect.")

@@ -31,7 +31,7 @@ def to_png(images: np.ndarray) -> bytes:
 
 def _grid(images: np.ndarray, columns: int | None = None) -> Image.Image:
     count, height, width, channels = images.shape
-    columns = columns or math.ceil(math.sqrt(count))
+    columns = columns or max(1, math.ceil(math.sqrt(count)))
     rows = math.ceil(count / columns)
     factor = max(1, math.ceil(_SMALLEST_CELL / max(height, width)))
     cell_height, cell_width = height * factor + _MARGIN, width * factor + _MARGIN

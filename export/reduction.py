@@ -98,7 +98,13 @@ class Reduction:
             self._check_rows(name, getattr(self, name))
 
     def _check_rows(self, name: str, rows: Rows | None) -> None:
-        arrays = {} if rows is None else dict(rows) if isinstance(rows, Mapping) else {"": np.asarray(rows)}
+        try:
+            arrays = {} if rows is None else dict(rows) if isinstance(rows, Mapping) else {"": np.asarray(rows)}
+        except ValueError:  # what NumPy says of arrays of different shapes
+            raise ExportError(
+                f"{name} is a {type(rows).__name__} of arrays of different shapes: pass arrays by the names of inputs, "
+                "such as {'image': images, 'label': labels}."
+            ) from None
         counts = {np.shape(array)[0] if np.ndim(array) else 0 for array in arrays.values()}
         if len(counts) > 1:
             raise ExportError(f"{name} has arrays of {sorted(counts)} rows, expected as many of each.")

@@ -40,6 +40,12 @@ def test_one_number_a_row_is_compared_by_its_rank():
     assert drift(spec, values, np.zeros(10), "energy")["rank_correlation"].value == 0
 
 
+def test_one_number_a_row_may_be_a_column():
+    column, spec = np.arange(10.0)[:, None], NamedTensor("value", ("batch", 1))
+    assert drift(spec, column, np.exp(column), "energy")["rank_correlation"].value == pytest.approx(1)
+    assert drift(spec, column, column + 0.5, "elbo")["nats"].value == pytest.approx(0.5)
+
+
 def test_one_number_a_row_that_is_no_order_is_compared_by_its_size():
     values, spec = np.arange(10.0), (NamedTensor("price", ("batch",)),)
     signature = Signature("predict", lambda **_: {}, (), spec)

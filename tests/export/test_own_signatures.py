@@ -152,7 +152,7 @@ def test_endpoints_that_would_have_one_name_are_refused(signatures, tmp_path):
 def test_a_vector_may_be_called_n():
     signature = Signature("go", dict, (SEED, NamedTensor("n", ("batch",), "int64")), (Y,))
     inputs = draws_inputs(signature, draw_inputs(signature.inputs, 1, 0), True)
-    assert inputs["n"].shape == (512,)
+    assert {part["n"].shape for part in inputs} == {(64,)}
 
 
 @pytest.mark.parametrize("ends", [(1, 1000), (0, 100)])
@@ -215,3 +215,71 @@ def test_labels_are_as_many_as_are_counted(tmp_path):
     for n, labels in ((1, [3] * 5), (5, [3]), (2**31 - 1, [0, 1, 2])):
         with pytest.raises(export.ExportError, match=rf"given {len(labels)} of 'label', and n is {n}: "):
             bundle.run("sample", n=n, seed=0, label=labels)
+
+
+def interpolated(n, seed):
+    ends = tf.random.stateless_normal([2, 64], tf.stack([seed, 0]))
+    share = tf.linspace(0.0, 1.0, tf.cast(n, tf.int32))[:, None]
+    return {"image": tf.reshape(tf.sigmoid(ends[:1] * (1 - share) + ends[1:] * share), [-1, 8, 8, 1])}
+
+
+def augmented(x, seed):
+    return {"y": dense(x)["y"] + tf.random.stateless_normal([3], tf.stack([seed, 0]))}
+
+
+def weighed(x, seed, samples):
+    noise = tf.random.stateless_normal(tf.stack([samples, tf.cast(tf.shape(x)[0], samples.dtype)]), tf.stack([seed, 0]))
+    return {"weight": noise, "bound": tf.reduce_logsumexp(noise, axis=0)}
+
+
+def accepted(n, seed):
+    drawn = tf.random.stateless_uniform([n, 2], tf.stack([seed, 0]))
+    return {"kept": tf.boolean_mask(drawn, drawn[:, 0] < 0.6)}
+
+
+@pytest.mark.parametrize(
+    "signature",
+    [
+        Signature(
+            "interpolate",
+            interpolated,
+            (NamedTensor("n", (), "int64", (2, 64)), SEED),
+            (image_tensor("image", (8, 8, 1), "n"),),
+        ),
+        Signature("augment", augmented, (X, SEED), (Y,)),
+        Signature(
+            "weigh",
+            weighed,
+            (X, SEED, NamedTensor("samples", (), "int64", (1, 500), examples=(2, 6))),
+            (NamedTensor("weight", ("drawn", "batch")), NamedTensor("bound", ("batch",))),
+        ),
+        Signature("accept", accepted, (COUNT, SEED), (NamedTensor("kept", ("kept", 2)),)),
+    ],
+    ids=lambda signature: signature.name,
+)
+def test_rows_that_are_no_independent_draws_are_exported(signature, tmp_path):
+    export.save(Own(signature), tmp_path / "b")
+    export.verify(tmp_path / "b")
+
+
+def test_seeds_that_share_their_noise_are_found(tmp_path):
+    """Noise of step i from seed + i: the second of one seed is the first of the next."""
+
+    def draw(n, seed):
+        noise = [tf.random.stateless_normal([n, 2], tf.stack([seed + i, 0])) for i in range(3)]
+        return {"y": tf.concat(noise, axis=1)}
+
+    signature = Signature("draw", draw, (COUNT, SEED), (NamedTensor("y", ("n", 6)),))
+    with pytest.raises(export.ExportError, match="draws for different seeds depend on each other"):
+        export.save(Own(signature), tmp_path / "b")
+
+
+def test_a_chance_that_a_format_changes_is_found(tmp_path, monkeypatch):
+    """Bits of three rows may agree by chance, those of many do not."""
+    from export import parity
+
+    export.save(Own(bits_of(0.5, seeds=1)), tmp_path / "b", "onnx")
+    draws = parity._draws
+    monkeypatch.setattr(parity, "_draws", lambda *given: np.ones_like(draws(*given)))
+    with pytest.raises(export.ExportError, match="draws are spread otherwise"):
+        export.verify(tmp_path / "b")

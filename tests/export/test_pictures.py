@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from export.pictures import save_grid, side_by_side
+from export.pictures import save_grid, side_by_side, to_png
 
 
 @pytest.mark.parametrize("channels, mode", [(1, "L"), (3, "RGB")])
@@ -23,3 +23,7 @@ def test_copies_stand_below_their_originals():
     originals, copies = np.zeros((10, 2, 2, 1)), np.ones((10, 2, 2, 1))
     rows = side_by_side(originals, copies, columns=8)[:, 0, 0, 0]
     assert rows.tolist() == [0] * 8 + [1] * 8 + [0] * 2 + [1] * 2
+
+
+def test_of_no_images_there_is_a_blank_picture():
+    assert to_png(np.zeros((0, 8, 8, 1), np.float32)).startswith(b"\x89PNG")

@@ -607,3 +607,55 @@ def test_rows_that_values_decide_on_are_compared_as_far_as_they_go(near, tmp_pat
         manifest = export.save(model, tmp_path / "b", "onnx", reduction=reduction)
         assert manifest["reduction"]["within_budget"]
         export.verify(tmp_path / "b")
+
+
+@pytest.mark.parametrize("counted", [False, True])
+def test_rows_are_taken_whatever_their_axis_is_called(counted, tmp_path):
+    """Rows of 2e5 overflow in half precision, and what is drawn in their place would not."""
+    model = Weighted(lambda x, w: x @ w, (32, 32))
+    run = model.signatures()["go"].function
+    function = (lambda n, x: run(x[:n])) if counted else run
+    count = (NamedTensor("n", (), "int64", (1, 10_000)),) if counted else ()
+    specs = (*count, NamedTensor("x", ("n", 32))), (NamedTensor("y", ("n", 32)),)
+    model.signatures = lambda: {"go": Signature("go", function, *specs)}
+    for scale in (1, 2e5):
+        rows = scale * np.random.default_rng(0).normal(size=(60, 32)).astype(np.float32)
+        reduction = export.Reduction("float16", {"x": rows})
+        if scale == 1:
+            manifest = export.save(model, tmp_path / "b", "onnx", reduction=reduction)
+            assert manifest["reduction"]["signatures"]["go"]["held_out"] == ["x"]
+        else:
+            with pytest.raises(export.ExportError, match="output 'y' is not finite"):
+                export.save(model, tmp_path / "c", "onnx", reduction=reduction)
+
+
+def test_what_has_no_rows_is_drawn(tmp_path):
+    """A seed of TensorFlow's own kind, and a scale for each column."""
+    model = Weighted(lambda x, w: x @ w, (32, 32))
+    run = model.signatures()["go"].function
+    function = lambda x, scale, key: {"y": run(x)["y"] * scale + tf.random.stateless_normal([32], key)}  # noqa: E731
+    specs = NamedTensor("x", ("batch", 32)), NamedTensor("scale", (32,)), NamedTensor("key", (2,), "int32")
+    model.signatures = lambda: {"go": Signature("go", function, specs, (NamedTensor("y", ("batch", 32)),))}
+    rows = np.random.default_rng(0).normal(size=(60, 32)).astype(np.float32)
+    manifest = export.save(model, tmp_path / "b", "onnx", reduction=export.Reduction("float16", rows))
+    assert manifest["reduction"]["signatures"]["go"]["held_out"] == ["x"]
+
+
+@pytest.mark.parametrize("size", [1, 32])
+def test_models_of_one_batch_size_are_reduced(size, tmp_path):
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((32,), batch_size=size, name="x")
+    model = keras.Model(inputs, keras.layers.Dense(64)(keras.layers.Dense(64, "relu")(inputs)))
+    rows = np.random.default_rng(0).normal(size=(200, 32)).astype(np.float32)
+    given = export.Reduction("int8", held_out=rows[:70], calibration=rows[70:])
+    manifest = export.save(model, tmp_path / "b", "onnx", reduction=given)
+    (figure,) = manifest["reduction"]["signatures"]["call"]["drift"]
+    assert 0 < figure["value"] < 0.1
+    export.verify(tmp_path / "b")
+    (found,) = export.load(tmp_path / "b").run("call", x=rows[:size]).values()
+    assert found.shape == (size, 64)
+
+
+def test_rows_in_pairs_are_no_array():
+    with pytest.raises(export.ExportError, match="held_out is a tuple of arrays of different shapes: pass arrays by"):
+        export.Reduction("int8", held_out=(np.zeros((30, 8)), np.zeros(30)))
