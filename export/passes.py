@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+from tf2onnx import utils
 from tf2onnx.constants import NCDHW_TO_NDHWC, NCHW_TO_NHWC
 from tf2onnx.optimizer import (
     BackToBackOptimizer,
@@ -102,9 +103,10 @@ def _forget_sizes(graph: Any, node: Any) -> None:
 class _Transposes(TransposeOptimizer):
     """tf2onnx's, but for what it fails at, which is which node to change, and the shapes of squares.
 
-    A single number that is added to a convolution is no bias. And a transpose outside of a loop, of what one node in
-    the loop takes, would move behind that node, with new nodes outside that take what is inside; it moves inside
-    itself, where it may meet another, as tf2onnx has it for transposes that several nodes take.
+    A single number that is added to a convolution is no bias. Axes of slices are a constant of their own. And a
+    transpose outside of a loop, of what one node in the loop takes, would move behind that node, with new nodes outside
+    that take what is inside; it moves inside itself, where it may meet another, as tf2onnx has it for transposes that
+    several nodes take.
     """
 
     def _handle_nhwc_tranpose(self, trans: Any) -> bool:
@@ -131,6 +133,15 @@ class _Transposes(TransposeOptimizer):
         if added.is_const() and added.get_tensor_value(as_list=False).ndim == 0:
             return self._handle_node_having_branches(trans, node)
         return super()._add_handler(trans, node)
+
+    def _slice_handler(self, trans: Any, node: Any) -> bool:
+        graph: Any = self._g
+        axes = node.inputs[3] if len(node.input) > 3 else None
+        if axes is not None and axes.is_const() and list(node.input).count(node.input[3]) > 1:
+            # It writes new axes into the constant of the old ones, which may be that of the steps too.
+            own = graph.make_const(utils.make_name("axes"), axes.get_tensor_value(as_list=False))
+            graph.replace_inputs(node, [*node.input[:3], own.output[0], *node.input[4:]])
+        return super()._slice_handler(trans, node)
 
     def _mul_handler(self, trans: Any, node: Any) -> bool:
         graph: Any = self._g

@@ -40,6 +40,13 @@ def test_numbers_added_to_convolutions_leave_no_transposes_between_them():
     assert ops.count("Transpose") + ops.count("Reshape") <= 2
 
 
+def test_steps_of_slices_stay_where_axes_have_the_same_numbers():
+    """Axes 1 and 2 in steps of 1 and 2: one constant, of which only axes are to change."""
+    first, last = (keras.layers.Conv2D(3, 3, padding="same") for _ in range(2))
+    part = NamedTensor("pixels", ("batch", 7, 3, 3))
+    checked(Signature("part", lambda image: {"pixels": last(first(image)[:, 1:, ::2])}, (IMAGE,), (part,)))
+
+
 def test_a_pass_that_fails_is_left_out(monkeypatch):
     class Failing(passes.ReshapeOptimizer):
         def _optimize(self, graph):
