@@ -2,8 +2,8 @@
 
 All rows of a call are given the same input, so that they are independent draws of one distribution. They are compared
 by the mean and a few random projections of each output. Where rows are no such draws, as of a walk through latents or
-with one noise for all of them, the model's own draws for two seeds differ by these measures, and there is nothing to
-hold a format to but what it gives for equal seeds. Needs NumPy alone.
+with one noise for all of them, the model's own draws tell, and a format is held to what the model gives for equal seeds
+alone. Needs NumPy alone.
 """
 
 import math
@@ -20,6 +20,7 @@ _PROJECTIONS = 4
 _ROUNDING = 1e-4  # as the difference that signatures allow, of the largest value
 _CHANCE = 1e-7  # of an alarm without cause, at each comparison
 _FIRST_SEED = 20  # from the least on, beyond those that values are compared for
+_PARTED, _LEAST_SCALE = 0.02, 0.02  # share of draws that a rounding may lead elsewhere; of sizes of statistics
 _FURTHER = 8  # seeds, of which one is to draw something else
 
 Arrays = dict[str, np.ndarray]
@@ -57,6 +58,12 @@ def seeds_of(signature: Signature) -> tuple[list[np.ndarray], list[np.ndarray]]:
     return seeds[::2], seeds[1::2]
 
 
+def have_seeds(signature: Signature) -> bool:
+    """Returns whether a signature takes more than one seed."""
+    _, low, high = _seed_of(signature)
+    return low < high
+
+
 def further_seeds(signature: Signature, seed: np.ndarray) -> list[np.ndarray]:
     """Returns other seeds that a signature takes, a few."""
     spec, low, high = _seed_of(signature)
@@ -89,12 +96,35 @@ def are_independent(first: np.ndarray, second: np.ndarray) -> bool:
         second: Those of as many others.
     """
     for ours, theirs in _columns(first, second):
-        ranks = _ranks(np.concatenate([ours, theirs]))
-        if ranks.shape[1] > 1 and abs(_mean_product(ranks[:, :-1], ranks[:, 1:])) > _closest(ranks[:, 1:].size):
-            return False
+        ranks = np.concatenate(_ranks(ours, theirs))
+        for apart in range(1, ranks.shape[1] // 2 + 1):
+            first_rows, later_rows = ranks[:, :-apart], ranks[:, apart:]
+            if abs(_mean_product(first_rows, later_rows)) > _closest(later_rows.size):
+                return False
         if _spread_apart(ours, theirs) > _furthest(ours.size):
             return False
     return True
+
+
+def check_equal_draws(signature: Signature, of_model: np.ndarray, of_format: np.ndarray, where: str) -> None:
+    """Compares draws for equal seeds, row by row, of which a few may have parted by a rounding.
+
+    Args:
+        signature: What was run.
+        of_model: `statistics_of` draws of the model, [seeds, rows, statistics].
+        of_format: Those of a format for the same seeds.
+        where: The format's name in messages.
+
+    Raises:
+        ExportError: More rows differ than may.
+    """
+    scale = np.clip(np.abs(of_model).max(axis=(0, 1)), _LEAST_SCALE, 1.0)
+    apart = (np.abs(of_format - of_model) > signature.tolerance * (scale + np.abs(of_model))).any(axis=-1)
+    if apart.mean() > _PARTED:
+        raise ExportError(
+            f"signature '{signature.name}' in {where}: {apart.mean():.0%} of {apart.size} draws differ from those of "
+            "the model for equal seeds."
+        )
 
 
 def check_draws(signature: Signature, of_model: np.ndarray, of_format: np.ndarray, where: str) -> None:
@@ -117,8 +147,7 @@ def check_draws(signature: Signature, of_model: np.ndarray, of_format: np.ndarra
                 f"{label}: draws are spread otherwise than those of the model (distance of distribution functions "
                 f"{distance:.2f}, at most {_furthest(count):.2f} by chance, {count} draws)."
             )
-        ranks = _ranks(np.concatenate([ours, theirs]))
-        correlation = _mean_product(ranks[: len(ours)], ranks[len(ours) :])
+        correlation = _mean_product(*_ranks(ours, theirs))
         if abs(correlation) > _closest(count):
             raise ExportError(
                 f"{label}: draws for different seeds depend on each other (correlation {correlation:.2f}, at most "
@@ -160,18 +189,22 @@ def _distance(first: np.ndarray, second: np.ndarray) -> float:
     return max(excess(first, second), excess(second, first))
 
 
-def _ranks(values: np.ndarray) -> np.ndarray:
-    """Returns ranks of values [seeds, rows], around 0 and with a variance of 1 where no two are equal.
+def _ranks(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns ranks of two sets of values [seeds, rows] among all, around 0, with a variance of 1 where none are equal.
 
-    Values that are equal but for rounding have the mean of their ranks. Less what is common to all seeds at a place, as
-    a class that is in turn is, where there are enough seeds to tell.
+    Values that are equal but for rounding have the mean of their ranks. Less what is common to all seeds of a set at a
+    place, as a class that is in turn is, where there are enough seeds to tell.
     """
+    values = np.concatenate([first, second])
     if np.ptp(values) <= _ROUNDING:
-        return np.zeros_like(values)  # an output that no noise reaches
+        return np.zeros_like(first), np.zeros_like(second)  # an output that no noise reaches
     _, place, count = np.unique(np.round(values / _ROUNDING), return_inverse=True, return_counts=True)
     ranks = (np.cumsum(count) - (count + 1) / 2)[place].reshape(values.shape) - (values.size - 1) / 2
     ranks /= math.sqrt((values.size**2 - 1) / 12)
-    return ranks - ranks.mean(axis=0) if len(values) >= 2 * PARTS else ranks
+    ours, theirs = ranks[: len(first)], ranks[len(first) :]
+    if len(first) < PARTS:
+        return ours, theirs
+    return ours - ours.mean(axis=0), theirs - theirs.mean(axis=0)
 
 
 def _mean_product(first: np.ndarray, second: np.ndarray) -> float:

@@ -82,6 +82,8 @@ def measured(signature: Signature, before: Arrays, after: Arrays, budget: Callab
 
 
 def _measured(signature: str, spec: NamedTensor, before: np.ndarray, after: np.ndarray) -> list[dict[str, Any]]:
+    if before.shape != after.shape:  # rows that values decide on
+        return [{"measure": "changed_share", "value": abs(len(after) - len(before)) / max(len(before), 1)}]
     if not before.size:
         return []
     if before.dtype.kind != "f":

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from export.batches import fixed_rows, in_batches, in_parts, with_free_rows
+from export.batches import fixed_rows, in_batches, with_free_rows
 from export.errors import ExportError
 from export.inputs import draw_inputs, labels_in_turn
 from export.reduction import MOST_ROWS, Reduction, Rows
@@ -32,7 +32,12 @@ class Runner:
         """Returns its outputs by name."""
         size = fixed_rows(self.signature)
         if size is not None:
-            return in_parts(with_free_rows(self.signature), inputs, lambda part: self.at_once(**part), size)
+            count = len(next(iter(inputs.values())))
+            parts = [
+                self.at_once(**{name: array[start : start + size] for name, array in inputs.items()})
+                for start in range(0, count, size)
+            ]
+            return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         return in_batches(self.signature, inputs, lambda part: self.at_once(**part))
 
     def at_once(self, **inputs: np.ndarray) -> Arrays:
@@ -80,6 +85,7 @@ class Inputs:
         """Returns what the ranges in a signature are measured with, in batches; none where nothing is calibrated."""
         batches, size = [], fixed_rows(signature)
         count, step = min(map(len, self._calibration.values()), default=0), size or _CALIBRATION_BATCH
+        _check_count(signature, size if count else None, count)
         for start in range(0, count - count % (size or 1), step):
             part = slice(start, start + step)
             rows = {name: array[part] for name, array in self._calibration.items()}
@@ -106,7 +112,7 @@ def _by_name(rows: Rows, signatures: Mapping[str, Signature], most: int) -> Arra
     for spec in (spec for each in signatures.values() for spec in each.inputs if _takes_rows(spec)):
         inputs.setdefault(spec.name, []).append(spec)
     if not isinstance(rows, Mapping):
-        rows = {_only_input(list(inputs)): rows}
+        rows = {_only_input(inputs, np.asarray(rows)): rows}
     found = {name: np.asarray(array)[:most] for name, array in rows.items()}
     for name, array in found.items():
         specs = inputs.get(name, [])
@@ -119,9 +125,11 @@ def _by_name(rows: Rows, signatures: Mapping[str, Signature], most: int) -> Arra
     return found
 
 
-def _only_input(inputs: list[str]) -> str:
+def _only_input(inputs: Mapping[str, list[NamedTensor]], rows: np.ndarray) -> str:
     """Returns the name of the input that rows without a name are for: the only one there is, or images."""
     given = [name for name in inputs if name not in _CODES]
+    if not given:  # images, as of a generator whose samples are compared with them, or codes
+        given = [name for name, specs in inputs.items() if any(_fits(spec, rows) for spec in specs)]
     return given[0] if len(given) == 1 and given[0] not in _LIKE_IMAGES else "image"
 
 
@@ -146,13 +154,10 @@ def inputs_of(signature: Signature, rows: Arrays, codes: np.ndarray | None, seed
         ExportError: It takes images, labels, or what is neither latents nor declares which values it may have, that is
             not among them; or a value is not as declared.
     """
-    size, signature = fixed_rows(signature) or 1, with_free_rows(signature)
+    size, signature = fixed_rows(signature), with_free_rows(signature)
     count = min(map(len, rows.values()))
-    if count < size:
-        raise ExportError(
-            f"'{signature.name}' takes {size} rows at once, and held-out or calibration data are {count}."
-        )
-    count -= count % size
+    _check_count(signature, size, count)
+    count -= count % (size or 1)
     inputs = draw_inputs(signature.inputs, count, seed)
     inputs |= {name: np.asarray(value, inputs[name].dtype) for name, value in signature.defaults.items()}
     if signature.stochastic:
@@ -175,6 +180,14 @@ def inputs_of(signature: Signature, rows: Arrays, codes: np.ndarray | None, seed
         return signature.checked(inputs)
     except ValueError as error:
         raise ExportError(f"held-out or calibration data: {error}") from None
+
+
+def _check_count(signature: Signature, size: int | None, count: int) -> None:
+    if size is not None and count < size:
+        raise ExportError(
+            f"'{signature.name}' takes {size} rows at once, and there are {count} of held-out or calibration data: "
+            f"pass {size} at least."
+        )
 
 
 def _values(spec: NamedTensor, rows: Arrays, codes: np.ndarray | None) -> np.ndarray | None:

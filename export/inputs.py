@@ -60,7 +60,8 @@ def draw_inputs(specs: Sequence[NamedTensor], batch: int, seed: int, way: Way | 
         axis: batch if axis in leading else way.size(place, batch) for place, axis in enumerate(["n", *_free(specs)])
     }
     sizes["n"] = count_within(specs, sizes["n"])
-    return {spec.name: _draw(spec, sizes, way.largest, generator) for spec in specs}
+    numbered = any(spec.role == "seed" for spec in specs)
+    return {spec.name: _draw(spec, sizes, way.largest, generator, numbered) for spec in specs}
 
 
 def count_within(specs: Sequence[NamedTensor], count: int) -> int:
@@ -113,7 +114,9 @@ def _free(specs: Sequence[NamedTensor]) -> dict[str, None]:
     return dict.fromkeys(size for spec in specs for size in spec.shape if isinstance(size, str))
 
 
-def _draw(spec: NamedTensor, sizes: dict[str, int], largest: int, generator: np.random.Generator) -> np.ndarray:
+def _draw(
+    spec: NamedTensor, sizes: dict[str, int], largest: int, generator: np.random.Generator, numbered: bool
+) -> np.ndarray:
     dtype, ends = np.dtype(spec.dtype), spec.examples or spec.range
     if spec.role == "n":
         return np.array(sizes["n"], dtype)
@@ -121,7 +124,7 @@ def _draw(spec: NamedTensor, sizes: dict[str, int], largest: int, generator: np.
     if dtype.kind in "iu":
         low, high = ends or (0, largest)
         drawn = np.asarray(generator.integers(int(low), int(high), shape, dtype, endpoint=True))
-        return np.asarray(drawn - drawn % NOISE_ROWS) if spec.role == "first" else drawn
+        return np.asarray(drawn - drawn % NOISE_ROWS) if spec.role == "first" and numbered else drawn
     if dtype.kind == "b":
         return np.asarray(generator.integers(0, 2, shape), dtype)
     normal = generator.standard_normal(shape)

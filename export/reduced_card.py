@@ -30,7 +30,7 @@ def section(reduction: Mapping[str, Any]) -> str:
     table = "\n".join([head, *rows])
     return (
         f"## Reduced precision\n\nThe ONNX files are in {_name(reduction)}: {_gain(reduction)}. What that loses was "
-        f"measured against float32 on {reduction['rows']:,} rows, and in ONNX Runtime's "
+        f"measured against float32 on {reduction['rows']:,} rows at most, and in ONNX Runtime's "
         f"{reduction['provider']}{_HOW[reduction['kind']]}: held-out ones for the inputs that the table names, else "
         f"draws from what a signature declares. Frechet distances are those of features "
         f"({reduction['features']}). Other providers round otherwise. A SavedModel is float32.\n\n{table}\n\n"

@@ -22,7 +22,7 @@ from export.session import ONNX_FILE, onnx_file, open_session, run_session
 from zoo.signature import Signature
 
 REFERENCE, REDUCED_REFERENCE = "reference.npz", "reference_reduced.npz"
-_DRAWS = "draws"
+_DRAWS, _OTHERS = "draws", "others"
 _STATED = 1e-6  # what differences may be off by, of which two were rounded otherwise
 
 
@@ -33,8 +33,9 @@ def save_reference(path: Path, references: dict[str, Reference]) -> None:
         for index, (inputs, outputs) in enumerate(reference.cases):
             for side, values in (("inputs", inputs), ("outputs", outputs)):
                 arrays.update({f"{signature}/{index}/{side}/{name}": value for name, value in values.items()})
-        if reference.draws is not None:
-            arrays[f"{signature}/{_DRAWS}"] = reference.draws
+        for name, draws in ((_DRAWS, reference.draws), (_OTHERS, reference.others)):
+            if draws is not None:
+                arrays[f"{signature}/{name}"] = draws
     np.savez_compressed(path, **arrays)
 
 
@@ -42,14 +43,17 @@ def read_reference(path: Path) -> dict[str, Reference]:
     """Reads what `save_reference` saved."""
     cases: dict[str, dict[int, tuple[Arrays, Arrays]]] = {}
     with np.load(path, allow_pickle=False) as arrays:
-        draws = {key.split("/")[0]: arrays[key] for key in arrays if key.endswith(f"/{_DRAWS}")}
+        draws, others = (
+            {key.split("/")[0]: arrays[key] for key in arrays if key.endswith(f"/{name}")} for name in (_DRAWS, _OTHERS)
+        )
         for key in arrays:
             if key.count("/") == 3:
                 signature, index, side, name = key.split("/")
                 case = cases.setdefault(signature, {}).setdefault(int(index), ({}, {}))
                 case[side == "outputs"][name] = arrays[key]
     return {
-        name: Reference([found[index] for index in sorted(found)], draws.get(name)) for name, found in cases.items()
+        name: Reference([found[index] for index in sorted(found)], draws.get(name), others.get(name))
+        for name, found in cases.items()
     }
 
 

@@ -55,6 +55,13 @@ def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
+def _end(value: Any, dtype: str) -> Any:
+    """Returns an end of a range, of integers that have none the last one that there is."""
+    if np.dtype(dtype).kind in "iu" and np.isinf(value):
+        return int(np.iinfo(dtype).max if value > 0 else np.iinfo(dtype).min)
+    return _plain(value)
+
+
 @dataclass(frozen=True)
 class NamedTensor:
     """One input or output of a signature.
@@ -97,7 +104,7 @@ class NamedTensor:
         object.__setattr__(self, "shape", tuple(s if isinstance(s, str) else operator.index(s) for s in self.shape))
         for name in ("range", "examples"):
             ends = getattr(self, name)
-            object.__setattr__(self, name, None if ends is None else tuple(map(_plain, ends)))
+            object.__setattr__(self, name, None if ends is None else tuple(_end(end, self.dtype) for end in ends))
         object.__setattr__(self, "default", _plain(self.default))
         for name, ends in (("range", self.range), ("examples", self.examples)):
             if ends is not None and not ends[0] <= ends[1]:

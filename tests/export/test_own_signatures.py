@@ -200,7 +200,7 @@ def test_draws_of_few_values_are_exported(chance, tmp_path):
 
 
 def test_a_seed_without_effect_on_draws_of_few_values_is_found(tmp_path):
-    with pytest.raises(export.ExportError, match="another seed gives the same draw; the seed has no effect"):
+    with pytest.raises(export.ExportError, match="another seed gives the same draw, of 9 that were tried"):
         export.save(Own(bits_of(0.02, seeds=0)), tmp_path / "b", "onnx")
 
 
@@ -274,12 +274,78 @@ def test_seeds_that_share_their_noise_are_found(tmp_path):
         export.save(Own(signature), tmp_path / "b")
 
 
-def test_a_chance_that_a_format_changes_is_found(tmp_path, monkeypatch):
-    """Bits of three rows may agree by chance, those of many do not."""
+def test_a_repeated_noise_is_no_dependence_of_seeds(tmp_path):
+    def repeated(n, seed):
+        noise = tf.random.stateless_normal(tf.stack([(n + 3) // 4, tf.constant(8, tf.int64)]), tf.stack([seed, 1]))
+        return {"y": tf.tile(noise, (4, 1))[:n]}
+
+    export.save(Own(Signature("repeat", repeated, (COUNT, SEED), (NamedTensor("y", ("n", 8)),))), tmp_path / "b")
+
+
+@pytest.mark.parametrize(("ends", "examples"), [((7, 7), None), ((0, 2**63 - 1), (5, 5)), ((0, np.inf), None)])
+def test_a_seed_may_have_one_value_or_no_last_one(ends, examples, tmp_path):
+    seed = NamedTensor("seed", (), "int64", ends, examples=examples)
+    function = lambda n, seed: {"image": drawn(n, seed)}  # noqa: E731
+    signature = Signature("draw", function, (seed, COUNT), (image_tensor("image", (8, 8, 1), "n"),))
+    export.save(Own(signature), tmp_path / "b", "onnx")
+
+
+def test_a_sequence_may_have_a_longest(tmp_path):
+    def noisy(x, seed):
+        table = tf.range(32.0)[:, None] * tf.ones([1, 8])
+        places = tf.range(tf.shape(x)[0])
+        tf.debugging.assert_less(tf.shape(x)[0], 33)
+        return {"y": x + tf.gather(table, places) + tf.random.stateless_normal(tf.shape(x), tf.stack([seed, 0]))}
+
+    x, y = (NamedTensor(name, ("length", 8)) for name in "xy")
+    export.save(Own(Signature("noisy", noisy, (x, SEED), (y,))), tmp_path / "b", "saved_model")
+
+
+def test_a_number_called_first_without_a_seed_is_any_number(tmp_path):
+    first = NamedTensor("first", (), "int64", (1, 3))
+    pick = lambda x, first: {"y": tf.gather(x, [first - 1], axis=1)}  # noqa: E731
+    export.save(Own(Signature("pick", pick, (X, first), (NamedTensor("y", ("batch", 1)),))), tmp_path / "b", "onnx")
+
+
+@pytest.mark.parametrize("defect", ["nan", "beyond", "some", "spread", "repeated"])
+def test_draws_that_go_wrong_in_many_rows_alone_are_found(defect):
+    """Where the few rows that values are compared for are right."""
+    from export.parity import compare, reference
+
+    signature = Signature(
+        "draw",
+        lambda n, seed: {"y": tf.sigmoid(tf.random.stateless_normal([n, 4], tf.stack([seed, 0])))},
+        (COUNT, SEED),
+        (NamedTensor("y", ("n", 4), range=(0.0, 1.0)),),
+    )
+
+    def run(**inputs):
+        return {"y": signature.function(**inputs)["y"].numpy()}
+
+    def wrong(**inputs):
+        y = run(**inputs)["y"]
+        if len(y) > 10:
+            if defect == "repeated":
+                y = np.tile(y[:16], (len(y) // 16 + 1, 1))[: len(y)]
+            elif defect == "spread":
+                y = np.clip(0.5 + 1.3 * (y - 0.5), 0, 1)
+            else:
+                y[::20] = {"nan": np.nan, "beyond": 7.0, "some": 0.5}[defect]
+        return {"y": y}
+
+    expected = reference(signature, run, run)
+    compare(signature, expected, run, "onnx")
+    with pytest.raises(export.ExportError, match=r"differ from those of the model|not finite|ranges from"):
+        compare(signature, expected, wrong, "onnx")
+
+
+def test_draws_of_the_right_values_for_other_seeds_are_compared_too(tmp_path, monkeypatch):
+    """Where what is drawn for equal seeds is not compared, as of reduced files on another processor."""
     from export import parity
 
     export.save(Own(bits_of(0.5, seeds=1)), tmp_path / "b", "onnx")
     draws = parity._draws
+    monkeypatch.setattr(parity, "check_equal_draws", lambda *_: None)
     monkeypatch.setattr(parity, "_draws", lambda *given: np.ones_like(draws(*given)))
     with pytest.raises(export.ExportError, match="draws are spread otherwise"):
         export.verify(tmp_path / "b")

@@ -601,7 +601,7 @@ def test_rows_that_values_decide_on_are_compared_as_far_as_they_go(near, tmp_pat
     rows = np.random.default_rng(0).normal(size=(40_000, 32)).astype(np.float32)
     reduction = export.Reduction("float16", {"x": rows[np.abs((rows @ weights).sum(axis=1)) < 0.02] if near else rows})
     if near:
-        with pytest.raises(export.ExportError, match=r"output 'y' has shape .*, and that of the model"):
+        with pytest.raises(export.ExportError, match=r"drifts beyond its budget: 'go' changed_share of y"):
             export.save(model, tmp_path / "b", "onnx", reduction=reduction)
     else:
         manifest = export.save(model, tmp_path / "b", "onnx", reduction=reduction)
@@ -659,3 +659,46 @@ def test_models_of_one_batch_size_are_reduced(size, tmp_path):
 def test_rows_in_pairs_are_no_array():
     with pytest.raises(export.ExportError, match="held_out is a tuple of arrays of different shapes: pass arrays by"):
         export.Reduction("int8", held_out=(np.zeros((30, 8)), np.zeros(30)))
+
+
+def test_too_few_rows_for_a_fixed_batch_are_refused(tmp_path):
+    inputs = keras.Input((8,), batch_size=32, name="x")
+    model = keras.Model(inputs, keras.layers.Dense(64)(keras.layers.Dense(64, "relu")(inputs)))
+    rows = np.random.default_rng(0).normal(size=(60, 8)).astype(np.float32)
+    for given in ({"held_out": rows, "calibration": rows[:20]}, {"held_out": rows[:20]}):
+        with pytest.raises(export.ExportError, match="'call' takes 32 rows at once, and there are 20"):
+            export.save(model, tmp_path / "b", "onnx", reduction=export.Reduction("int8", **given))
+
+
+def test_rows_of_a_fixed_batch_with_another_free_axis(tmp_path):
+    inputs = keras.Input(batch_shape=(1, None, 8), name="x")
+    model = keras.Model(inputs, keras.layers.Dense(128)(keras.layers.Dense(128)(inputs)))
+    rows = np.random.default_rng(0).normal(size=(40, 7, 8)).astype(np.float32)
+    manifest = export.save(model, tmp_path / "b", "onnx", reduction=export.Reduction("int8", rows))
+    assert manifest["reduction"]["signatures"]["call"]["held_out"] == ["x"]
+
+
+def test_rows_may_be_codes(tmp_path):
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((32,), name="latent")
+    model = keras.Model(inputs, keras.layers.Dense(64)(keras.layers.Dense(64, "relu")(inputs)))
+    rows = 100 * np.random.default_rng(0).normal(size=(40, 32)).astype(np.float32)
+    manifest = export.save(model, tmp_path / "b", "onnx", reduction=export.Reduction("int8", rows, rows))
+    assert manifest["reduction"]["signatures"]["call"]["held_out"] == ["latent"]
+
+
+def test_distances_need_as_many_samples_as_they_do(tmp_path):
+    model = Weighted(lambda x, w: x @ w, (32, 64))
+    (weights,) = model.matrices
+    count, seed = NamedTensor("n", (), "int64", (1, 16)), NamedTensor("seed", (), "int64", (0, 100))
+
+    def sample(n, seed):
+        noise = tf.random.stateless_normal(tf.stack([n, tf.constant(32, tf.int64)]), tf.stack([seed, 0]))
+        return {"image": tf.reshape(tf.sigmoid(noise @ weights.value), [-1, 8, 8, 1])}
+
+    outputs = (NamedTensor("image", ("n", 8, 8, 1), range=(0.0, 1.0)),)
+    model.signatures = lambda: {"sample": Signature("sample", sample, (count, seed), outputs)}
+    rows = np.random.default_rng(0).random((40, 8, 8, 1), np.float32)
+    manifest = export.save(model, tmp_path / "b", "onnx", reduction=export.Reduction("float16", rows))
+    measures = {figure["measure"] for figure in manifest["reduction"]["signatures"]["sample"]["drift"]}
+    assert measures == {"pixel_difference", "mean_pixel_difference"}

@@ -93,7 +93,7 @@ def test_draws_of_another_spread_are_found_where_those_that_are_compared_agree(b
     path = bundle / "reference.npz"
     with np.load(path) as arrays:
         content = dict(arrays)
-    content["sample/draws"] = 3 * content["sample/draws"]
+    content["sample/others"] = 3 * content["sample/others"]
     np.savez(path, **content)
     manifests.write(bundle, {**manifests.read(bundle), "files": manifests.hashes(bundle)})
     with pytest.raises(export.ExportError, match="'sample' in saved_model: draws are spread otherwise"):
