@@ -98,6 +98,7 @@ INDEPENDENT = {
 DEPENDENT = {
     "one noise": lambda g: g.normal() + np.zeros(ROWS_OF_PART),
     "a walk": lambda g: np.cumsum(g.normal(size=ROWS_OF_PART)),
+    "noise that repeats": lambda g: np.tile(g.normal(size=ROWS_OF_PART // 4), 4),
     "from one to another": lambda g: np.linspace(0, 1, ROWS_OF_PART)[:, None] * g.normal(size=5),
 }
 
