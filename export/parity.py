@@ -60,8 +60,17 @@ def reference(signature: Signature, run: Runner, draw: Runner) -> Reference:
     Raises:
         ExportError: The model takes inputs of no sizes, or does not keep to what its signature declares.
     """
-    cases = accepted(signature, run, list(enumerate(BATCHES)), "the model")
-    return _checked(signature, draw, cases, "the model")
+    where = "the model"
+    cases = _checked(signature, accepted(signature, run, list(enumerate(BATCHES)), where), where)
+    if not (signature.stochastic and _drawn_in_rows(signature)):
+        return Reference(cases)
+    row, many = cases[0][0], draws_inputs(signature, cases[0][0], False)[0]
+    try:
+        draw(**many)
+    except ExportError:
+        return Reference(cases)  # so many rows it does not take, as of a sequence that has a longest
+    others, draws = (_draws(signature, draw, row, own, where) for own in (True, False))
+    return Reference(cases, draws, others if have_seeds(signature) and are_independent(others, draws) else None)
 
 
 def reference_again(signature: Signature, expected: Reference, run: Runner, where: str) -> Reference:
@@ -70,7 +79,12 @@ def reference_again(signature: Signature, expected: Reference, run: Runner, wher
     Raises:
         ExportError: The format does not keep to what the signature declares.
     """
-    return _checked(signature, run, ((inputs, run(**inputs)) for inputs, _ in expected.cases), where)
+    cases = _checked(signature, ((inputs, run(**inputs)) for inputs, _ in expected.cases), where)
+    draws, others = (
+        None if known is None else _draws(signature, run, cases[0][0], own, where)
+        for known, own in ((expected.draws, False), (expected.others, True))
+    )
+    return Reference(cases, draws, others)
 
 
 def accepted(signature: Signature, run: Runner, draws: Sequence[tuple[int, int]], where: str) -> list[Pair]:
@@ -100,20 +114,13 @@ def accepted(signature: Signature, run: Runner, draws: Sequence[tuple[int, int]]
     return pairs(last)
 
 
-def _checked(signature: Signature, draw: Runner, pairs: Iterable[Pair], where: str) -> Reference:
+def _checked(signature: Signature, pairs: Iterable[Pair], where: str) -> list[tuple[Arrays, Arrays]]:
     cases = []
     for inputs, given in pairs:
         outputs = {name: np.asarray(value) for name, value in given.items()}
         check_outputs(signature, outputs, inputs, where)
         cases.append((inputs, outputs))
-    if not (signature.stochastic and _drawn_in_rows(signature)):
-        return Reference(cases)
-    try:
-        others, draws = (_draws(signature, draw, cases[0][0], own, where) for own in (True, False))
-    except ExportError:
-        return Reference(cases)  # so many rows it does not take, as of a sequence that has a longest
-    compared = have_seeds(signature) and are_independent(others, draws)
-    return Reference(cases, draws, others if compared else None)
+    return cases
 
 
 def has_independent_rows(signature: Signature, run: Runner, where: str) -> bool:

@@ -339,6 +339,15 @@ def test_draws_that_go_wrong_in_many_rows_alone_are_found(defect):
         compare(signature, expected, wrong, "onnx")
 
 
+def test_a_model_that_draws_nan_now_and_then_is_refused(tmp_path):
+    def draw(n, seed):
+        noise = tf.random.stateless_uniform([n, 2], tf.stack([seed, 0]))
+        return {"y": tf.where(tf.range(n)[:, None] % 50 == 49, np.nan, noise)}
+
+    with pytest.raises(export.ExportError, match="in the model: output 'y' is not finite"):
+        export.save(Own(Signature("draw", draw, (COUNT, SEED), (NamedTensor("y", ("n", 2)),))), tmp_path / "b")
+
+
 def test_draws_of_the_right_values_for_other_seeds_are_compared_too(tmp_path, monkeypatch):
     """Where what is drawn for equal seeds is not compared, as of reduced files on another processor."""
     from export import parity
