@@ -8,7 +8,8 @@ frechet_increase      relative increase of the Frechet distance between samples 
                       distances differ by beyond twice the standard error of their difference is what counts
 nats                  |mean difference| of bounds on the log-likelihood, nats a row
 rank_correlation      Spearman's, of one number a row: `energy`, `anomaly_score` and `discriminate`
-changed_share         share of whole numbers, such as codes, that are others
+changed_share         share of whole numbers, such as codes, that are others; or of rows that are more or fewer, where
+                      values decide how many there are
 relative_error        root mean square of a - b over the standard deviation of b, of all other outputs
 """
 

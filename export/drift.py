@@ -82,8 +82,9 @@ def measured(signature: Signature, before: Arrays, after: Arrays, budget: Callab
 
 
 def _measured(signature: str, spec: NamedTensor, before: np.ndarray, after: np.ndarray) -> list[dict[str, Any]]:
-    if before.shape != after.shape:  # rows that values decide on
-        return [{"measure": "changed_share", "value": abs(len(after) - len(before)) / max(len(before), 1)}]
+    if before.shape != after.shape:  # values decide how many there are
+        sizes = zip(before.shape, after.shape, strict=True)
+        return [{"measure": "changed_share", "value": max(abs(one - other) / max(one, 1) for one, other in sizes)}]
     if not before.size:
         return []
     if before.dtype.kind != "f":

@@ -61,6 +61,12 @@ def test_a_class_is_the_largest_of_several_numbers():
         assert figure.measure == "relative_error" and figure.value == pytest.approx(2)
 
 
+@pytest.mark.parametrize(("shape", "share"), [((9, 4), 0.1), ((10, 5), 0.25), ((0, 4), 1.0)])
+def test_other_sizes_are_a_drift(shape, share):
+    spec = NamedTensor("kept", ("rows", "columns"))
+    assert drift(spec, np.zeros((10, 4)), np.zeros(shape))["changed_share"].value == pytest.approx(share)
+
+
 def test_of_nothing_nothing_drifts():
     signature = Signature("detect", lambda **_: {}, (), (NamedTensor("box", ("kept", 4)),))
     assert measured(signature, {"box": np.zeros((0, 4))}, {"box": np.zeros((0, 4))}, lambda _: 0.1) == []
