@@ -52,6 +52,7 @@ from export.ops.elementwise import (
 )
 from export.ops.indexing import (
     bucketize,
+    dynamic_update_slice,
     invert_permutation,
     one_hot,
     scatter_nd,
@@ -241,6 +242,7 @@ _HANDLERS: dict[str, Handler] = {
     "UnsortedSegmentProd": unsorted_segment_prod,
     "UnsortedSegmentSum": unsorted_segment_sum,
     "Xdivy": xdivy,
+    "XlaDynamicUpdateSlice": dynamic_update_slice,
     "Xlog1py": xlog1py,
     "Xlogy": xlogy,
 }

@@ -83,6 +83,19 @@ def one_hot(graph: Any, node: Any) -> None:
     build.replace(hot)
 
 
+def dynamic_update_slice(graph: Any, node: Any) -> None:
+    """XlaDynamicUpdateSlice (x, update, begin): x with the update in it, moved to where all of it lies in x."""
+    build = Builder(graph, node)
+    x, update, begin = build.inputs
+    room = build.op("Sub", build.op("Shape", x), build.op("Shape", update))
+    begin = build.op("Max", build.cast(begin, TensorProto.INT64), build.constant(0, np.int64))
+    begin = build.op("Min", begin, room)
+    pads = build.op("Concat", begin, build.op("Sub", room, begin), axis=0)
+    ones = build.op("Expand", build.constant(1, np.int32), build.op("Shape", update))
+    is_new = build.cast(build.op("Pad", ones, pads), TensorProto.BOOL)
+    build.replace(build.op("Where", is_new, build.op("Pad", update, pads), x))
+
+
 def bucketize(graph: Any, node: Any) -> None:
     """Bucketize: how many of the boundaries, which are float32, each value is not below."""
     build = Builder(graph, node)

@@ -1,5 +1,6 @@
 """Values taken from places, put to them, and sorted."""
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -101,6 +102,13 @@ CASES = [
             ("of integers", (), ("int32", "int64")),
         )
     ),
+    Case(
+        "XlaDynamicUpdateSlice",
+        keras.ops.slice_update,
+        [THREE, Input((3,), -2, 6, dtype="int32"), Input((1, 2, 3))],
+        dtypes=("float32", "float64", "int32", "int64"),
+    ),
+    Case("XlaDynamicUpdateSlice", keras.ops.slice_update, [THREE, Input((3,), dtype="int32"), THREE], "of the whole"),
     Case("InvertPermutation", lambda x: tf.math.invert_permutation(tf.argsort(x)), [Input(("batch",))]),
     Case("Where", lambda x: tf.where(x > 0), [THREE]),
     Case("Select", lambda x: tf.raw_ops.Select(condition=x > 0, x=x, y=-x), [THREE]),
