@@ -31,7 +31,7 @@ def bundle_card(manifest: Mapping[str, Any], signatures: Mapping[str, Signature]
         "A difference is |a - b| / (s + |b|), the largest over all elements at two batch sizes, between a format and "
         "the Keras model; s is the largest |b|, but from 0.02 to 1.\n\n"
         f"{reduced_card.section(reduction) if reduction else ''}"
-        f'## Use\n\n```python\nimport export\n\nbundle = export.load(".")\n{_example(signatures)}\n```\n'
+        f"## Use\n\n```python\n{_example(signatures, manifest['parity'])}\n```\n"
     )
 
 
@@ -55,9 +55,19 @@ def _text(spec: NamedTensor) -> str:
     return f"`{spec.name}` {spec.dtype} [{shape}]"
 
 
-def _example(signatures: Mapping[str, Signature]) -> str:
-    if "sample" in signatures:
+def _example(signatures: Mapping[str, Signature], parity: Mapping[str, Mapping[str, float]]) -> str:
+    """Returns Python that uses what a bundle holds, by ONNX Runtime where it can."""
+    in_onnx = {name: signature for name, signature in signatures.items() if "onnx" in parity[name]}
+    name, signature = next(iter((in_onnx or signatures).items()))
+    if not in_onnx:
+        load = f'import tensorflow as tf\n\n{name} = tf.saved_model.load("saved_model").signatures[{name!r}]'
+        return f"{load}\noutputs = {name}({_given(signature)})"
+    load = 'import export\n\nbundle = export.load(".")'
+    if "sample" in in_onnx:
         label = ", label=1" if any(spec.name == "label" for spec in signatures["sample"].inputs) else ""
-        return f"images = bundle.sample(16, seed=0{label})"
-    name, signature = next(iter(signatures.items()))
-    return f"outputs = bundle.run({name!r}, {', '.join(f'{spec.name}=...' for spec in signature.inputs)})"
+        return f"{load}\nimages = bundle.sample(16, seed=0{label})"
+    return f"{load}\noutputs = bundle.run({name!r}, {_given(signature)})"
+
+
+def _given(signature: Signature) -> str:
+    return ", ".join(f"{spec.name}=..." for spec in signature.inputs)

@@ -1,15 +1,19 @@
 """Signatures as graphs of tf2onnx: traced, frozen and converted op by op, before any pass."""
 
+import collections
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import onnx
 import tensorflow as tf
 from tf2onnx import tf_loader
+from tf2onnx.tf_utils import TF_TO_ONNX_DTYPE
 from tf2onnx.tfonnx import process_tf_graph
 
 from export.branches import give_shapes
 from export.dilations import keep_apart
 from export.errors import ExportError, first_line
+from export.loops import decided_by_data, in_reverse
 from export.obstacles import (
     Layers,
     NotExportable,
@@ -17,15 +21,18 @@ from export.obstacles import (
     Refusal,
     backwards,
     collected_errors,
+    cut_short,
     obstacles_of,
     other_dtype,
     refused_graph,
-    too_coarse,
     unfrozen,
+    unsupported_dtype,
 )
 from export.ops import handlers
 from export.tracing import traced
 from zoo.signature import Signature
+
+_DTYPES = TF_TO_ONNX_DTYPE.keys() - {tf.bfloat16.as_datatype_enum}
 
 
 def concrete_function(signature: Signature, layers: Layers) -> Any:
@@ -83,12 +90,15 @@ def graph_of(signature: Signature, concrete: Any, layers: Layers, opset: int) ->
             frozen = tf_loader.from_function(concrete, inputs, outputs)
         except (ValueError, tf.errors.OpError) as error:  # what it has compiled as a whole, and it must take apart
             return None, [unfrozen(signature, first_line(error), layers)]
-        in_bfloat16 = list(_in_bfloat16(frozen))
-        if in_bfloat16:
-            return None, [too_coarse(signature, in_bfloat16, layers)]
-        in_reverse = list(_in_reverse(frozen))
-        if in_reverse:
-            return None, [backwards(signature, in_reverse, layers)]
+        without = _of_unsupported_dtypes(frozen)
+        if without:
+            return None, [unsupported_dtype(signature, dtype, nodes, layers) for dtype, nodes in without.items()]
+        filled = list(in_reverse(frozen))
+        if filled:
+            return None, [backwards(signature, filled, layers)]
+        filled = list(decided_by_data(frozen))
+        if filled:
+            return None, [cut_short(signature, filled, layers)]
         keep_apart(frozen)
         tf_graph = _with_shapes(frozen, concrete.graph)
         if give_shapes(frozen, tf_graph):
@@ -111,23 +121,18 @@ def graph_of(signature: Signature, concrete: Any, layers: Layers, opset: int) ->
     return graph, obstacles_of(signature, errors, refused, _nodes_of(graph), layers)
 
 
-def _in_bfloat16(graph: Any) -> Iterator[str]:
-    """Yields the names of nodes that have anything to do with bfloat16, which tf2onnx takes for float16."""
+def _of_unsupported_dtypes(graph: Any) -> dict[str, list[str]]:
+    """Returns the names of nodes that have to do with dtypes that tf2onnx does not know, or bfloat16, by dtype.
+
+    It takes bfloat16 for float16.
+    """
+    found = collections.defaultdict(list)
     functions = (function.node_def for function in graph.library.function)
     for node in (node for nodes in (graph.node, *functions) for node in nodes):
-        kinds = (kind for attribute in node.attr.values() for kind in (attribute.type, *attribute.list.type))
-        if tf.bfloat16.as_datatype_enum in kinds:
-            yield node.name
-
-
-def _in_reverse(graph: Any) -> Iterator[str]:
-    """Yields the names of nodes in bodies of loops that put a value to a place that is counted down."""
-    for function in graph.library.function:
-        given = set(function.ret.values())  # to the next turn
-        counted = {node.input[0] for node in function.node_def if node.op == "Sub" and f"{node.name}:z:0" in given}
-        for node in function.node_def:
-            if node.op == "TensorListSetItem" and node.input[1] in counted:
-                yield node.name
+        kinds = {kind for attribute in node.attr.values() for kind in (attribute.type, *attribute.list.type) if kind}
+        for kind in kinds - _DTYPES:
+            found[tf.dtypes.as_dtype(kind).name].append(node.name)
+    return found
 
 
 def _with_shapes(frozen: Any, known: tf.Graph) -> tf.Graph:
@@ -170,5 +175,7 @@ def _adapted(handler: Callable[[Any, Any], None], refused: list[Refusal]) -> Cal
         except Exception as error:  # of a handler that a user registered, whatever it is
             refused.append((op, name, f"its handler fails with {error!r}"))
             raise
+        if node.type == op and graph.get_node_by_name(name) is node and not onnx.defs.has(op):
+            refused.append((op, name, "its handler leaves it in the graph, where it is to replace it: see docs/ops.md"))
 
     return handle

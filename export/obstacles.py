@@ -169,11 +169,11 @@ def other_dtype(signature: Signature, name: str, dtype: str, declared: str) -> O
     return Obstacle(signature.name, f"Output '{name}'", (), (), f"is {dtype}, declared is {declared}", OTHER_DTYPE)
 
 
-def too_coarse(signature: Signature, nodes: list[str], layers: Layers) -> Obstacle:
-    """Returns what it is to a signature that nodes compute in bfloat16."""
+def unsupported_dtype(signature: Signature, dtype: str, nodes: list[str], layers: Layers) -> Obstacle:
+    """Returns what it is to a signature that nodes compute in a dtype that cannot be had."""
     return Obstacle(
         signature.name,
-        "bfloat16",
+        dtype,
         layers_of(nodes, layers),
         tuple(nodes),
         "has no ops in ONNX Runtime on CPUs",
@@ -190,6 +190,19 @@ def backwards(signature: Signature, nodes: list[str], layers: Layers) -> Obstacl
         tuple(nodes),
         "fills a result from its end, and ONNX's loops fill theirs from the start",
         "Reverse what it reads and what it gives (tf.reverse) in place of reverse=True.",
+    )
+
+
+def cut_short(signature: Signature, nodes: list[str], layers: Layers) -> Obstacle:
+    """Returns what it is to a signature that values decide how far, or where, loops fill what they make."""
+    return Obstacle(
+        signature.name,
+        "A loop",
+        layers_of(nodes, layers),
+        tuple(nodes),
+        "fills an array up to a turn, or at places, that depend on values, and ONNX's loops add an entry each turn",
+        "Give the array as many entries as there are turns, tf.TensorArray(dtype, 0, dynamic_size=True), or take as "
+        "many turns as sizes tell, and keep the state of the last that counts (tf.where).",
     )
 
 

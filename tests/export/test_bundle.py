@@ -398,6 +398,13 @@ def test_a_model_that_cannot_sample_yet_is_exported_with_a_warning(tmp_path, cli
     assert "warning: The bundle has encode, decode, reconstruct alone" in said
 
 
+def test_the_card_of_a_bundle_without_onnx_loads_its_saved_model(small_vae, tmp_path):
+    export.save(small_vae, tmp_path / "bundle", "saved_model", signatures=["decode"])
+    assert (
+        "tf.saved_model.load(\"saved_model\").signatures['decode']\n" in (tmp_path / "bundle" / "card.md").read_text()
+    )
+
+
 def test_the_card_of_a_conditional_model_asks_for_a_label(tmp_path):
     export.save(MODELS["ConditionalVAE"](), tmp_path / "bundle", "onnx")
     assert "bundle.sample(16, seed=0, label=1)" in (tmp_path / "bundle" / "card.md").read_text()

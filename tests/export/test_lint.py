@@ -326,6 +326,111 @@ def test_loops_that_fill_their_result_from_its_end_are_named(tmp_path):
     export.save(keras.Sequential([keras.Input((5, 2)), Scanned(False)]), tmp_path / "bundle")
 
 
+class Collected(keras.layers.Layer):
+    """Collects what a loop makes in an array."""
+
+    def __init__(self, collect, **options):
+        super().__init__(**options)
+        self.collect = collect
+
+    def call(self, x):
+        return self.collect(x)
+
+    def compute_output_shape(self, shape):
+        return shape
+
+
+def _array(length, **options):
+    return tf.TensorArray(tf.float32, length, element_shape=(None, 5), **options)
+
+
+def _until_small(x, length=4, **options):
+    def step(i, state, found):
+        state = tf.tanh(state * 0.3)
+        return i + 1, state, found.write(i, state)
+
+    def goes_on(i, state, _):
+        return (i < 4) & (tf.reduce_max(tf.abs(state)) > 0.01)
+
+    return tf.reduce_mean(tf.while_loop(goes_on, step, (0, x, _array(length, **options)))[2].stack(), 0)
+
+
+def _where_accepted(x):
+    def step(i, place, found):
+        return i + 1, place + tf.cast(tf.reduce_sum(x) > -50, tf.int32), found.write(place, x * tf.cast(i, tf.float32))
+
+    return tf.reduce_mean(tf.while_loop(lambda i, *_: i < 4, step, (0, 0, _array(4)))[2].stack(), 0)
+
+
+def _as_many_as_rows_count(x):
+    """In a loop in a loop, where the outer one knows how often the inner one turns."""
+
+    def inner(turns, start):
+        found = tf.while_loop(lambda i, _: i < turns, lambda i, found: (i + 1, found.write(i, x)), (0, _array(4)))
+        return tf.reduce_sum(found[1].stack(), 0) + start
+
+    turns = tf.cast(tf.reduce_sum(tf.sign(x)) > -50, tf.int32) + 3
+    return tf.while_loop(lambda i, *_: i < 2, lambda i, y: (i + 1, inner(turns, y)), (0, x))[1]
+
+
+@pytest.mark.parametrize("collect", [_until_small, _where_accepted, _as_many_as_rows_count])
+def test_loops_that_fill_arrays_as_data_decide_are_named(collect):
+    """For most values all turns are taken, and no check would find what is wrong for the others."""
+    (found,) = export.check_exportable(keras.Sequential([keras.Input((5,)), Collected(collect, name="early")]))
+    assert (found.op, found.layers) == ("A loop", ("early",))
+    assert "dynamic_size=True" in found.remedy
+
+
+def _grown(x):
+    return _until_small(x, 0, dynamic_size=True)
+
+
+@tf.function
+def _by_range(x):
+    found = _array(3)
+    for i in tf.range(2, 5):
+        found = found.write(i - 2, x * tf.cast(i, tf.float32))
+    return tf.reduce_mean(found.stack(), 0)
+
+
+def _as_long_as_the_array(x):
+    turns = tf.cast(tf.reduce_max(x) > -50, tf.int32) + 3
+    found = tf.while_loop(lambda i, _: i < turns, lambda i, found: (i + 1, found.write(i, x)), (0, _array(turns)))
+    return tf.reduce_sum(found[1].stack(), 0)
+
+
+def _as_the_batch(x):
+    def inner(row):
+        rows = tf.TensorArray(tf.float32, tf.shape(x)[0], element_shape=(5,))
+        found = tf.while_loop(lambda i, _: i < tf.shape(x)[0], lambda i, found: (i + 1, found.write(i, row)), (0, rows))
+        return tf.reduce_sum(found[1].stack(), 0)
+
+    return tf.map_fn(inner, x)
+
+
+@pytest.mark.parametrize("collect", [_grown, _by_range, _as_long_as_the_array, _as_the_batch])
+def test_loops_that_fill_arrays_as_sizes_decide_are_exported(collect, tmp_path):
+    model = keras.Sequential([keras.Input((5,), name="x"), Collected(collect)])
+    export.save(model, tmp_path / "bundle", "onnx")
+    for scale in (1.0, 0.1, 0.05):  # loops that look at values end at other turns
+        rows = np.float32(scale * np.linspace(-1, 1, 15).reshape(3, 5))
+        found = export.load(tmp_path / "bundle").run("call", x=rows)["output"]
+        np.testing.assert_allclose(found, model.predict(rows, verbose=0), rtol=1e-5, atol=1e-7)
+
+
+def test_dtypes_that_have_no_ops_are_named():
+    model = keras.Sequential([keras.Input((16,)), keras.layers.Dense(8, name="small")])
+    model.quantize("float8")
+    (found,) = [each for each in export.check_exportable(model) if each.op == "float8_e4m3fn"]
+    assert found.layers == ("small",) and "Compute in float32" in found.remedy
+
+
+def test_a_handler_that_forgets_to_replace_the_node_is_named(monkeypatch):
+    monkeypatch.setitem(handlers._HANDLERS, "Erfc", Builder)
+    (found,) = export.check_exportable(keras.Sequential([keras.Input((4,)), keras.layers.Activation(tf.math.erfc)]))
+    assert found.op == "Erfc" and "its handler leaves it in the graph" in found.reason
+
+
 @pytest.mark.parametrize("opset", [18.0, np.int64(18)])
 def test_opsets_are_integers(opset, small_vae, tmp_path):
     with pytest.raises(export.ExportError, match="expected an integer from 13"):
