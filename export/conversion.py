@@ -11,7 +11,7 @@ from tf2onnx.tf_utils import TF_TO_ONNX_DTYPE
 from tf2onnx.tfonnx import process_tf_graph
 
 from export.branches import give_shapes
-from export.dilations import keep_apart
+from export.dilations import keep_apart, pad_before
 from export.errors import ExportError, first_line
 from export.loops import decided_by_data, in_reverse
 from export.obstacles import (
@@ -99,6 +99,7 @@ def graph_of(signature: Signature, concrete: Any, layers: Layers, opset: int) ->
         filled = list(decided_by_data(frozen))
         if filled:
             return None, [cut_short(signature, filled, layers)]
+        pad_before(frozen)
         keep_apart(frozen)
         tf_graph = _with_shapes(frozen, concrete.graph)
         if give_shapes(frozen, tf_graph):

@@ -1,8 +1,62 @@
-"""Dilated convolutions as TensorFlow writes them in one dimension: space to batch, convolution, batch to space."""
+"""Dilated convolutions as TensorFlow writes them where it must: space to batch, convolution, batch to space."""
 
 import collections
 from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+_CONVOLUTIONS = ("Conv2D", "DepthwiseConv2dNative")
+
+
+def pad_before(graph: Any) -> None:
+    """Writes those of free sizes that keep the size as a border and one without, which tf2onnx joins to one op.
+
+    Space to batch pads for the border, and up to a multiple of the dilation; batch to space crops the latter.
+
+    Args:
+        graph: TensorFlow's GraphDef, which is changed.
+    """
+    by_name = {node.name: node for node in graph.node}
+    for node in [node for node in graph.node if node.op == "BatchToSpaceND"]:
+        between = [by_name[name] for name in _convolution(by_name, node)]
+        split = by_name.get(_source(between[-1].input[0])) if between else None
+        if split is None or split.op != "SpaceToBatchND" or split.input[1:] == node.input[1:]:
+            continue
+        border = _border(by_name, between, split)
+        if border is None:
+            continue
+        sizes = graph.node.add(name=f"{split.name}/border", op="Const")
+        sizes.attr["dtype"].type = tf.int32.as_datatype_enum
+        sizes.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(border, tf.int32))
+        padded = graph.node.add(name=f"{split.name}/padded", op="Pad", input=[split.input[0], sizes.name])
+        padded.attr["T"].CopyFrom(split.attr["T"])
+        padded.attr["Tpaddings"].type = tf.int32.as_datatype_enum
+        split.input[0], split.input[2] = padded.name, node.input[2]
+
+
+def _border(by_name: dict[str, Any], between: Sequence[Any], split: Any) -> np.ndarray | None:
+    """Returns how far each axis is padded before and after, [axes, 2]; nothing where that is not known to be all."""
+    kernels = [by_name[_source(each.input[1])] for each in between if each.op in _CONVOLUTIONS]
+    dilation, paddings = (by_name[_source(name)] for name in split.input[1:])
+    if [each.op for each in (*kernels, dilation)] != ["Const", "Const"] or paddings.op == "Const":
+        return None
+    dilation, kernel = (tf.make_ndarray(each.attr["value"].tensor) for each in (dilation, kernels[0]))
+    total = (np.array(kernel.shape[2 - len(dilation) : 2]) - 1) * dilation
+    before = total // 2
+    if list(before) != _starts(by_name, paddings):
+        return None
+    return np.pad(np.stack([before, total - before], -1), [(1, 1), (0, 0)])
+
+
+def _starts(by_name: dict[str, Any], paddings: Any) -> list[int]:
+    """Returns how much is put before each axis, where each axis has a constant before and else after."""
+    if paddings.op in ("ExpandDims", "Pack"):
+        axes = [by_name[_source(name)] for name in paddings.input if by_name[_source(name)].op == "Pack"]
+        starts = [by_name[_source(axis.input[0])] for axis in axes]
+        return [int(tf.make_ndarray(start.attr["value"].tensor)) for start in starts if start.op == "Const"]
+    return []
 
 
 def keep_apart(graph: Any) -> None:
@@ -39,7 +93,7 @@ def _separate(nodes: Any, output: str) -> None:
 def _convolution(by_name: dict[str, Any], node: Any) -> Sequence[str]:
     """Returns the names of the nodes between batch to space and space to batch."""
     found = []
-    while (name := _source(node.input[0])) in by_name and by_name[name].op in ("Squeeze", "Conv2D", "ExpandDims"):
+    while (name := _source(node.input[0])) in by_name and by_name[name].op in (*_CONVOLUTIONS, "Squeeze", "ExpandDims"):
         found.append(name)
         node = by_name[name]
     return found

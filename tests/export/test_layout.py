@@ -163,6 +163,28 @@ def test_gradients_keep_the_order_too():
     assert ops.count("ConvTranspose") == 1  # that of stride 1 is a convolution
 
 
+@pytest.mark.parametrize(
+    "shape, layer",
+    [
+        ((None, None, 3), lambda: convolution(4, dilation_rate=3)),
+        ((None, 7, 3), lambda: convolution(4, (2, 5), dilation_rate=(4, 2))),
+        ((None, None, 3), lambda: keras.layers.DepthwiseConv2D(4, padding="same", dilation_rate=2)),
+        ((None, 3), lambda: keras.layers.Conv1D(4, 3, padding="same", dilation_rate=2)),
+    ],
+)
+def test_dilated_convolutions_of_free_sizes_are_one_op(shape, layer, tmp_path):
+    """TensorFlow writes them as space to batch, convolution and batch to space."""
+    model = keras.Sequential([keras.Input(shape, name="x"), layer()])
+    export.save(model, tmp_path / "bundle", "onnx")
+    nodes = [node.op_type for node in onnx_package.load(tmp_path / "bundle/onnx/call.onnx").graph.node]
+    assert nodes.count("Conv") == 1 and nodes.count("Transpose") <= 2 and len(nodes) <= 6
+    bundle = export.load(tmp_path / "bundle")
+    for size in (2, 5, 9, 16):
+        sizes = [size + axis if free is None else free for axis, free in enumerate(shape)]
+        x = np.random.default_rng(size).normal(size=(2, *sizes)).astype(np.float32)
+        np.testing.assert_allclose(bundle.run("call", x=x)["output"], model.predict(x, verbose=0), atol=1e-5)
+
+
 def test_an_output_with_channels_first_behind_branches_that_join(tmp_path):
     """tf2onnx's own pass would take it out with the transposes that it moves."""
     images = keras.Input((16, 16, 3))
