@@ -142,6 +142,8 @@ def _spec(tensor: Any, name: str) -> NamedTensor:
     axes = ["batch", *(f"{name}_axis_{index}" for index in range(1, len(tensor.shape)))][: len(tensor.shape)]
     shape = tuple(axis if size is None else size for axis, size in zip(axes, tensor.shape, strict=True))
     dtype = keras.backend.standardize_dtype(tensor.dtype)
+    if 0 in shape:
+        raise ExportError(f"tensor '{name}' has shape {tuple(tensor.shape)}: it holds nothing. Leave it out.")
     if dtype == "string":
         raise ExportError(f"tensor '{name}' holds strings, which a bundle cannot. Export the part behind the lookup.")
     if dtype == "bfloat16":

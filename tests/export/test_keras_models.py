@@ -526,6 +526,7 @@ def test_formats_are_those_that_signatures_are_for(tmp_path):
 
 
 REFUSED = {
+    "an output of no size": (lambda: Model(x := Input((3,)), x[:, :0]), "holds nothing. Leave it out"),
     "numbers that NumPy has not": (
         lambda: Model(x := Input((3,), dtype="bfloat16", name="x"), ops.cast(x, "float32")),
         "tensor 'x' is bfloat16, which NumPy does not have. Cast",
