@@ -13,7 +13,7 @@ from tf2onnx.tfonnx import process_tf_graph
 from export.branches import give_shapes
 from export.dilations import keep_apart, pad_before
 from export.errors import ExportError, first_line
-from export.loops import decided_by_data, in_reverse
+from export.loops import in_reverse, keep_lengths, placed_by_data
 from export.obstacles import (
     Layers,
     NotExportable,
@@ -21,7 +21,7 @@ from export.obstacles import (
     Refusal,
     backwards,
     collected_errors,
-    cut_short,
+    misplaced,
     obstacles_of,
     other_dtype,
     refused_graph,
@@ -96,9 +96,10 @@ def graph_of(signature: Signature, concrete: Any, layers: Layers, opset: int) ->
         filled = list(in_reverse(frozen))
         if filled:
             return None, [backwards(signature, filled, layers)]
-        filled = list(decided_by_data(frozen))
+        filled = list(placed_by_data(frozen))
         if filled:
-            return None, [cut_short(signature, filled, layers)]
+            return None, [misplaced(signature, filled, layers)]
+        keep_lengths(frozen)
         pad_before(frozen)
         keep_apart(frozen)
         tf_graph = _with_shapes(frozen, concrete.graph)

@@ -24,7 +24,7 @@ def pad_before(graph: Any) -> None:
         split = by_name.get(_source(between[-1].input[0])) if between else None
         if split is None or split.op != "SpaceToBatchND" or split.input[1:] == node.input[1:]:
             continue
-        border = _border(by_name, between, split)
+        border = _border(by_name, between, split, node)
         if border is None:
             continue
         sizes = graph.node.add(name=f"{split.name}/border", op="Const")
@@ -36,27 +36,38 @@ def pad_before(graph: Any) -> None:
         split.input[0], split.input[2] = padded.name, node.input[2]
 
 
-def _border(by_name: dict[str, Any], between: Sequence[Any], split: Any) -> np.ndarray | None:
+def _border(by_name: dict[str, Any], between: Sequence[Any], split: Any, joined: Any) -> np.ndarray | None:
     """Returns how far each axis is padded before and after, [axes, 2]; nothing where that is not known to be all."""
     kernels = [by_name[_source(each.input[1])] for each in between if each.op in _CONVOLUTIONS]
     dilation, paddings = (by_name[_source(name)] for name in split.input[1:])
-    if [each.op for each in (*kernels, dilation)] != ["Const", "Const"] or paddings.op == "Const":
+    if [each.op for each in (*kernels, dilation)] != ["Const", "Const"]:
         return None
-    dilation, kernel = (tf.make_ndarray(each.attr["value"].tensor) for each in (dilation, kernels[0]))
+    dilation, kernel = (_known(each) for each in (dilation, kernels[0]))
+    if len(dilation) > 2:  # with channels first
+        return None
     total = (np.array(kernel.shape[2 - len(dilation) : 2]) - 1) * dilation
     before = total // 2
-    if list(before) != _starts(by_name, paddings):
+    crops = by_name[_source(joined.input[2])]
+    if _ends(by_name, paddings) != [[*before], [*(total - before)]] or _ends(by_name, crops)[0] != [0] * len(before):
         return None
     return np.pad(np.stack([before, total - before], -1), [(1, 1), (0, 0)])
 
 
-def _starts(by_name: dict[str, Any], paddings: Any) -> list[int]:
-    """Returns how much is put before each axis, where each axis has a constant before and else after."""
-    if paddings.op in ("ExpandDims", "Pack"):
-        axes = [by_name[_source(name)] for name in paddings.input if by_name[_source(name)].op == "Pack"]
-        starts = [by_name[_source(axis.input[0])] for axis in axes]
-        return [int(tf.make_ndarray(start.attr["value"].tensor)) for start in starts if start.op == "Const"]
-    return []
+def _ends(by_name: dict[str, Any], paddings: Any) -> list[list[int]]:
+    """Returns what is known to be put before and after each axis, beside what depends on its size."""
+    inputs = [by_name[_source(name)] for name in paddings.input] if paddings.op in ("ExpandDims", "Pack") else []
+    axes = [[by_name[_source(name)] for name in each.input] for each in inputs if each.op == "Pack"]
+    starts = [int(_known(start)) for start, _ in axes if start.op == "Const"]
+    after = []
+    for _, end in axes:
+        padded = by_name[_source(end.input[0])] if end.op == "StridedSlice" else end
+        parts = [by_name[_source(name)] for name in padded.input] if padded.op == "AddV2" else []
+        after += [_known(part) for part in parts if part.op == "Const"]
+    return [starts, [int(value[axis]) for axis, value in enumerate(after) if value.shape == (len(axes),)]]
+
+
+def _known(node: Any) -> np.ndarray:
+    return tf.make_ndarray(node.attr["value"].tensor)
 
 
 def keep_apart(graph: Any) -> None:

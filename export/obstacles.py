@@ -193,16 +193,16 @@ def backwards(signature: Signature, nodes: list[str], layers: Layers) -> Obstacl
     )
 
 
-def cut_short(signature: Signature, nodes: list[str], layers: Layers) -> Obstacle:
-    """Returns what it is to a signature that values decide how far, or where, loops fill what they make."""
+def misplaced(signature: Signature, nodes: list[str], layers: Layers) -> Obstacle:
+    """Returns what it is to a signature that values decide where loops put what they make."""
     return Obstacle(
         signature.name,
         "A loop",
         layers_of(nodes, layers),
         tuple(nodes),
-        "fills an array up to a turn, or at places, that depend on values, and ONNX's loops add an entry each turn",
-        "Give the array as many entries as there are turns, tf.TensorArray(dtype, 0, dynamic_size=True), or take as "
-        "many turns as sizes tell, and keep the state of the last that counts (tf.where).",
+        "puts entries of an array to places that depend on values, and ONNX's loops add an entry each turn",
+        "Write one each turn, to the place that counts the turns from 0, and choose among them after the loop; or keep "
+        "a tensor in place of the array (tf.tensor_scatter_nd_update).",
     )
 
 

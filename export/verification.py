@@ -44,7 +44,8 @@ def read_reference(path: Path) -> dict[str, Reference]:
     cases: dict[str, dict[int, tuple[Arrays, Arrays]]] = {}
     with np.load(path, allow_pickle=False) as arrays:
         draws, others = (
-            {key.split("/")[0]: arrays[key] for key in arrays if key.endswith(f"/{name}")} for name in (_DRAWS, _OTHERS)
+            {key.removesuffix(f"/{name}"): arrays[key] for key in arrays if key.split("/")[1:] == [name]}
+            for name in (_DRAWS, _OTHERS)
         )
         for key in arrays:
             if key.count("/") == 3:

@@ -26,6 +26,7 @@ from export.ops.activations import (
     sqrt_grad,
     tanh_grad,
 )
+from export.ops.arrays import identity_n
 from export.ops.bits import bitcast, left_shift, right_shift
 from export.ops.convolution import depthwise_gradient, transposed_convolution
 from export.ops.cumulative import cumprod, cumulative_logsumexp
@@ -154,6 +155,7 @@ _HANDLERS: dict[str, Handler] = {
     "FloorMod": floor_mod,
     "Greater": compare,
     "GreaterEqual": compare,
+    "IdentityN": identity_n,
     "Inv": reciprocal,
     "InvGrad": reciprocal_grad,
     "InvertPermutation": invert_permutation,

@@ -87,13 +87,20 @@ def dynamic_update_slice(graph: Any, node: Any) -> None:
     """XlaDynamicUpdateSlice (x, update, begin): x with the update in it, moved to where all of it lies in x."""
     build = Builder(graph, node)
     x, update, begin = build.inputs
+    if graph.get_shape(node.input[0]) == []:
+        build.replace(update)
+        return
+    is_bool = build.dtype == bool
+    if is_bool:  # of which ONNX Runtime pads and chooses none
+        x, update = (build.cast(each, TensorProto.UINT8) for each in (x, update))
     room = build.op("Sub", build.op("Shape", x), build.op("Shape", update))
     begin = build.op("Max", build.cast(begin, TensorProto.INT64), build.constant(0, np.int64))
     begin = build.op("Min", begin, room)
     pads = build.op("Concat", begin, build.op("Sub", room, begin), axis=0)
     ones = build.op("Expand", build.constant(1, np.int32), build.op("Shape", update))
     is_new = build.cast(build.op("Pad", ones, pads), TensorProto.BOOL)
-    build.replace(build.op("Where", is_new, build.op("Pad", update, pads), x))
+    found = build.op("Where", is_new, build.op("Pad", update, pads), x)
+    build.replace(build.cast(found, TensorProto.BOOL) if is_bool else found)
 
 
 def bucketize(graph: Any, node: Any) -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 
+import keras
 import numpy as np
 import onnx
 import pytest
@@ -233,3 +234,9 @@ def test_a_manifest_that_says_anything_is_no_python_error(bundle):
         manifests.write(bundle, altered)
         with pytest.raises(export.ExportError):
             export.verify(bundle)
+
+
+def test_tensors_may_be_called_as_what_is_kept_of_draws(tmp_path):
+    x = keras.Input((3,), name="draws")
+    export.save(keras.Model(x, {"others": keras.layers.Dense(2)(x)}), tmp_path / "bundle", "onnx")
+    export.verify(tmp_path / "bundle")

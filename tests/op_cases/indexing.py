@@ -109,6 +109,12 @@ CASES = [
         dtypes=("float32", "float64", "int32", "int64"),
     ),
     Case("XlaDynamicUpdateSlice", keras.ops.slice_update, [THREE, Input((3,), dtype="int32"), THREE], "of the whole"),
+    Case(
+        "XlaDynamicUpdateSlice",
+        lambda x, begin, y: keras.ops.slice_update(x > 0, begin, y > 0),
+        [THREE, Input((3,), -2, 6, dtype="int32"), Input((1, 2, 3))],
+        "of booleans",
+    ),
     Case("InvertPermutation", lambda x: tf.math.invert_permutation(tf.argsort(x)), [Input(("batch",))]),
     Case("Where", lambda x: tf.where(x > 0), [THREE]),
     Case("Select", lambda x: tf.raw_ops.Select(condition=x > 0, x=x, y=-x), [THREE]),
