@@ -28,7 +28,8 @@ def main(units: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         export.save(model, Path(folder, "bundle"), "onnx")
     taken = peak() - before
-    print(f"weights {weights:.3f} GiB, peak {peak():.2f} GiB, {before:.2f} before: {taken / weights:.1f} times the weights")
+    ratio = taken / weights
+    print(f"weights {weights:.3f} GiB, peak {peak():.2f} GiB, {before:.2f} before: {ratio:.1f} times the weights")
 
 
 if __name__ == "__main__":
