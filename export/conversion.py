@@ -13,7 +13,7 @@ from tf2onnx.tfonnx import process_tf_graph
 from export.branches import give_shapes
 from export.dilations import keep_apart, pad_before
 from export.errors import ExportError, first_line
-from export.loops import in_reverse, keep_lengths, placed_by_data
+from export.loops import in_reverse, keep_lengths, placed_by_data, read_one_by_one
 from export.obstacles import (
     Layers,
     NotExportable,
@@ -24,6 +24,7 @@ from export.obstacles import (
     misplaced,
     obstacles_of,
     other_dtype,
+    read_unfilled,
     refused_graph,
     unfrozen,
     unsupported_dtype,
@@ -99,6 +100,9 @@ def graph_of(signature: Signature, concrete: Any, layers: Layers, opset: int) ->
         filled = list(placed_by_data(frozen))
         if filled:
             return None, [misplaced(signature, filled, layers)]
+        read = list(read_one_by_one(frozen))
+        if read:
+            return None, [read_unfilled(signature, read, layers)]
         keep_lengths(frozen)
         pad_before(frozen)
         keep_apart(frozen)

@@ -4,6 +4,8 @@ So an entry has to go to the next place, and what a loop that ends early leaves 
 """
 
 import collections
+import dataclasses
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +15,43 @@ IN_FULL, LAST_ALONE = "_in_full", "_last_alone"  # attributes of what is put beh
 _LOOPS = ("StatelessWhile", "While")
 _BRANCHES = ("Case", "If", "StatelessCase", "StatelessIf")
 _SIZES = ("Rank", "Shape", "ShapeN", "Size")
+# Which of the inputs of an op say how large its outputs are; and ops of which all inputs do, or none can be told.
+_SIZED_BY = {
+    "BroadcastTo": (1,),
+    "Fill": (0,),
+    "LinSpace": (2,),
+    "MirrorPad": (1,),
+    "OneHot": (1,),
+    "Pad": (1,),
+    "PadV2": (1,),
+    "Range": (0, 1, 2),
+    "Reshape": (1,),
+    "Slice": (1, 2),
+    "StridedSlice": (1, 2, 3),
+    "Tile": (1,),
+    "TopKV2": (1,),
+}
+_SIZED_BY_ALL = re.compile(
+    r"Where|Unique|ListDiff|NonMax|DynamicPartition|\w*Bincount|Sparse|Ragged|Tensor(List|Array)|Stateless|Random|Resize|"
+    r"SpaceToBatch|BatchToSpace|\w*While|\w*If$|\w*Case$|\w*PartitionedCall"
+)
+_INTEGERS = {tf.int32.as_datatype_enum, tf.int64.as_datatype_enum}
 _Value = tuple[str, str]  # the function that it is in, "" for the graph itself; and its name there
+
+
+@dataclasses.dataclass(frozen=True)
+class Filled:
+    """An array that a loop fills.
+
+    Attributes:
+        length: How many entries it has, as a tensor.
+        is_last: Whether each turn writes the first entry.
+        is_full: Whether there are as many entries as turns, or one where each turn writes it.
+    """
+
+    length: str
+    is_last: bool
+    is_full: bool
 
 
 def in_reverse(graph: Any) -> Iterator[str]:
@@ -27,9 +65,10 @@ def in_reverse(graph: Any) -> Iterator[str]:
 
 
 def placed_by_data(graph: Any) -> Iterator[str]:
-    """Yields the names of nodes in bodies of loops that put a value to a place that depends on other values.
+    """Yields the names of nodes in bodies of loops that put a value to another place than the next, as data decide.
 
-    Places that do not, and are others than the next one, are wrong for all inputs: checks find them.
+    Where neither places nor the number of turns depend on data, what is put elsewhere is something else whatever is
+    passed in: checks find it.
 
     Args:
         graph: TensorFlow's GraphDef.
@@ -38,8 +77,26 @@ def placed_by_data(graph: Any) -> Iterator[str]:
     for name, function in calls.functions.items():
         for node in function.node_def:
             place = name, node.input[1] if node.op == "TensorListSetItem" else ""
-            if place[1] and not calls.counts(place) and calls.depends_on_data(place):
+            if not place[1] or calls.counts(place) or calls.constant(place) == 0:
+                continue
+            if any(calls.depends_on_data(each) for each in (place, *calls.conditions_of(name))):
                 yield node.name
+
+
+def read_one_by_one(graph: Any) -> Iterator[str]:
+    """Yields the names of nodes that read an entry of an array that a loop may not have filled, or filled otherwise.
+
+    Args:
+        graph: TensorFlow's GraphDef.
+    """
+    calls = _Calls(graph)
+    for scope, nodes in calls.nodes.items():
+        for node in nodes.values():
+            if node.op == "TensorListGetItem":
+                array = calls.from_outside((scope, node.input[0]))
+                filled = calls.filled_by(array)
+                if filled and not (filled.is_full and not filled.is_last):
+                    yield node.name
 
 
 def keep_lengths(graph: Any) -> None:
@@ -51,26 +108,13 @@ def keep_lengths(graph: Any) -> None:
     calls = _Calls(graph)
     for scope, nodes in calls.nodes.items():
         for node in [node for node in nodes.values() if node.op == "TensorListStack"]:
-            array = calls.source((scope, node.input[0]))
-            loop = calls.node(array)
-            if loop is None or loop.op not in _LOOPS:
-                continue
-            place = _output_of(array[1])
-            made = calls.node(calls.source((scope, loop.input[place])))
-            write = calls.node(calls.after_a_turn(loop, place))
-            if made is None or made.op != "TensorListReserve" or write is None or write.op != "TensorListSetItem":
-                continue
-            if node.attr["element_dtype"].type == tf.variant.as_datatype_enum:  # of ragged rows
-                continue
-            length = scope, made.input[1]
-            is_last = calls.constant((loop.attr["body"].func.name, write.input[1])) == 0
-            grows = write.attr["resize_if_index_out_of_bounds"].b and calls.constant(length) == 0
-            is_full = grows or (calls.constant(length) == 1 if is_last else calls.fills(length, loop))
-            if is_last or not is_full:
-                _put_behind(graph, scope, node, made.input[1], {LAST_ALONE: is_last, IN_FULL: is_full})
+            filled = calls.filled_by(calls.source((scope, node.input[0])))
+            is_ragged = node.attr["element_dtype"].type == tf.variant.as_datatype_enum  # of which there are no zeros
+            if filled and not is_ragged and (filled.is_last or not filled.is_full):
+                _put_behind(graph, scope, node, filled)
 
 
-def _put_behind(graph: Any, scope: str, node: Any, length: str, marks: dict[str, bool]) -> None:
+def _put_behind(graph: Any, scope: str, node: Any, filled: Filled) -> None:
     """Puts an IdentityN behind a node, of what it gives and a length, that all that used it uses."""
     function = next((each for each in graph.library.function if each.signature.name == scope), None)
     before, after = node.name, f"{node.name}/whole"
@@ -81,15 +125,19 @@ def _put_behind(graph: Any, scope: str, node: Any, length: str, marks: dict[str,
     nodes = graph.node if function is None else function.node_def
     for other in nodes:
         other.input[:] = [after if each == before else each for each in other.input]
-    whole = nodes.add(name=f"{node.name}/whole", op="IdentityN", input=[before, length])
+    whole = nodes.add(name=f"{node.name}/whole", op="IdentityN", input=[before, filled.length])
     whole.attr["T"].list.type.extend([node.attr["element_dtype"].type, tf.int32.as_datatype_enum])
-    for mark, value in marks.items():
-        whole.attr[mark].b = value
+    whole.attr[IN_FULL].b, whole.attr[LAST_ALONE].b = filled.is_full, filled.is_last
 
 
 def _output_of(name: str) -> int:
     """Returns which output of its node a tensor is."""
     return int(name.rpartition(":")[2]) if ":" in name else 0
+
+
+def _is_of_integers(node: Any) -> bool:
+    """Returns whether a node casts integers to integers that hold them."""
+    return node.op == "Cast" and {node.attr["SrcT"].type, node.attr["DstT"].type} <= _INTEGERS
 
 
 class _Calls:
@@ -120,10 +168,42 @@ class _Calls:
         return None if name in self._arguments.get(scope, ()) else self.nodes[scope].get(name.partition(":")[0])
 
     def source(self, value: _Value) -> _Value:
-        """Returns where a value comes from through identities and casts."""
-        while (node := self.node(value)) is not None and node.op in ("Cast", "Identity"):
+        """Returns where a value comes from through identities, and casts of integers."""
+        while (node := self.node(value)) is not None and (node.op == "Identity" or _is_of_integers(node)):
             value = value[0], node.input[0]
         return value
+
+    def conditions_of(self, body: str) -> list[_Value]:
+        """Returns what decides whether the loops whose body a function is go on."""
+        loops = [loop.attr["cond"].func.name for _, loop in self._callers[body] if loop.op in _LOOPS]
+        return [(name, ends) for name in loops for ends in self.functions[name].ret.values()]
+
+    def from_outside(self, value: _Value) -> _Value:
+        """Returns where a value comes from, also through arguments that a loop hands on as they are."""
+        value = scope, name = self.source(value)
+        if self.node(value) is None and len(self._callers[scope]) > 0:
+            place, (caller, call) = self._arguments[scope].index(name), self._callers[scope][0]
+            if all(each.op in _LOOPS and self._is_handed_on(each, place) for _, each in self._callers[scope]):
+                return self.from_outside((caller, call.input[place]))
+        return value
+
+    def filled_by(self, array: _Value) -> Filled | None:
+        """Returns what is known of an array that is an output of a loop; nothing where that does not fill it."""
+        scope, loop, place = array[0], self.node(array), _output_of(array[1])
+        if loop is None or loop.op not in _LOOPS:
+            return None
+        made, write = self.node(self.source((scope, loop.input[place]))), self.node(self.after_a_turn(loop, place))
+        if made is None or made.op != "TensorListReserve" or write is None or write.op != "TensorListSetItem":
+            return None
+        length, condition = (scope, made.input[1]), loop.attr["cond"].func.name
+        is_last = self.constant((loop.attr["body"].func.name, write.input[1])) == 0
+        grows = write.attr["resize_if_index_out_of_bounds"].b and self.constant(length) == 0
+        if is_last:
+            (goes_on,) = self.functions[condition].ret.values()
+            is_full = grows or (self.constant(length) == 1 and not self.depends_on_data((condition, goes_on)))
+        else:
+            is_full = grows or self.fills(length, loop)
+        return Filled(made.input[1], is_last, is_full)
 
     def after_a_turn(self, loop: Any, place: int) -> _Value:
         """Returns where what a loop hands to the next turn comes from."""
@@ -140,7 +220,7 @@ class _Calls:
             return int(known) if known is not None and known.ndim == 0 and known.dtype.kind in "iu" else None
         place, found = self._arguments[scope].index(name), set()
         for caller, call in self._callers[scope]:
-            if call.op not in _LOOPS or self.after_a_turn(call, place)[1] != self._arguments_of(call)[place]:
+            if call.op not in _LOOPS or not self._is_handed_on(call, place):
                 return None
             found.add(self.constant((caller, call.input[place])))
         return found.pop() if len(found) == 1 else None
@@ -148,12 +228,20 @@ class _Calls:
     def counts(self, value: _Value) -> bool:
         """Returns whether a value in the body of a loop is 0 in the first turn, and one more in each."""
         scope, name, offset = self._offset(value)
+        node, start = self.node((scope, name)), None
+        if node is not None and node.op == "Sub":  # of where it started
+            start = self.from_outside((scope, node.input[1]))
+            scope, name, more = self._offset((scope, node.input[0]))
+            offset += more
         if name not in self._arguments.get(scope, ()):
             return False
         place = self._arguments[scope].index(name)
         for caller, loop in self._callers[scope]:
-            first = self.constant((caller, loop.input[place])) if loop.op in _LOOPS else None
-            if first is None or first + offset or self._offset(self.after_a_turn(loop, place)) != (scope, name, 1):
+            if loop.op not in _LOOPS or self._offset(self.after_a_turn(loop, place)) != (scope, name, 1):
+                return False
+            first = caller, loop.input[place]
+            known = self.constant(first) if start is None else 0 if self.from_outside(first) == start else None
+            if known is None or known + offset:
                 return False
         return True
 
@@ -182,13 +270,12 @@ class _Calls:
         scope, name = self.source(limit)
         if name in self._arguments[scope]:
             place = self._arguments[scope].index(name)
-            is_handed_on = self.after_a_turn(loop, place)[1] == self._arguments_of(loop)[place]
-            limit = (length[0], loop.input[place]) if is_handed_on else limit
+            limit = (length[0], loop.input[place]) if self._is_handed_on(loop, place) else limit
         known = self.constant(length)
         return self.source(limit) == self.source(length) or (known is not None and known == self.constant(limit))
 
-    def _arguments_of(self, loop: Any) -> list[str]:
-        return self._arguments[loop.attr["body"].func.name]
+    def _is_handed_on(self, loop: Any, place: int) -> bool:
+        return self.after_a_turn(loop, place)[1] == self._arguments[loop.attr["body"].func.name][place]
 
     def _offset(self, value: _Value) -> tuple[str, str, int]:
         """Returns what a value is a sum of: another one, and a known number."""
@@ -218,16 +305,39 @@ class _Calls:
             if node is None:
                 left += self._before(scope, name)
             elif node.op in _LOOPS:
-                left += [(scope, node.input[_output_of(name)]), self.after_a_turn(node, _output_of(name))]
+                place, condition = _output_of(name), node.attr["cond"].func.name
+                left.append((scope, node.input[place]))
+                if not self._is_handed_on(node, place):
+                    (goes_on,) = self.functions[condition].ret.values()
+                    left += [self.after_a_turn(node, place), (condition, goes_on)]
             elif node.op in _SIZES:
-                measured = self.source((scope, node.input[0]))
-                is_input = self.node(measured) is not None and self.node(measured).op == "Placeholder"
-                left += [] if is_input else [measured]
+                if self._is_sized_by_data((scope, node.input[0])):
+                    return True
             elif node.op != "Const":
                 inputs = [(scope, each) for each in node.input if not each.startswith("^")]
                 if not inputs:
                     return True
                 left += inputs
+        return False
+
+    def _is_sized_by_data(self, value: _Value) -> bool:
+        """Returns whether a tensor is larger for some values than for others, or may be."""
+        left, seen = [value], set()
+        while left:
+            value = scope, _ = self.from_outside(left.pop())
+            if value in seen:
+                continue
+            seen.add(value)
+            node = self.node(value)
+            if node is None or _SIZED_BY_ALL.match(node.op):
+                return True
+            if node.op in _SIZES:
+                continue
+            inputs = [(scope, each) for each in node.input if not each.startswith("^")]
+            sized_by = _SIZED_BY.get(node.op, ())
+            if any(self.depends_on_data(inputs[place]) for place in sized_by):
+                return True
+            left += [each for place, each in enumerate(inputs) if place not in sized_by]
         return False
 
     def _before(self, scope: str, name: str) -> Iterator[_Value]:

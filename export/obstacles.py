@@ -206,6 +206,18 @@ def misplaced(signature: Signature, nodes: list[str], layers: Layers) -> Obstacl
     )
 
 
+def read_unfilled(signature: Signature, nodes: list[str], layers: Layers) -> Obstacle:
+    """Returns what it is to a signature that entries of arrays are read which a loop may not have written."""
+    return Obstacle(
+        signature.name,
+        "TensorListGetItem",
+        layers_of(nodes, layers),
+        tuple(nodes),
+        "reads an entry of an array that a loop fills, of which ONNX has those alone that turns have added",
+        "Stack the array, and take the entry of that: array.stack()[place] in place of array.read(place).",
+    )
+
+
 def refused_graph(name: str, by: str, reason: str, layers: Layers, remedy: str) -> Obstacle:
     """Returns what it is to a signature that a graph is refused as a whole.
 

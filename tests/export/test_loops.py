@@ -113,6 +113,16 @@ def the_last_alone(x):
 
 
 @tf.function
+def behind_a_prompt(x):
+    """Places are counted from the size of something that the model makes, and each is asked for in the body."""
+    prompt = tf.tanh(x @ tf.ones([5, 3]))
+    start, found = tf.shape(prompt)[1], array(4)
+    for i in tf.range(start, start + 4):
+        found = found.write(i - start, x * tf.cast(i - tf.shape(x)[1], tf.float32))
+    return mean(found)
+
+
+@tf.function
 def by_range(x):
     found = array(3)
     for i in tf.range(2, 5):
@@ -136,12 +146,20 @@ def as_the_batch(x):
     return tf.map_fn(inner, x)
 
 
+def one_at_most(x):
+    turns = tf.cast(5 * tf.reduce_max(x), tf.int32)  # none, for some
+    found = tf.TensorArray(tf.float32, 1, element_shape=(5,))
+    step = lambda i, found: (i + 1, found.write(0, tf.reduce_max(x, 0) + 1.0))  # noqa: E731
+    return x - tf.reduce_max(tf.while_loop(lambda i, _: i < turns, step, (0, found))[1].stack(), 0)
+
+
 def mapped(x):
     return tf.map_fn(lambda row: tf.nn.softmax(row) * 2, x)
 
 
 REGULAR = [as_long_as_the_array, mapped]
 EARLY = [
+    behind_a_prompt,
     by_range,
     until_small,
     grown,
@@ -151,6 +169,7 @@ EARLY = [
     as_many_as_columns_count,
     fewer_than_the_array_is_long,
     the_last_alone,
+    one_at_most,
     as_the_batch,
 ]
 
@@ -180,10 +199,42 @@ def place_from_data(x):
     return mean(tf.while_loop(lambda i, _: i < 4, step, (start, array(4)))[1])
 
 
-@pytest.mark.parametrize("collect", [place_of_accepted, place_from_data])
+def place_behind_what_is_skipped(x):
+    is_small = lambda i: tf.reduce_max(x) * tf.cast(i + 1, tf.float32) < -50  # noqa: E731
+    start = tf.while_loop(is_small, lambda i: i + 1, (0,))[0]
+    step = lambda i, found: (i + 1, found.write(i, x))  # noqa: E731
+    return mean(tf.while_loop(lambda i, _: i < 4, step, (start, array(4)))[1])
+
+
+def place_of_two(x):
+    step = lambda i, found: (i + 1, found.write(tf.cast(tf.cast(i, tf.bool), tf.int32), x))  # noqa: E731
+    turns = tf.cast(tf.reduce_max(x) > 50, tf.int32) + 2
+    return mean(tf.while_loop(lambda i, _: i < turns, step, (0, array(4)))[1])
+
+
+@pytest.mark.parametrize("collect", [place_of_accepted, place_from_data, place_behind_what_is_skipped, place_of_two])
 def test_loops_that_put_entries_where_data_say_are_named(collect):
     """For most values the places are the next ones, and no check would find what is wrong for the others."""
     deep = [keras.layers.Dense(5, "tanh") for _ in range(100)]
     (found,) = export.check_exportable(keras.Sequential([keras.Input((5,)), *deep, Collected(collect, name="early")]))
     assert (found.op, found.layers) == ("A loop", ("early",))
     assert "to the place that counts the turns" in found.remedy
+
+
+def the_last_read(x):
+    turns = tf.cast(tf.reduce_max(x) > 50, tf.int32) + 1
+    step = lambda i, found: (i + 1, found.write(0, x * tf.cast(i, tf.float32)))  # noqa: E731
+    return tf.while_loop(lambda i, _: i < turns, step, (0, array(1)))[1].read(0)
+
+
+def the_fourth_read(x):
+    turns = 4 - tf.cast(tf.reduce_max(x) > 50, tf.int32)
+    step = lambda i, found: (i + 1, found.write(i, x))  # noqa: E731
+    return tf.while_loop(lambda i, _: i < turns, step, (0, array(4)))[1].read(3)
+
+
+@pytest.mark.parametrize("collect", [the_last_read, the_fourth_read])
+def test_entries_that_may_not_be_there_are_not_read(collect):
+    (found,) = export.check_exportable(keras.Sequential([keras.Input((5,)), Collected(collect, name="early")]))
+    assert (found.op, found.layers) == ("TensorListGetItem", ("early",))
+    assert "array.stack()[place]" in found.remedy
