@@ -10,24 +10,26 @@ from tf2onnx import tf_loader
 from tf2onnx.tf_utils import TF_TO_ONNX_DTYPE
 from tf2onnx.tfonnx import process_tf_graph
 
-from export.branches import give_shapes
-from export.dilations import keep_apart, pad_before
 from export.errors import ExportError, first_line
-from export.loops import in_reverse, keep_lengths, placed_by_data, read_one_by_one
+from export.graphdef.branches import give_shapes
+from export.graphdef.dilations import keep_apart, pad_before
+from export.graphdef.loops import in_reverse, keep_lengths, placed_by_data, read_one_by_one
 from export.obstacles import (
+    BACKWARDS,
+    MISPLACED,
+    UNFILLED,
+    Kind,
     Layers,
     NotExportable,
     Obstacle,
     Refusal,
-    backwards,
     collected_errors,
-    misplaced,
     obstacles_of,
+    of_kind,
     other_dtype,
-    read_unfilled,
     refused_graph,
     unfrozen,
-    unsupported_dtype,
+    unsupported,
 )
 from export.ops import handlers
 from export.tracing import traced
@@ -91,18 +93,9 @@ def graph_of(signature: Signature, concrete: Any, layers: Layers, opset: int) ->
             frozen = tf_loader.from_function(concrete, inputs, outputs)
         except (ValueError, tf.errors.OpError) as error:  # what it has compiled as a whole, and it must take apart
             return None, [unfrozen(signature, first_line(error), layers)]
-        without = _of_unsupported_dtypes(frozen)
-        if without:
-            return None, [unsupported_dtype(signature, dtype, nodes, layers) for dtype, nodes in without.items()]
-        filled = list(in_reverse(frozen))
-        if filled:
-            return None, [backwards(signature, filled, layers)]
-        filled = list(placed_by_data(frozen))
-        if filled:
-            return None, [misplaced(signature, filled, layers)]
-        read = list(read_one_by_one(frozen))
-        if read:
-            return None, [read_unfilled(signature, read, layers)]
+        found = _refused(frozen)
+        if found:
+            return None, [of_kind(kind, signature, nodes, layers) for kind, nodes in found.items()]
         keep_lengths(frozen)
         pad_before(frozen)
         keep_apart(frozen)
@@ -125,6 +118,18 @@ def graph_of(signature: Signature, concrete: Any, layers: Layers, opset: int) ->
             refusal = refused_graph(signature.name, "tf2onnx", first_line(error), layers, remedy)
             return None, obstacles_of(signature, errors, refused, (), layers) or [refusal]
     return graph, obstacles_of(signature, errors, refused, _nodes_of(graph), layers)
+
+
+def _refused(graph: Any) -> dict[Kind, list[str]]:
+    """Returns the names of nodes that are refused before the conversion, by the first kind that there are any of."""
+    dtypes = {unsupported(dtype): nodes for dtype, nodes in _of_unsupported_dtypes(graph).items()}
+    if dtypes:
+        return dtypes
+    for kind, find in ((BACKWARDS, in_reverse), (MISPLACED, placed_by_data), (UNFILLED, read_one_by_one)):
+        nodes = list(find(graph))
+        if nodes:
+            return {kind: nodes}
+    return {}
 
 
 def _of_unsupported_dtypes(graph: Any) -> dict[str, list[str]]:

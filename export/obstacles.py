@@ -169,53 +169,45 @@ def other_dtype(signature: Signature, name: str, dtype: str, declared: str) -> O
     return Obstacle(signature.name, f"Output '{name}'", (), (), f"is {dtype}, declared is {declared}", OTHER_DTYPE)
 
 
-def unsupported_dtype(signature: Signature, dtype: str, nodes: list[str], layers: Layers) -> Obstacle:
-    """Returns what it is to a signature that nodes compute in a dtype that cannot be had."""
-    return Obstacle(
-        signature.name,
-        dtype,
-        layers_of(nodes, layers),
-        tuple(nodes),
-        "has no ops in ONNX Runtime on CPUs",
-        "Compute in float32, or leave it to a dtype policy: models of mixed precision are exported in float32.",
-    )
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    """What nodes of a graph are refused for, before it is converted: see `Obstacle`."""
+
+    op: str
+    reason: str
+    remedy: str
 
 
-def backwards(signature: Signature, nodes: list[str], layers: Layers) -> Obstacle:
-    """Returns what it is to a signature that loops put what they make to places that they count down."""
-    return Obstacle(
-        signature.name,
-        "A loop",
-        layers_of(nodes, layers),
-        tuple(nodes),
-        "fills a result from its end, and ONNX's loops fill theirs from the start",
-        "Reverse what it reads and what it gives (tf.reverse) in place of reverse=True.",
-    )
+BACKWARDS = Kind(
+    "A loop",
+    "fills a result from its end, and ONNX's loops fill theirs from the start",
+    "Reverse what it reads and what it gives (tf.reverse) in place of reverse=True.",
+)
+MISPLACED = Kind(
+    "A loop",
+    "puts entries of an array to places that depend on values, and ONNX's loops add an entry each turn",
+    "Write one each turn, to the place that counts the turns from 0, and choose among them after the loop; or keep a "
+    "tensor in place of the array (tf.tensor_scatter_nd_update).",
+)
+UNFILLED = Kind(
+    "TensorListGetItem",
+    "reads an entry of an array that a loop fills, of which ONNX has those alone that turns have added",
+    "Stack the array, and take the entry of that: array.stack()[place] in place of array.read(place).",
+)
 
 
-def misplaced(signature: Signature, nodes: list[str], layers: Layers) -> Obstacle:
-    """Returns what it is to a signature that values decide where loops put what they make."""
-    return Obstacle(
-        signature.name,
-        "A loop",
-        layers_of(nodes, layers),
-        tuple(nodes),
-        "puts entries of an array to places that depend on values, and ONNX's loops add an entry each turn",
-        "Write one each turn, to the place that counts the turns from 0, and choose among them after the loop; or keep "
-        "a tensor in place of the array (tf.tensor_scatter_nd_update).",
-    )
+def unsupported(dtype: str) -> Kind:
+    """Returns what nodes that compute in a dtype are refused for."""
+    remedy = "Compute in float32, or leave it to a dtype policy: models of mixed precision are exported in float32."
+    if dtype != "bfloat16":
+        remedy = 'Compute in float32: export the model as it was before quantize("float8"), or without casts to it.'
+    return Kind(dtype, "has no ops in ONNX Runtime on CPUs", remedy)
 
 
-def read_unfilled(signature: Signature, nodes: list[str], layers: Layers) -> Obstacle:
-    """Returns what it is to a signature that entries of arrays are read which a loop may not have written."""
-    return Obstacle(
-        signature.name,
-        "TensorListGetItem",
-        layers_of(nodes, layers),
-        tuple(nodes),
-        "reads an entry of an array that a loop fills, of which ONNX has those alone that turns have added",
-        "Stack the array, and take the entry of that: array.stack()[place] in place of array.read(place).",
-    )
+def of_kind(kind: Kind, signature: Signature, nodes: Iterable[str], layers: Layers) -> Obstacle:
+    """Returns what it is to a signature that it has nodes of a kind that is refused."""
+    nodes = tuple(nodes)
+    return Obstacle(signature.name, kind.op, layers_of(nodes, layers), nodes, kind.reason, kind.remedy)
 
 
 def refused_graph(name: str, by: str, reason: str, layers: Layers, remedy: str) -> Obstacle:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from onnx import TensorProto
 
-from export.loops import IN_FULL, LAST_ALONE
+from export.graphdef.loops import IN_FULL, LAST_ALONE
 from export.ops.build import Builder, as_tf2onnx
 
 

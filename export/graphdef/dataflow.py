@@ -1,23 +1,20 @@
-"""Loops that fill arrays. ONNX's append an entry each turn, wherever TensorFlow's puts it and however many it holds.
-
-So an entry has to go to the next place, and what a loop that ends early leaves out is put there as zeros.
-"""
+"""What calls what in TensorFlow's GraphDef, and what values are made of, through functions, loops and branches."""
 
 import collections
-import dataclasses
 import re
 from collections.abc import Iterator
 from typing import Any
 
 import tensorflow as tf
 
-IN_FULL, LAST_ALONE = "_in_full", "_last_alone"  # attributes of what is put behind a stack of an array
-_LOOPS = ("StatelessWhile", "While")
+LOOPS = ("StatelessWhile", "While")
 _BRANCHES = ("Case", "If", "StatelessCase", "StatelessIf")
 _SIZES = ("Rank", "Shape", "ShapeN", "Size")
 # Which of the inputs of an op say how large its outputs are; and ops of which all inputs do, or none can be told.
 _SIZED_BY = {
     "BroadcastTo": (1,),
+    "Conv2DBackpropInput": (0,),
+    "CropAndResize": (3,),
     "Fill": (0,),
     "LinSpace": (2,),
     "MirrorPad": (1,),
@@ -26,111 +23,22 @@ _SIZED_BY = {
     "PadV2": (1,),
     "Range": (0, 1, 2),
     "Reshape": (1,),
+    "ScatterNd": (2,),
     "Slice": (1, 2),
+    "SplitV": (1,),
     "StridedSlice": (1, 2, 3),
     "Tile": (1,),
     "TopKV2": (1,),
 }
 _SIZED_BY_ALL = re.compile(
-    r"Where|Unique|ListDiff|NonMax|DynamicPartition|\w*Bincount|Sparse|Ragged|Tensor(List|Array)|Stateless|Random|Resize|"
-    r"SpaceToBatch|BatchToSpace|\w*While|\w*If$|\w*Case$|\w*PartitionedCall"
+    r"Where|Unique|ListDiff|NonMax|DynamicPartition|Sparse|Ragged|Tensor(List|Array)|Stateless|Random|Resize|"
+    r"SpaceToBatch|BatchToSpace|\w*(Bincount|Segment|Stitch|While|If$|Case$|PartitionedCall)"
 )
 _INTEGERS = {tf.int32.as_datatype_enum, tf.int64.as_datatype_enum}
-_Value = tuple[str, str]  # the function that it is in, "" for the graph itself; and its name there
+Value = tuple[str, str]  # the function that it is in, "" for the graph itself; and its name there
 
 
-@dataclasses.dataclass(frozen=True)
-class Filled:
-    """An array that a loop fills.
-
-    Attributes:
-        length: How many entries it has, as a tensor.
-        is_last: Whether each turn writes the first entry.
-        is_full: Whether there are as many entries as turns, or one where each turn writes it.
-    """
-
-    length: str
-    is_last: bool
-    is_full: bool
-
-
-def in_reverse(graph: Any) -> Iterator[str]:
-    """Yields the names of nodes in bodies of loops that put a value to a place that is counted down."""
-    for function in graph.library.function:
-        given = set(function.ret.values())  # to the next turn
-        counted = {node.input[0] for node in function.node_def if node.op == "Sub" and f"{node.name}:z:0" in given}
-        for node in function.node_def:
-            if node.op == "TensorListSetItem" and node.input[1] in counted:
-                yield node.name
-
-
-def placed_by_data(graph: Any) -> Iterator[str]:
-    """Yields the names of nodes in bodies of loops that put a value to another place than the next, as data decide.
-
-    Where neither places nor the number of turns depend on data, what is put elsewhere is something else whatever is
-    passed in: checks find it.
-
-    Args:
-        graph: TensorFlow's GraphDef.
-    """
-    calls = _Calls(graph)
-    for name, function in calls.functions.items():
-        for node in function.node_def:
-            place = name, node.input[1] if node.op == "TensorListSetItem" else ""
-            if not place[1] or calls.counts(place) or calls.constant(place) == 0:
-                continue
-            if any(calls.depends_on_data(each) for each in (place, *calls.conditions_of(name))):
-                yield node.name
-
-
-def read_one_by_one(graph: Any) -> Iterator[str]:
-    """Yields the names of nodes that read an entry of an array that a loop may not have filled, or filled otherwise.
-
-    Args:
-        graph: TensorFlow's GraphDef.
-    """
-    calls = _Calls(graph)
-    for scope, nodes in calls.nodes.items():
-        for node in nodes.values():
-            if node.op == "TensorListGetItem":
-                array = calls.from_outside((scope, node.input[0]))
-                filled = calls.filled_by(array)
-                if filled and not (filled.is_full and not filled.is_last):
-                    yield node.name
-
-
-def keep_lengths(graph: Any) -> None:
-    """Hands how many entries an array has to what stacks it behind a loop that fills it, through an IdentityN.
-
-    Args:
-        graph: TensorFlow's GraphDef, which is changed: `export.ops.arrays` converts what is put in.
-    """
-    calls = _Calls(graph)
-    for scope, nodes in calls.nodes.items():
-        for node in [node for node in nodes.values() if node.op == "TensorListStack"]:
-            filled = calls.filled_by(calls.source((scope, node.input[0])))
-            is_ragged = node.attr["element_dtype"].type == tf.variant.as_datatype_enum  # of which there are no zeros
-            if filled and not is_ragged and (filled.is_last or not filled.is_full):
-                _put_behind(graph, scope, node, filled)
-
-
-def _put_behind(graph: Any, scope: str, node: Any, filled: Filled) -> None:
-    """Puts an IdentityN behind a node, of what it gives and a length, that all that used it uses."""
-    function = next((each for each in graph.library.function if each.signature.name == scope), None)
-    before, after = node.name, f"{node.name}/whole"
-    if function is not None:
-        before, after = f"{before}:tensor:0", f"{after}:output:0"
-        for key, value in function.ret.items():
-            function.ret[key] = after if value == before else value
-    nodes = graph.node if function is None else function.node_def
-    for other in nodes:
-        other.input[:] = [after if each == before else each for each in other.input]
-    whole = nodes.add(name=f"{node.name}/whole", op="IdentityN", input=[before, filled.length])
-    whole.attr["T"].list.type.extend([node.attr["element_dtype"].type, tf.int32.as_datatype_enum])
-    whole.attr[IN_FULL].b, whole.attr[LAST_ALONE].b = filled.is_full, filled.is_last
-
-
-def _output_of(name: str) -> int:
+def output_of(name: str) -> int:
     """Returns which output of its node a tensor is."""
     return int(name.rpartition(":")[2]) if ":" in name else 0
 
@@ -140,7 +48,7 @@ def _is_of_integers(node: Any) -> bool:
     return node.op == "Cast" and {node.attr["SrcT"].type, node.attr["DstT"].type} <= _INTEGERS
 
 
-class _Calls:
+class Calls:
     """What calls what in a GraphDef, and what values are made of.
 
     Args:
@@ -162,56 +70,44 @@ class _Calls:
                     for called in (attribute.func, *attribute.list.func):
                         self._callers[called.name].append((scope, node))
 
-    def node(self, value: _Value) -> Any:
+    def node(self, value: Value) -> Any:
         """Returns the node that a value is an output of; nothing for an argument of a function."""
         scope, name = value
         return None if name in self._arguments.get(scope, ()) else self.nodes[scope].get(name.partition(":")[0])
 
-    def source(self, value: _Value) -> _Value:
+    def source(self, value: Value) -> Value:
         """Returns where a value comes from through identities, and casts of integers."""
         while (node := self.node(value)) is not None and (node.op == "Identity" or _is_of_integers(node)):
             value = value[0], node.input[0]
         return value
 
-    def conditions_of(self, body: str) -> list[_Value]:
-        """Returns what decides whether the loops whose body a function is go on."""
-        loops = [loop.attr["cond"].func.name for _, loop in self._callers[body] if loop.op in _LOOPS]
-        return [(name, ends) for name in loops for ends in self.functions[name].ret.values()]
+    def condition_of(self, loop: Any) -> Value:
+        """Returns what decides whether a loop goes on."""
+        name = loop.attr["cond"].func.name
+        return (name, *self.functions[name].ret.values())
 
-    def from_outside(self, value: _Value) -> _Value:
+    def conditions_of(self, body: str) -> list[Value]:
+        """Returns what decides whether the loops whose body a function is go on."""
+        return [self.condition_of(loop) for _, loop in self._callers[body] if loop.op in LOOPS]
+
+    def from_outside(self, value: Value) -> Value:
         """Returns where a value comes from, also through arguments that a loop hands on as they are."""
         value = scope, name = self.source(value)
-        if self.node(value) is None and len(self._callers[scope]) > 0:
-            place, (caller, call) = self._arguments[scope].index(name), self._callers[scope][0]
-            if all(each.op in _LOOPS and self._is_handed_on(each, place) for _, each in self._callers[scope]):
-                return self.from_outside((caller, call.input[place]))
-        return value
+        if self.node(value) is not None:
+            return value
+        place, callers = self._arguments[scope].index(name), self._callers[scope]
+        if not all(call.op in LOOPS and self._is_handed_on(call, place) for _, call in callers):
+            return value
+        given = {self.from_outside((caller, call.input[place])) for caller, call in callers}
+        return given.pop() if len(given) == 1 else value
 
-    def filled_by(self, array: _Value) -> Filled | None:
-        """Returns what is known of an array that is an output of a loop; nothing where that does not fill it."""
-        scope, loop, place = array[0], self.node(array), _output_of(array[1])
-        if loop is None or loop.op not in _LOOPS:
-            return None
-        made, write = self.node(self.source((scope, loop.input[place]))), self.node(self.after_a_turn(loop, place))
-        if made is None or made.op != "TensorListReserve" or write is None or write.op != "TensorListSetItem":
-            return None
-        length, condition = (scope, made.input[1]), loop.attr["cond"].func.name
-        is_last = self.constant((loop.attr["body"].func.name, write.input[1])) == 0
-        grows = write.attr["resize_if_index_out_of_bounds"].b and self.constant(length) == 0
-        if is_last:
-            (goes_on,) = self.functions[condition].ret.values()
-            is_full = grows or (self.constant(length) == 1 and not self.depends_on_data((condition, goes_on)))
-        else:
-            is_full = grows or self.fills(length, loop)
-        return Filled(made.input[1], is_last, is_full)
-
-    def after_a_turn(self, loop: Any, place: int) -> _Value:
+    def after_a_turn(self, loop: Any, place: int) -> Value:
         """Returns where what a loop hands to the next turn comes from."""
         body = loop.attr["body"].func.name
         function = self.functions[body]
         return self.source((body, function.ret[function.signature.output_arg[place].name]))
 
-    def constant(self, value: _Value) -> int | None:
+    def constant(self, value: Value) -> int | None:
         """Returns a number that is known, also one that a loop hands on as it is."""
         value = scope, name = self.source(value)
         node = self.node(value)
@@ -220,12 +116,12 @@ class _Calls:
             return int(known) if known is not None and known.ndim == 0 and known.dtype.kind in "iu" else None
         place, found = self._arguments[scope].index(name), set()
         for caller, call in self._callers[scope]:
-            if call.op not in _LOOPS or not self._is_handed_on(call, place):
+            if call.op not in LOOPS or not self._is_handed_on(call, place):
                 return None
             found.add(self.constant((caller, call.input[place])))
         return found.pop() if len(found) == 1 else None
 
-    def counts(self, value: _Value) -> bool:
+    def counts(self, value: Value) -> bool:
         """Returns whether a value in the body of a loop is 0 in the first turn, and one more in each."""
         scope, name, offset = self._offset(value)
         node, start = self.node((scope, name)), None
@@ -237,7 +133,7 @@ class _Calls:
             return False
         place = self._arguments[scope].index(name)
         for caller, loop in self._callers[scope]:
-            if loop.op not in _LOOPS or self._offset(self.after_a_turn(loop, place)) != (scope, name, 1):
+            if loop.op not in LOOPS or self._offset(self.after_a_turn(loop, place)) != (scope, name, 1):
                 return False
             first = caller, loop.input[place]
             known = self.constant(first) if start is None else 0 if self.from_outside(first) == start else None
@@ -245,10 +141,10 @@ class _Calls:
                 return False
         return True
 
-    def fills(self, length: _Value, loop: Any) -> bool:
+    def fills(self, length: Value, loop: Any) -> bool:
         """Returns whether a loop takes as many turns as an array made beside it is long, whatever is passed in."""
         condition, body = (loop.attr[name].func.name for name in ("cond", "body"))
-        left = [(condition, *self.functions[condition].ret.values())]
+        left = [self.condition_of(loop)]
         while left:
             node = self.node(self.source(left.pop()))
             if node is None or node.op not in ("Less", "LogicalAnd"):
@@ -265,7 +161,7 @@ class _Calls:
                 return False
         return True
 
-    def _is_same(self, limit: _Value, length: _Value, loop: Any) -> bool:
+    def _is_same(self, limit: Value, length: Value, loop: Any) -> bool:
         """Returns whether a value in the condition of a loop is one from outside."""
         scope, name = self.source(limit)
         if name in self._arguments[scope]:
@@ -277,7 +173,7 @@ class _Calls:
     def _is_handed_on(self, loop: Any, place: int) -> bool:
         return self.after_a_turn(loop, place)[1] == self._arguments[loop.attr["body"].func.name][place]
 
-    def _offset(self, value: _Value) -> tuple[str, str, int]:
+    def _offset(self, value: Value) -> tuple[str, str, int]:
         """Returns what a value is a sum of: another one, and a known number."""
         total = 0
         while True:
@@ -293,7 +189,7 @@ class _Calls:
                 return (*value, total)
             value, total = first, total + (-added if node.op == "Sub" else added)
 
-    def depends_on_data(self, value: _Value) -> bool:
+    def depends_on_data(self, value: Value) -> bool:
         """Returns whether a value depends on what is passed in, but for its sizes, or on what is drawn."""
         left, seen = [value], set()
         while left:
@@ -304,12 +200,11 @@ class _Calls:
             node = self.node(value)
             if node is None:
                 left += self._before(scope, name)
-            elif node.op in _LOOPS:
-                place, condition = _output_of(name), node.attr["cond"].func.name
+            elif node.op in LOOPS:
+                place = output_of(name)
                 left.append((scope, node.input[place]))
                 if not self._is_handed_on(node, place):
-                    (goes_on,) = self.functions[condition].ret.values()
-                    left += [self.after_a_turn(node, place), (condition, goes_on)]
+                    left += [self.after_a_turn(node, place), self.condition_of(node)]
             elif node.op in _SIZES:
                 if self._is_sized_by_data((scope, node.input[0])):
                     return True
@@ -320,7 +215,7 @@ class _Calls:
                 left += inputs
         return False
 
-    def _is_sized_by_data(self, value: _Value) -> bool:
+    def _is_sized_by_data(self, value: Value) -> bool:
         """Returns whether a tensor is larger for some values than for others, or may be."""
         left, seen = [value], set()
         while left:
@@ -340,10 +235,10 @@ class _Calls:
             left += [each for place, each in enumerate(inputs) if place not in sized_by]
         return False
 
-    def _before(self, scope: str, name: str) -> Iterator[_Value]:
+    def _before(self, scope: str, name: str) -> Iterator[Value]:
         """Yields what an argument of a function is given: by a loop, at its start and after a turn."""
         place = self._arguments[scope].index(name)
         for caller, call in self._callers[scope]:
             yield caller, call.input[place + (call.op in _BRANCHES)]  # which have what they choose by before it
-            if call.op in _LOOPS:
+            if call.op in LOOPS:
                 yield self.after_a_turn(call, place)
