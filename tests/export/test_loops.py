@@ -212,7 +212,18 @@ def place_of_two(x):
     return mean(tf.while_loop(lambda i, _: i < turns, step, (0, array(4)))[1])
 
 
-@pytest.mark.parametrize("collect", [place_of_accepted, place_from_data, place_behind_what_is_skipped, place_of_two])
+def place_from_segments(x):
+    """From a size that values decide."""
+    segments = tf.cumsum(tf.cast(x[0] > 50, tf.int32))
+    start = tf.shape(tf.math.segment_sum(x[0], segments))[0] - 1
+    step = lambda i, found: (i + 1, found.write(i, x))  # noqa: E731
+    return mean(tf.while_loop(lambda i, _: i < 4, step, (start, array(4)))[1])
+
+
+@pytest.mark.parametrize(
+    "collect",
+    [place_of_accepted, place_from_data, place_behind_what_is_skipped, place_of_two, place_from_segments],
+)
 def test_loops_that_put_entries_where_data_say_are_named(collect):
     """For most values the places are the next ones, and no check would find what is wrong for the others."""
     deep = [keras.layers.Dense(5, "tanh") for _ in range(100)]
